@@ -1,0 +1,52 @@
+"""Where the files beside the code are: in a checkout first, else inside the installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+from lanes.errors import BadModel, UnknownName
+from lanes.plugins import unknown
+
+DEFAULT_MODEL = "lanes-fcn-lite"
+
+
+def folder(name: str) -> Path:
+    """The folder `weights` or `apps`."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / name
+    # site-packages may hold a `weights` of somebody else: a checkout has our pyproject.toml.
+    if checkout.is_dir() and (package.parent / "pyproject.toml").is_file():
+        return checkout
+    return package / f"_{name}"
+
+
+def model_names() -> list[str]:
+    """The models that come along, sorted."""
+    weights = folder("weights")
+    return sorted(p.parent.name for p in weights.glob("*/card.json"))
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a model: the name of one that comes along, or a path.
+
+    Raises:
+        UnknownName: neither a name nor a folder.
+        BadModel: a file instead of a folder.
+    """
+    if model in model_names():
+        return folder("weights") / model
+    path = Path(model)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise BadModel(f"{path} is a file; wanted a model folder with card.json and model.onnx")
+    raise UnknownName(unknown("weights/", model, model_names()) + ", or give a model folder")
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of the user's cache for `name`, made if missing."""
+    path = platformdirs.user_cache_path("lanes-video") / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path

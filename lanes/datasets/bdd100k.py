@@ -1,0 +1,58 @@
+"""BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687) with a teacher's lane probabilities.
+
+Layout: `ROOT/{train,val}/{images/*.jpg, drivable/*.png, lane_teacher/*.png}`. Drivable values: 0
+background, 1 direct (the ego lane), 2 alternative. The teacher's map is 255 x its probability that
+a pixel is lane line; it is optional, and no ground truth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lanes.datasets import _files
+from lanes.types import Measure, Sample
+
+TASK = "lanes"
+# The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
+TARGETS = np.array([[1, 0, 1], [0, 1, 1]], bool)
+MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2))}
+SOFT_CLASS = 2
+TERMS = (
+    "BDD100K (c) Regents of the University of California: education, research and not-for-profit "
+    "use only; lane probabilities of a TwinLiteNet trained on BDD100K"
+)
+DRIVABLE_VALUES = 3
+
+
+class Bdd100k:
+    """Frames of one split; see `lanes.types.Dataset`."""
+
+    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+
+    def __init__(self, folder: Path, stems: list[str]) -> None:
+        """Take `stems` of `folder`, which holds images, drivable and lane_teacher."""
+        self.folder = folder
+        self.stems = stems
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __getitem__(self, index: int) -> Sample:
+        stem = self.stems[index]
+        image = _files.read_image(self.folder / "images" / f"{stem}.jpg")
+        size = image.shape[:2]
+        drivable = _files.read_labels(
+            self.folder / "drivable" / f"{stem}.png", size, DRIVABLE_VALUES
+        )
+        teacher = self.folder / "lane_teacher" / f"{stem}.png"
+        soft = _files.read_labels(teacher, size, 256) if teacher.exists() else None
+        return Sample(image, (drivable > 0).astype(np.uint8), soft)
+
+
+def open(root: str | Path, split: str) -> Bdd100k:
+    """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val"."""
+    folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "BDD100K frames")
+    stems = list(_files.images_by_stem(_files.folder(folder / "images", "BDD100K images")))
+    return Bdd100k(folder, _files.choose_split(stems, split, folder))

@@ -1,0 +1,175 @@
+"""Checkpoint -> model folder: `model.onnx` (uint8 images in, uint8 labels out) and `card.json`.
+
+Normalisation and argmax live inside the graph, so no runtime can disagree with training. After
+writing, the file itself is run in every installed backend and compared with the checkpoint: an
+export that merely runs is not yet right.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lanes import backends, plugins, tasks
+from lanes.backends import PREFERENCE
+from lanes.card import ONNX, DataUse, ModelCard
+from lanes.errors import BackendError, BadOutput
+from lanes.models._network import Network
+from lanes.resize import Resize, resize_image
+from lanes.scores import share_equal
+from lanes.training import checkpoint as checkpoints
+from lanes.training.checkpoint import Checkpoint
+from lanes.types import Image
+
+OPSET = 18
+PARITY = {"fp32": 0.999, "bf16": 0.99}
+"""The least share of pixels on which a backend must agree with the checkpoint, by precision."""
+CHECK_FRAMES = 8
+
+
+class Deployed(nn.Module):
+    """What is exported: uint8 images (N, H, W, 3) BGR -> uint8 labels (N, H, W)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        # TensorRT makes uint8 only from float: ArgMax -> Cast FLOAT -> Cast UINT8.
+        return self.network(images).argmax(1).float().to(torch.uint8)
+
+
+def export(checkpoint: Checkpoint, folder: Path, command: str) -> ModelCard:
+    """Write the model folder of `checkpoint`; an existing folder is replaced once all is right.
+
+    Returns the card.
+
+    Raises:
+        BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`.
+        BadOutput: `folder` is something else than a model folder, or cannot be written.
+    """
+    if folder.exists() and not (folder / "card.json").is_file() and any(folder.iterdir()):
+        raise BadOutput(f"{folder} is not empty and no model folder: name another")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        network = checkpoints.network_of(checkpoint)
+        write_onnx(network, checkpoint.config.size, part / ONNX)
+        card = card_of(checkpoint, folder.name, network, command)
+        card.write(part)
+        compare(part, checkpoint, check_frames(checkpoint))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return card
+
+
+def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
+    """Write `network` with its argmax for images (1, height, width, 3)."""
+    height, width = size
+    images = torch.zeros((1, height, width, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        # torch's exporter warns of its own deprecated calls (2.14: onnxscript's version adapter).
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            Deployed(network).eval(),
+            (images,),
+            input_names=["images"],
+            output_names=["labels"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+        )
+    if program is None:
+        raise BackendError("torch.onnx.export gave no program: install the extra [train] whole")
+    program.save(str(path), external_data=False)
+
+
+def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -> ModelCard:
+    """The card of a checkpoint: its data sets with their terms, every number of the run."""
+    config = checkpoint.config
+    uses = tuple(_use(data) for data in checkpoint.data)
+    return ModelCard(
+        name=name,
+        task=config.task,
+        architecture=config.model,
+        resize=Resize(config.size),
+        classes=tasks.load(config.task).class_names,
+        parameters=sum(p.numel() for p in network.parameters()),
+        terms="; ".join(dict.fromkeys(use.terms for use in uses)),
+        data=uses,
+        metrics={f"choose: {k}": round(v, 4) for k, v in checkpoint.metrics.items()},
+        training={
+            "command": command,
+            "seed": config.seed,
+            "step": checkpoint.step,
+            "steps": checkpoint.steps,
+            "minutes": round(checkpoint.run["seconds"] / 60, 1),
+            "precision": checkpoint.run["precision"],
+            "skipped_steps": checkpoint.run["skipped"],
+            "config": config.to_dict(),
+        },
+    )
+
+
+def _use(name: str) -> DataUse:
+    module = plugins.load("datasets", name)
+    return DataUse(name, (module.__doc__ or name).strip().splitlines()[0], module.TERMS)
+
+
+def check_frames(checkpoint: Checkpoint) -> list[Image]:
+    """Frames of the task to compare labels on: of a data set that needs no files, else noise."""
+    for name in plugins.names("datasets"):
+        module = plugins.load("datasets", name)
+        if checkpoint.config.task == module.TASK and getattr(module, "NEEDS_NO_FILES", False):
+            dataset = module.open("", "val", CHECK_FRAMES)
+            return [dataset[index].image for index in range(len(dataset))]
+    noise = np.random.default_rng(0).integers(0, 256, (CHECK_FRAMES, *checkpoint.config.size, 3))
+    return list(noise.astype(np.uint8))
+
+
+def compare(
+    folder: Path, checkpoint: Checkpoint, frames: Sequence[Image]
+) -> dict[tuple[str, str], float]:
+    """Run `model.onnx` of `folder` in every installed backend and precision on `frames`.
+
+    Returns the share of pixels equal to the checkpoint's labels, by (backend, precision).
+
+    Raises:
+        BackendError: a share is below `PARITY`.
+    """
+    network = checkpoints.network_of(checkpoint)
+    resize = Resize(checkpoint.config.size)
+    images = [resize_image(frame, resize)[None] for frame in frames]
+    with torch.inference_mode():
+        wanted = np.stack([_labels(network, image) for image in images])
+    shares: dict[tuple[str, str], float] = {}
+    for name in PREFERENCE:
+        if not plugins.installed(name):
+            continue
+        for precision in plugins.load("backends", name).PRECISIONS:
+            backend = backends.load(name, folder, precision)
+            share = share_equal(np.stack([backend(image)[0] for image in images]), wanted)
+            backend.close()
+            shares[name, precision] = share
+            if share < PARITY[precision]:
+                raise BackendError(
+                    f"{name} {precision} agrees with the checkpoint on {share:.2%} of the pixels, "
+                    f"wanted {PARITY[precision]:.1%}: the export is not right"
+                )
+    return shares
+
+
+def _labels(network: Network, image: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(Deployed(network)(torch.from_numpy(image))[0].numpy())

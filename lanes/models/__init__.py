@@ -1,0 +1,1 @@
+"""Architectures: one file each, with `build(classes, ...) -> torch.nn.Module`."""

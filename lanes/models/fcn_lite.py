@@ -1,0 +1,77 @@
+"""FCN-lite: a light residual encoder to 1/16 with dilated context, and FCN's fusion of scales.
+
+After Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR
+2015, arXiv:1411.4038): scores of coarse, deep features are enlarged and added to those of finer,
+shallow ones. The encoder is made of dense 3x3 convolutions in multiples of 16 channels, since on a
+CPU those come nearer to its peak than depthwise ones.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lanes.models._blocks import Bottleneck, Residual, bilinear_kernel_, conv_bn, pad_to_multiple
+
+STRIDE = 16
+
+
+class FcnLite(nn.Module):
+    """Logits (N, classes, H, W) of images (N, 3, H, W); other sizes than multiples of 16 are padded.
+
+    `channels` are those at 1/2, 1/4, 1/8 and 1/16; `dilations` one block each at 1/16;
+    `decoder` the channels of the fused maps at 1/8 and 1/4.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        channels: tuple[int, int, int, int] = (16, 48, 64, 128),
+        blocks: tuple[int, int] = (1, 2),
+        dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 4),
+        decoder: tuple[int, int] = (64, 32),
+    ) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = channels
+        self.to_quarter = nn.Sequential(
+            conv_bn(3, half, stride=2),
+            conv_bn(half, quarter, stride=2),
+            *(Residual(quarter) for _ in range(blocks[0])),
+        )
+        self.to_eighth = nn.Sequential(
+            conv_bn(quarter, eighth, stride=2), *(Residual(eighth) for _ in range(blocks[1]))
+        )
+        self.to_sixteenth = nn.Sequential(
+            conv_bn(eighth, sixteenth, stride=2),
+            *(Bottleneck(sixteenth, sixteenth // 2, dilation) for dilation in dilations),
+        )
+        self.score_sixteenth = conv_bn(sixteenth, decoder[0], kernel=1)
+        self.score_eighth = conv_bn(eighth, decoder[0], kernel=1)
+        self.fuse_eighth = conv_bn(decoder[0], decoder[0])
+        self.lower_eighth = conv_bn(decoder[0], decoder[1], kernel=1)
+        self.score_quarter = conv_bn(quarter, decoder[1], kernel=1)
+        self.fuse_quarter = conv_bn(decoder[1], decoder[1])
+        self.classify = nn.Conv2d(decoder[1], classes, 1)
+        self.enlarge = nn.ConvTranspose2d(classes, classes, 4, stride=2, padding=1, bias=False)
+        bilinear_kernel_(self.enlarge.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = pad_to_multiple(x, STRIDE)
+        quarter = self.to_quarter(x)
+        eighth = self.to_eighth(quarter)
+        sixteenth = self.to_sixteenth(eighth)
+        fused = _double(self.score_sixteenth(sixteenth)) + self.score_eighth(eighth)
+        fused = self.lower_eighth(self.fuse_eighth(fused))
+        fused = _double(fused) + self.score_quarter(quarter)
+        logits = _double(self.enlarge(self.classify(self.fuse_quarter(fused))))
+        return logits[..., :height, :width]
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def build(classes: int) -> FcnLite:
+    """The network as shipped, 0.7 M parameters."""
+    return FcnLite(classes)

@@ -1,0 +1,90 @@
+"""A card and a backend as one object: image in, labels out."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import numpy as np
+
+from lanes import assets, backends, tasks
+from lanes import card as cards
+from lanes.card import ModelCard
+from lanes.errors import BadModel
+from lanes.resize import resize_image, resize_labels
+from lanes.types import Backend, Image, LabelMap, Pending
+
+
+class Segmenter:
+    """Labels images of any size; a context manager that frees its backend.
+
+    `submit` and `result` are the two halves of the work, so that the next image can be made ready
+    while the engine runs; `result` gives labels at the network's size (`card.resize.size`).
+    """
+
+    def __init__(self, card: ModelCard, backend: Backend) -> None:
+        """Join a card with the backend that runs its network; raises `BadModel` on a contradiction."""
+        self.card = card
+        self.task = tasks.load(card.task)
+        self.backend = backend
+        if card.classes != self.task.class_names:
+            raise BadModel(
+                f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
+                f"{self.task.class_names}: export the model again"
+            )
+
+    def __call__(self, image: Image) -> LabelMap:
+        """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size."""
+        labels = self.result(self.submit(image))
+        return resize_labels(labels, (image.shape[0], image.shape[1]))
+
+    def submit(self, image: Image) -> Pending:
+        """Resize `image` and begin to label it."""
+        return self.submit_resized(resize_image(image, self.card.resize))
+
+    def submit_resized(self, image: Image) -> Pending:
+        """Begin to label an image that is at the network's size."""
+        return self.backend.submit(np.ascontiguousarray(image)[None])
+
+    def result(self, pending: Pending) -> LabelMap:
+        """Wait for the labels (h, w) at the network's size."""
+        labels: LabelMap = self.backend.result(pending)[0]
+        return labels
+
+    def close(self) -> None:
+        """Free the backend."""
+        self.backend.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load(
+    model: str = assets.DEFAULT_MODEL,
+    backend: str = "auto",
+    precision: str = "auto",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Segmenter:
+    """Load a model that comes along, or a model folder, ready to label images.
+
+    Example:
+        >>> with lanes.load() as segmenter:            # doctest: +SKIP
+        ...     labels = segmenter(cv2.imread("road.jpg"))
+
+    Raises:
+        UnknownName: no model, backend, precision or device of that name.
+        BadModel: the model folder is broken.
+        MissingDependency: the backend's library is not installed.
+    """
+    folder = assets.model_folder(model)
+    card = cards.read(folder)
+    tasks.load(card.task)
+    return Segmenter(card, backends.load(backend, folder, precision, device, threads))

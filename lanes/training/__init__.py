@@ -1,0 +1,1 @@
+"""From data sets and a configuration to a checkpoint."""

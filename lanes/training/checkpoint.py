@@ -1,0 +1,70 @@
+"""What a run leaves behind: weights, their running mean, the optimiser, and every number of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lanes import tasks
+from lanes.errors import BadInput
+from lanes.models import _network
+from lanes.models._network import Network
+from lanes.training import config as configs
+from lanes.training.config import TrainConfig
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after `step` of `steps`; `run` tells how it came about (plain values)."""
+
+    config: TrainConfig
+    data: dict[str, str]
+    step: int
+    steps: int
+    network: dict[str, Any]
+    ema: dict[str, Any]
+    optimizer: dict[str, Any]
+    metrics: dict[str, float]
+    run: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write to `path`, which never holds half a checkpoint."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        torch.save({**vars(self), "config": self.config.to_dict()}, part)
+        os.replace(part, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint without running any code that it holds; raises `BadInput`."""
+    if not path.is_file():
+        raise BadInput(f"no checkpoint {path}: give the .pt file that a training wrote")
+    try:
+        values = torch.load(path, weights_only=True, map_location="cpu")
+        config = configs.from_dict(values.pop("config"), str(path))
+        return Checkpoint(config=config, **values)
+    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BadInput(f"{path} is not a checkpoint of lanes: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise BadInput(f"{path} holds more than weights, or is damaged: not loaded") from error
+
+
+def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
+    """The trained network, ready to run; its averaged weights unless `ema` is False."""
+    network = build(checkpoint.config)
+    network.load_state_dict(checkpoint.ema if ema else checkpoint.network)
+    return network.eval()
+
+
+def build(config: TrainConfig) -> Network:
+    """The network that `config` describes, freshly initialised."""
+    classes = len(tasks.load(config.task).classes)
+    return _network.build(
+        config.model, classes, config.mean, config.std, dict(config.model_options)
+    )

@@ -1,0 +1,94 @@
+"""Several data sets as one: one table of target ids, samples drawn by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import ConcatDataset, WeightedRandomSampler
+from torch.utils.data import Dataset as TorchDataset
+
+from lanes import plugins
+from lanes.errors import BadConfig, BadDataset
+from lanes.plugins import unknown
+from lanes.training.augment import Augment
+from lanes.types import Dataset
+
+NO_TEACHER = 128
+"""`soft` where a data set has no teacher: in the middle, thus ignored."""
+Tensors: TypeAlias = dict[str, Tensor]
+
+
+def open_all(roots: Mapping[str, str], split: str, task: str) -> dict[str, Dataset]:
+    """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task."""
+    opened: dict[str, Dataset] = {}
+    for name, root in roots.items():
+        module = plugins.load("datasets", name)
+        dataset: Dataset = module.open(Path(root) if root else "", split)
+        if task != dataset.TASK:
+            raise BadConfig(f"data set {name} is of task {dataset.TASK!r}, the run of {task!r}")
+        opened[name] = dataset
+    return opened
+
+
+def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
+    """The tables `TARGETS` one below the other (K, C)."""
+    return np.concatenate([d.TARGETS for d in datasets.values()])
+
+
+def soft_class_of(datasets: Mapping[str, Dataset]) -> int | None:
+    """The class that teachers speak of; raises `BadConfig` if they speak of several."""
+    spoken = {d.SOFT_CLASS for d in datasets.values() if d.SOFT_CLASS is not None}
+    if len(spoken) > 1:
+        raise BadConfig(f"teachers of several classes {sorted(spoken)} in one run")
+    return next(iter(spoken), None)
+
+
+class Part(TorchDataset[Tensors]):
+    """One data set, augmented, its target ids moved behind those of the sets before it."""
+
+    def __init__(self, dataset: Dataset, offset: int, augment: Augment) -> None:
+        self.dataset, self.offset, self.augment = dataset, offset, augment
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Tensors:
+        sample = self.augment(self.dataset[index])
+        soft = sample.soft
+        if soft is None:
+            soft = np.full(sample.targets.shape, NO_TEACHER, np.uint8)
+        return {
+            "images": torch.from_numpy(sample.image),
+            "targets": torch.from_numpy(sample.targets.astype(np.int64) + self.offset),
+            "soft": torch.from_numpy(soft),
+        }
+
+
+def mixed(
+    datasets: Mapping[str, Dataset], weights: Mapping[str, float], augment: Augment
+) -> tuple[ConcatDataset[Tensors], list[float]]:
+    """All samples in a row, and the weight that each is drawn with."""
+    parts: list[TorchDataset[Any]] = []
+    draws: list[float] = []
+    offset = 0
+    for name, dataset in datasets.items():
+        if name not in weights:
+            raise BadConfig(unknown("the configuration's weights", name, list(weights)))
+        if not len(dataset):
+            raise BadDataset(f"data set {name} is empty")
+        parts.append(Part(dataset, offset, augment))
+        draws += [weights[name] / len(dataset)] * len(dataset)
+        offset += len(dataset.TARGETS)
+    return ConcatDataset(parts), draws
+
+
+def sampler(draws: list[float], count: int, seed: int) -> WeightedRandomSampler:
+    """Draw `count` samples by weight, with replacement."""
+    generator = torch.Generator().manual_seed(seed)
+    return WeightedRandomSampler(draws, count, generator=generator)

@@ -1,0 +1,62 @@
+"""Video in and out: files and streams through PyAV, images and cameras through OpenCV.
+
+A source gives `Frame` after `Frame`; `VideoSink` writes them:
+
+    with open_source("drive.mp4") as source, VideoSink.like(source, "copy.mp4") as sink:
+        for frame in source:
+            sink.write(frame)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lanes.video.base import Source
+from lanes.video.camera import CameraSource
+from lanes.video.images import ImagesSource, is_glob, is_image
+from lanes.video.opening import is_url
+from lanes.video.sink import Quality, VideoSink, check_output
+from lanes.video.source import VideoSource
+
+__all__ = [
+    "CameraSource",
+    "ImagesSource",
+    "Quality",
+    "Source",
+    "VideoSink",
+    "VideoSource",
+    "check_output",
+    "open_source",
+]
+
+
+def open_source(
+    input: str | Path,
+    start: float | None = None,
+    end: float | None = None,
+    max_frames: int | None = None,
+    *,
+    threads: int = 0,
+) -> Source:
+    """The source for what `input` is.
+
+    A number or /dev/videoN is a camera, something with :// the address of a stream; a folder, a
+    pattern such as `day*/*.png` or a file with an image's suffix is images; all else a video file.
+    `start` and `end` are seconds from the first picture. `threads` decode a video.
+
+    Raises:
+        BadInput: there is no such thing, or nothing in it from `start` to `end`.
+        BadVideo: it is no video, or one of a kind that cannot be shown rightly.
+    """
+    text = str(input)
+    if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
+        return CameraSource(int(camera[1]), start, end, max_frames)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if is_url(text):
+        return VideoSource(text, start, end, max_frames, threads=threads)
+    path = Path(text).expanduser()
+    if path.is_dir() or is_image(path) or is_glob(str(path)):
+        return ImagesSource(path, start, end, max_frames)
+    return VideoSource(path, start, end, max_frames, threads=threads)

@@ -1,0 +1,109 @@
+"""What every source of frames has in common, whether a file, images or a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+from lanes.colour import YuvColour
+from lanes.errors import BadInput
+from lanes.types import Frame, Size
+
+UNSPECIFIED = 2
+"""The number by which video files say that a colour tag is not given."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The part of an input that is wanted: from `start` up to, not including, `end`.
+
+    Both in seconds from the input's first picture; at most `max_frames` frames.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    max_frames: int | None = None
+
+    @classmethod
+    def of(cls, start: float | None, end: float | None, max_frames: int | None) -> Cut:
+        """The cut for numbers as a user gives them.
+
+        Raises:
+            BadInput: a number that leaves nothing to read.
+        """
+        if start is not None and start < 0:
+            raise BadInput(f"the start is {start} s; give 0 or more seconds from the beginning")
+        if end is not None and end <= (start or 0):
+            raise BadInput(
+                f"the end, {end} s, is not after the start, {start or 0} s: nothing left"
+            )
+        if max_frames is not None and max_frames < 1:
+            raise BadInput(f"at most {max_frames} frames were asked for; give 1 or more")
+        return cls(_exact(start or 0), None if end is None else _exact(end), max_frames)
+
+    def seconds_of(self, duration: float | None) -> float | None:
+        """How long the part is, of an input of `duration` seconds; None where that is unknown."""
+        ends = [float(end) for end in (duration, self.end) if end is not None]
+        return max(0.0, min(ends) - float(self.start)) if ends else None
+
+    def frames_of(
+        self, frames: int | None, seconds: float | None, rate: Fraction | None
+    ) -> int | None:
+        """About how many frames the part has: of `frames` in all, else `seconds` at `rate`."""
+        if (frames is None or self.start or self.end is not None) and seconds and rate:
+            frames = max(1, round(seconds * rate))
+        if frames is None or self.max_frames is None:
+            return frames
+        return min(frames, self.max_frames)
+
+
+def _exact(seconds: float) -> Fraction:
+    """The fraction that was meant: 0.1 is 1/10, which the binary float slightly exceeds."""
+    return Fraction(seconds).limit_denominator(1_000_000)
+
+
+class Source(Iterator[Frame]):
+    """Frames of one input, in order, once. Close it, or use it in a `with`.
+
+    `size` is that of the first frame, upright; other frames may differ. `rate` is exact (30000/1001
+    stays so), None if unknown. `frames` and `duration` (seconds) are expectations, None if unknown.
+    A `live` source does not wait for its reader. `primaries` and `transfer` are tags in the numbers
+    of ITU-T H.273. `lost` counts frames that could not be read, so far; `warnings` tells of them
+    and of everything else that a user should know.
+    """
+
+    name: str
+    size: Size
+    colour: YuvColour
+    rate: Fraction | None = None
+    time_base: Fraction = Fraction(1, 90_000)
+    frames: int | None = None
+    duration: float | None = None
+    live: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    lost: int = 0
+    warnings: list[str]
+    _frames: Iterator[Frame]
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the input; the source then has no more frames."""
+        self._frames = iter(())

@@ -1,0 +1,119 @@
+"""Decoded frames with exact times, past whatever is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, dropwhile
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+# A damaged spot costs an error or two; a disk or network that is gone gives them forever.
+_MOST_READ_ERRORS = 10
+# Seconds before the wanted time to seek to, one try after the other; None is the beginning.
+_SEEK_BACK = (0, 10, None)
+
+
+def time_of(frame: av.VideoFrame) -> int:
+    """The frame's time in its stream's time base; all frames of a `Decoder` have one."""
+    return cast(int, frame.pts)
+
+
+class Decoder:
+    """The frames of one stream, in the order in which they are shown.
+
+    `step` is the time from one frame to the next, where a frame has no time of its own. `origin` is
+    the time of the first picture. `errors` counts packets that could not be decoded, `damaged`
+    frames that could be in part; `silent` tells that a network stopped sending.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, step: int) -> None:
+        self._container = container
+        self._stream = stream
+        self._step = step
+        self._time_base = Fraction(stream.time_base or 1)
+        self.origin = stream.start_time
+        self.errors = 0
+        self.damaged = 0
+        self.silent = False
+
+    def frames(self, start: Fraction) -> Iterator[av.VideoFrame]:
+        """The frames from `start` seconds after the first on."""
+        frames = self._timed()
+        first = next(frames, None)
+        if first is None:
+            return
+        if self.origin is None:
+            self.origin = time_of(first)
+        frames = chain([first], frames)
+        if start:
+            frames = self._skip(frames, self.origin, self.origin + start / self._time_base)
+        yield from frames
+
+    def _skip(
+        self, frames: Iterator[av.VideoFrame], origin: int, target: Fraction
+    ) -> Iterator[av.VideoFrame]:
+        """The frames from the time `target` on: seeks before it and decodes up to it."""
+        for back in _SEEK_BACK:
+            place = 0 if back is None else max(0, int(target - origin - back / self._time_base))
+            try:
+                self._container.seek(origin + place, stream=self._stream)
+            except av.FFmpegError:
+                break  # A live stream cannot go back; what comes is read up to the target.
+            frames = self._timed()
+            first = next(frames, None)
+            if first is not None:
+                frames = chain([first], frames)
+                if time_of(first) <= target:
+                    break
+        frames = dropwhile(lambda frame: time_of(frame) < target, frames)
+        first = next(frames, None)
+        # What failed up to here is no loss: after a seek, references may be missing.
+        self.errors = self.damaged = 0
+        return frames if first is None else chain([first], frames)
+
+    def _timed(self) -> Iterator[av.VideoFrame]:
+        """The frames with a time each, which never falls back."""
+        last: int | None = None
+        shift = 0
+        for frame in self._decoded():
+            following = (self.origin or 0) if last is None else last + self._step
+            time = following if frame.pts is None else frame.pts + shift
+            if last is not None and (last - time) * self._time_base > 1:
+                # Joined recordings start anew at zero; they go on where the last one ended.
+                shift += following - time
+                time = following
+            frame.pts = last = time
+            yield frame
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        for packet in self._packets():
+            try:
+                frames = self._stream.decode(packet)
+            except av.FFmpegError:
+                self.errors += 1
+                continue
+            for frame in frames:
+                self.damaged += frame.is_corrupt
+                yield frame
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        """The stream's packets, past errors of reading; at last None, which empties the decoder."""
+        failures = 0
+        while failures < _MOST_READ_ERRORS:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:
+                        failures = 0
+                        yield packet
+                break
+            except (av.error.ExitError, av.error.TimeoutError):
+                self.silent = True
+                break
+            except av.FFmpegError:
+                failures += 1
+        yield None

@@ -1,0 +1,62 @@
+"""Fits planes to the size that a video file has: letterboxes them, makes odd sizes even."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.colour import Planes, empty_planes
+from lanes.types import Size
+
+
+def even(size: Size) -> Size:
+    """The size with odd sides one pixel larger."""
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
+
+
+def padded(planes: Planes) -> Planes:
+    """The picture with odd sides made even by repeating the last line or column.
+
+    U and V have the samples for it already.
+    """
+    height, width = planes[0].shape
+    if (height, width) == even((height, width)):
+        return planes
+    larger = empty_planes(even((height, width)))
+    larger[0][:height, :width] = planes[0]
+    larger[0][height:, :width] = planes[0][-1]
+    larger[0][:, width:] = larger[0][:, width - 1 : width]
+    larger[1][:], larger[2][:] = planes[1:]
+    return larger
+
+
+def letterboxed(planes: Planes, size: Size, full_range: bool) -> Planes:
+    """The picture in `size` (both sides even), as large as it can be with black bars around."""
+    height, width = planes[0].shape
+    scale = min(size[0] / height, size[1] / width)
+    # Even sides and places, so that the half-size planes fall on whole samples.
+    inner = (_even(height * scale), _even(width * scale))
+    top, left = _even((size[0] - inner[0]) / 2 - 0.5), _even((size[1] - inner[1]) / 2 - 0.5)
+    boxed = empty_planes(size)
+    _place(boxed[0], planes[0], (top, left), inner, black=0 if full_range else 16)
+    for canvas, plane in zip(boxed[1:], planes[1:], strict=True):
+        _place(canvas, plane, (top // 2, left // 2), (inner[0] // 2, inner[1] // 2), black=128)
+    return boxed
+
+
+def _even(number: float) -> int:
+    return 2 * round(number / 2)
+
+
+def _place(
+    canvas: NDArray[np.uint8], plane: NDArray[np.uint8], place: Size, inner: Size, black: int
+) -> None:
+    """Draw `plane` in the size `inner` at `place` (top, left), and all around it black."""
+    canvas[:] = black
+    smaller = inner[0] < plane.shape[0]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    rows = slice(place[0], place[0] + inner[0])
+    columns = slice(place[1], place[1] + inner[1])
+    if inner[0] and inner[1]:
+        canvas[rows, columns] = cv2.resize(plane, inner[::-1], interpolation=method)

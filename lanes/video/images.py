@@ -1,0 +1,153 @@
+"""Images as the frames of a source: a folder, a glob, a list, or one image."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lanes.colour import default_colour, from_bgr
+from lanes.errors import BadInput
+from lanes.types import Frame, Image
+from lanes.video.base import Cut, Source
+from lanes.video.opening import existing
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file's suffix says that it is an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def is_glob(text: str) -> bool:
+    """Whether `text` is a pattern for file names (and no file has just that name)."""
+    return glob.has_magic(text) and not Path(text).exists()
+
+
+class ImagesSource(Source):
+    """The images of a folder, a glob, a list, or one image, each a frame of its own size.
+
+    Folder and glob are sorted as people number: `img2` before `img10`; a list keeps its order.
+    A frame's `name` is its file's stem. The frames follow one another at `rate`; all have the
+    colour that suits the first. EXIF orientation is undone; images that cannot be read are skipped
+    and counted.
+
+    Raises:
+        BadInput: no image there, or none that can be read.
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Sequence[str | Path],
+        start: float | None = None,
+        end: float | None = None,
+        max_frames: int | None = None,
+        *,
+        rate: Fraction = Fraction(25),
+    ) -> None:
+        cut = Cut.of(start, end, max_frames)
+        paths = find_images(images)
+        first, stop = (None if s is None else -(-s * rate // 1) for s in (cut.start, cut.end))
+        self._numbered = list(enumerate(paths))[first:stop]
+        if not self._numbered:
+            raise BadInput(
+                f"the start, {start:g} s, is after the last of {len(paths)} images, "
+                f"which follow one another at {rate} a second"
+            )
+        self.rate, self.time_base = rate, 1 / rate
+        self.name = _name(images, paths)
+        self.warnings = _same_names(paths)
+        self.frames = len(self._numbered[: cut.max_frames])
+        self.duration = float(self.frames / rate)
+        self._frames = self._begin(cut.max_frames)
+
+    def _begin(self, max_frames: int | None) -> Iterator[Frame]:
+        images = self._readable()
+        first = next(images, None)
+        if first is None:
+            raise BadInput(
+                f"none of the {len(self._numbered)} images can be read, such as "
+                f"{self._numbered[0][1]}; see whether an image viewer opens it"
+            )
+        height, width = first[2].shape[:2]
+        self.size, self.colour = (height, width), default_colour(height)
+        return self._read(islice(chain([first], images), max_frames))
+
+    def _readable(self) -> Iterator[tuple[int, Path, Image]]:
+        for number, path in self._numbered:
+            image = read_image(path)
+            if image is not None:
+                yield number, path, image
+                continue
+            self.lost += 1
+            self.warnings.append(f"{path} is not an image that can be read: left out")
+
+    def _read(self, images: Iterator[tuple[int, Path, Image]]) -> Iterator[Frame]:
+        for index, (number, path, image) in enumerate(images):
+            planes = from_bgr(image, self.colour)
+            frame = Frame(planes, self.colour, index, number, self.time_base, path.stem)
+            # The network sees the image itself, not what is left of its colours in 4:2:0.
+            frame.bgr = image
+            yield frame
+
+
+def read_image(path: Path) -> Image | None:
+    """The image as upright BGR (H, W, 3), 8 bit; None if it cannot be read."""
+    try:
+        # Not cv2.imread, which fails on some systems where the path is not ASCII.
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # type: ignore
+    except (cv2.error, OSError):
+        return None
+
+
+def find_images(images: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The image files that are meant, in order.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if not isinstance(images, str | Path):
+        if not images:
+            raise BadInput("the list of images is empty; give at least one")
+        return [existing(path) for path in images]
+    if is_glob(str(images)):
+        found = [Path(name) for name in glob.glob(str(images), recursive=True)]
+        return _images_among(found, f"{images} fits")
+    path = existing(images)
+    return _images_among(list(path.iterdir()), f"{path} holds") if path.is_dir() else [path]
+
+
+def _images_among(paths: list[Path], where: str) -> list[Path]:
+    chosen = [path for path in paths if is_image(path) and not path.name.startswith(".")]
+    if chosen:
+        return sorted(chosen, key=_natural)
+    others = f"{len(paths)} other files" if paths else "no file at all"
+    raise BadInput(f"{where} {others} and no image; images end in {', '.join(SUFFIXES)}")
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """A key that sorts numbers in a path by value."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+
+
+def _name(images: str | Path | Sequence[str | Path], paths: list[Path]) -> str:
+    """The folder's name for several images, the file's for one."""
+    if len(paths) == 1 and (not isinstance(images, str | Path) or not Path(images).is_dir()):
+        return paths[0].stem
+    return paths[0].absolute().parent.name or "images"
+
+
+def _same_names(paths: list[Path]) -> list[str]:
+    twice = [stem for stem, count in Counter(path.stem for path in paths).items() if count > 1]
+    if not twice:
+        return []
+    return [f"several images are called {twice[0]}: files named after them replace one another"]

@@ -1,0 +1,137 @@
+"""Opens video files and streams, and says in a sentence why one cannot be opened."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from lanes.errors import BadInput, BadVideo
+
+# FFmpeg renders text files as pictures of a terminal.
+_TEXT_CODECS = ("ansi", "bintext", "idf", "xbin")
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether `path` is the address of a stream rather than a file."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
+
+
+def shown(path: str | Path) -> str:
+    """The path or address as a message may show it: without user and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", str(path)) if is_url(path) else str(path)
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if something is there.
+
+    Raises:
+        BadInput: there is nothing; names what looks alike in the same folder.
+    """
+    path = Path(path)
+    if path.exists():
+        return path
+    if not path.parent.is_dir():
+        raise BadInput(f"there is no {path}: not even the folder {path.parent} exists")
+    names = [entry.name for entry in path.parent.iterdir()]
+    close = difflib.get_close_matches(path.name, names, n=1)
+    cure = f"did you mean {path.with_name(close[0])}?" if close else "check the spelling"
+    raise BadInput(f"there is no {path}; {cure}")
+
+
+def open_container(path: str | Path, timeout: float) -> InputContainer:
+    """Open a video file or an address.
+
+    `timeout` seconds are what a network may be silent, now and later; files have no limit.
+
+    Raises:
+        BadInput: there is no such file, or it may not be read.
+        BadVideo: it is not a video, or the address does not answer.
+    """
+    if is_url(path):
+        return _open_url(str(path), timeout)
+    path = existing(path)
+    if not path.is_file():
+        raise BadInput(f"{path} is not a file; give a video file, a folder of images or an address")
+    try:
+        # An absolute path is never taken for a protocol, as "12:30.mp4" would be.
+        return av.open(str(path.absolute()), metadata_errors="replace")
+    except av.error.PermissionError as error:
+        raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
+    except av.FFmpegError as error:
+        raise BadVideo(_why_no_video(path)) from error
+
+
+def _open_url(url: str, timeout: float) -> InputContainer:
+    # Over UDP a lost packet is a damaged picture; cameras that offer TCP are asked for it.
+    options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
+    try:
+        return av.open(url, timeout=timeout, options=options, metadata_errors="replace")
+    except (av.error.ExitError, av.error.TimeoutError) as error:
+        raise BadVideo(
+            f"{shown(url)} did not answer within {timeout:g} s; "
+            "check the address, and that the camera or server is on"
+        ) from error
+    except av.FFmpegError as error:
+        raise BadVideo(
+            f"{shown(url)} cannot be opened: {error.strerror}; check the address"
+        ) from error
+
+
+def _why_no_video(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        return f"{path} is not a video: the file is empty; download or record it again"
+    if head[4:8] == b"ftyp":
+        return (
+            f"{path} is an MP4 without its index (moov): the recording or download was cut off, "
+            "and no picture of it can be found; get it again, or try a repair tool such as untrunc"
+        )
+    kind = "it holds text" if _is_text(head) else "FFmpeg knows no such format"
+    return f"{path} is not a video: {kind}; give a file that a video player opens"
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
+
+
+def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
+    """The stream that players show; the cover picture of a song is none.
+
+    Raises:
+        BadVideo: there is none, or none that can be decoded.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        kinds = sorted({stream.type for stream in container.streams} - {"video"})
+        raise BadVideo(
+            f"{shown(path)} has no video, only {' and '.join(kinds) or 'a cover picture'}; "
+            "give a file with moving pictures"
+        )
+    best = container.streams.best("video")
+    stream = next((stream for stream in streams if stream is best), streams[0])
+    if stream.codec_context is None:
+        raise BadVideo(
+            f"{shown(path)} is coded in a way that this build of FFmpeg cannot decode; "
+            f"convert it where that works: {conversion(path, '-c:v libx264')}"
+        )
+    if stream.codec_context.name in _TEXT_CODECS:
+        raise BadVideo(f"{path} is not a video: it holds text; give a file that a player opens")
+    return stream
+
+
+def conversion(path: str | Path, options: str) -> str:
+    """The ffmpeg command that makes a copy of `path` beside it with `options`."""
+    copy = Path(Path(path).stem + "_converted.mp4")
+    return f"ffmpeg -i {shlex.quote(shown(path))} {options} {shlex.quote(str(copy))}"

@@ -1,0 +1,306 @@
+"""Writes frames as H.264 video that plays in browsers, with the sound of the source."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+
+from lanes.colour import Matrix, Planes, YuvColour, from_bgr, packed, to_bgr
+from lanes.errors import BadOutput
+from lanes.types import Frame, Size
+from lanes.video.audio import AudioCopy
+from lanes.video.base import UNSPECIFIED, Source
+from lanes.video.fit import even, letterboxed, padded
+from lanes.video.opening import is_url
+
+Quality: TypeAlias = Literal["fast", "balanced", "best"]
+
+# Preset and constant rate factor of libx264, and what one pays: at 1280x720, ultrafast runs at
+# four times the speed of veryfast and eight times that of medium, for about twice the bytes.
+_QUALITIES: dict[Quality, tuple[str, str]] = {
+    "fast": ("ultrafast", "23"),
+    "balanced": ("veryfast", "21"),
+    "best": ("medium", "18"),
+}
+_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# Matrix, primaries and transfer in the numbers of ITU-T H.273.
+_TAGS: dict[Matrix, tuple[int, int, int]] = {
+    "bt601": (6, 6, 6),
+    "bt709": (1, 1, 1),
+    "bt2020": (9, 9, 14),
+}
+
+
+def check_output(
+    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> Path:
+    """The path, if a video can be written there.
+
+    Raises:
+        BadOutput: a suffix that is no video's, a missing or unwritable folder, a file that exists
+            and may not be overwritten, or one of the `inputs`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise BadOutput(f"{path} must end in one of {', '.join(_FORMATS)}, such as {path.stem}.mp4")
+    if path.is_dir():
+        raise BadOutput(f"{path} is a folder; give the name of a file in it")
+    for source in inputs:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise BadOutput(f"{path} is the input itself; give the output another name")
+    if path.exists() and not overwrite:
+        raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
+    if not path.parent.is_dir():
+        raise BadOutput(f"there is no folder {path.parent}; make it first: mkdir -p {path.parent}")
+    temporary = _temporary(path)
+    try:
+        temporary.open("xb").close()
+        temporary.unlink()
+    except OSError as error:
+        raise BadOutput(
+            f"nothing can be written in {path.parent} ({error.strerror}); choose another folder"
+        ) from error
+    return path
+
+
+def _temporary(path: Path) -> Path:
+    """Where the file grows; in the same folder, so that renaming it is one step."""
+    return path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+
+
+class VideoSink:
+    """Writes frames to a video file: H.264, 4:2:0, index in front, tags of colour and aspect.
+
+    The file grows under a hidden temporary name and gets its own when it is whole: when the `with`
+    ends, also by Ctrl-C. Any other exception removes it. The first frame is second 0; frames keep
+    their times exactly (in .mkv to the millisecond). Frames of another size than `size` are
+    letterboxed, odd sides get their last line or column repeated (4:2:0 has even sides only).
+    `quality` is fast (ultrafast, CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18).
+    The sound of `audio_from`, on the same clock as the frames, is copied for the time of the
+    pictures. What could not be kept is told in `warnings`.
+
+    Raises:
+        BadOutput: here or in `write` and `close`; nothing is left behind then.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        size: Size,
+        rate: Fraction | None,
+        colour: YuvColour,
+        time_base: Fraction | None = None,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        primaries: int = UNSPECIFIED,
+        transfer: int = UNSPECIFIED,
+        quality: Quality = "fast",
+        audio_from: str | Path | None = None,
+        overwrite: bool = False,
+        threads: int = 0,
+    ) -> None:
+        inputs = [] if audio_from is None else [audio_from]
+        self.path = check_output(path, overwrite=overwrite, inputs=inputs)
+        self.size, self.colour = size, colour
+        self.rate = rate or Fraction(25)
+        self.time_base = time_base or (1 / rate if rate else Fraction(1, 90_000))
+        self.frames = 0
+        self.warnings: list[str] = []
+        self._primaries, self._transfer = primaries, transfer
+        self._sample_aspect_ratio = sample_aspect_ratio
+        self._quality, self._threads = quality, threads
+        self._step = max(1, round(1 / (self.rate * self.time_base)))
+        self._zero, self._last = Fraction(0), -1
+        self._temporary = _temporary(self.path.absolute())
+        self._audio: AudioCopy | None = None
+        self._container: OutputContainer | None = None
+        try:
+            self._open(audio_from)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    @classmethod
+    def like(cls, source: Source, path: str | Path, **options: Any) -> Self:
+        """A sink for the frames of `source`: its size, rate, times, colours and aspect."""
+        return cls(
+            path,
+            size=source.size,
+            rate=source.rate,
+            colour=source.colour,
+            time_base=source.time_base,
+            sample_aspect_ratio=source.sample_aspect_ratio,
+            primaries=source.primaries,
+            transfer=source.transfer,
+            **options,
+        )
+
+    def write(self, frame: Frame | Planes) -> None:
+        """Write one frame; bare planes follow the last frame at the sink's rate."""
+        if self._container is None:
+            raise BadOutput(f"{self.path} is closed already; write before that")
+        planes = self._fitted(frame.planes, frame.colour) if isinstance(frame, Frame) else frame
+        picture = av.VideoFrame.from_numpy_buffer(packed(padded(planes)), "yuv420p")
+        picture.pts = self._last = self._time_of(frame)
+        picture.time_base = self.time_base
+        picture.duration = self._step
+        self.frames += 1
+        try:
+            self._mux(self._container, self._stream.encode(picture))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            BadOutput: it cannot be finished, or has no frame.
+        """
+        if self._container is None:
+            return
+        if not self.frames:
+            self.abort()
+            raise BadOutput(f"{self.path} is not written: there was no frame for it")
+        try:
+            self._mux(self._container, self._stream.encode(None))
+            if self._audio is not None:
+                self._audio.copy_until((self._last + self._step) * self.time_base)
+                self._audio.close()
+            self._container.close()
+            self._temporary.replace(self.path)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        self._container = None
+
+    def abort(self) -> None:
+        """Leave nothing behind. Does nothing once the file is finished."""
+        container, self._container = self._container, None
+        audio, self._audio = self._audio, None
+        if audio is not None:
+            audio.close()
+        if container is None:
+            return
+        # Removed before it is closed, where the system allows that, or the index of a long file
+        # would still be moved to its front.
+        for step in (self._remove, container.close, self._remove):
+            with contextlib.suppress(av.FFmpegError, OSError):
+                step()
+
+    def _remove(self) -> None:
+        self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        interrupted = exc_type is not None and issubclass(exc_type, KeyboardInterrupt)
+        try:
+            if exc_type is None or (interrupted and self.frames):
+                self.close()
+        finally:
+            self.abort()
+
+    def _open(self, audio_from: str | Path | None) -> None:
+        """Begin the file, without the sound if that is what its format cannot hold."""
+        if audio_from is None or is_url(audio_from):
+            self._begin(None)
+            return
+        try:
+            self._begin(audio_from)
+        except av.FFmpegError as error:
+            self.abort()
+            self._begin(None)
+            self.warnings.append(f"the sound of {audio_from} is left out: {error.strerror}")
+
+    def _begin(self, audio_from: str | Path | None) -> None:
+        """Open the file and write its header, which holds all that is known before the frames."""
+        kind = _FORMATS[self.path.suffix.lower()]
+        options = {} if kind == "matroska" else {"movflags": "+faststart"}
+        container = av.open(str(self._temporary), "w", format=kind, container_options=options)
+        self._container = container
+        self._stream = self._video_stream(container)
+        if audio_from is not None:
+            self._audio = AudioCopy(audio_from, container, self.warnings)
+        container.start_encoding()
+
+    def _video_stream(self, container: OutputContainer) -> VideoStream:
+        preset, crf = _QUALITIES[self._quality]
+        height, width = even(self.size)
+        options = {"preset": preset, "crf": crf}
+        stream = container.add_stream("libx264", self.rate, options, width=width, height=height)
+        matrix, primaries, transfer = _TAGS[self.colour.matrix]
+        context = stream.codec_context
+        context.pix_fmt = "yuv420p"
+        context.time_base = self.time_base
+        context.sample_aspect_ratio = self._sample_aspect_ratio
+        context.colorspace = matrix
+        context.color_primaries = primaries if self._primaries == UNSPECIFIED else self._primaries
+        context.color_trc = transfer if self._transfer == UNSPECIFIED else self._transfer
+        context.color_range = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
+        # PyAV's default, slices, makes larger files and keeps fewer cores busy.
+        context.thread_type = "FRAME"
+        context.thread_count = self._threads
+        return stream
+
+    def _fitted(self, planes: Planes, colour: YuvColour) -> Planes:
+        """The planes in the colour and size of the file."""
+        if colour != self.colour:
+            planes = from_bgr(to_bgr(planes, colour), self.colour)
+        if planes[0].shape != self.size:
+            planes = letterboxed(planes, even(self.size), self.colour.full_range)
+        return planes
+
+    def _time_of(self, frame: Frame | Planes) -> int:
+        """The frame's time in the file, in its time base; always later than the last one's."""
+        if isinstance(frame, Frame):
+            seconds = frame.pts * frame.time_base
+            if not self.frames:
+                self._zero = seconds
+            time = round((seconds - self._zero) / self.time_base)
+        else:
+            time = round(self.frames / (self.rate * self.time_base))
+        if not self.frames and self._audio is not None:
+            self._audio.start(self._zero)
+        return max(time, self._last + 1)
+
+    def _mux(self, container: OutputContainer, packets: list[Packet[VideoStream]]) -> None:
+        """Write coded pictures, and the sound up to them, so that the file has both together."""
+        for packet in packets:
+            seconds = (packet.dts or 0) * Fraction(packet.time_base)
+            container.mux(packet)
+            if self._audio is not None:
+                self._audio.copy_until(seconds)
+
+    def _failure(self, error: av.FFmpegError | OSError) -> BadOutput:
+        """Leave nothing behind, and say why."""
+        folder = self.path.absolute().parent
+        free = shutil.disk_usage(folder).free // 2**20 if folder.is_dir() else 0
+        self.abort()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return BadOutput(
+                f"{self.path} cannot be written: the disk is full ({free} MiB free in {folder}); "
+                "make room or choose another folder; nothing is left of the file"
+            )
+        return BadOutput(
+            f"{self.path} cannot be written: {error.strerror}; nothing is left of the file"
+        )

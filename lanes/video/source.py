@@ -1,0 +1,207 @@
+"""Frames of video files and network streams, through PyAV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from lanes.errors import BadInput, BadVideo
+from lanes.types import Frame
+from lanes.video.base import UNSPECIFIED, Cut, Source
+from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
+from lanes.video.decoder import Decoder, time_of
+from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
+
+# Tone mapping as FFmpeg's own documentation of zscale and tonemap has it.
+_TO_SDR = (
+    "-vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -c:a copy"
+)
+
+
+class VideoSource(Source):
+    """The frames of a video file or a network stream.
+
+    Times are the file's own. Interlaced frames are made progressive, stored rotations undone, all
+    pixel formats made 8-bit 4:2:0 with range and matrix kept. What is damaged is skipped and
+    counted. `threads` decode (0: as many as FFmpeg likes). A network that is silent for `timeout`
+    seconds counts as the end of the stream.
+
+    Raises:
+        BadInput: no such file, or nothing in it from `start` to `end`.
+        BadVideo: not a video, or one of a kind that cannot be shown rightly (HDR).
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        start: float | None = None,
+        end: float | None = None,
+        max_frames: int | None = None,
+        *,
+        threads: int = 0,
+        timeout: float = 10.0,
+    ) -> None:
+        self._cut = Cut.of(start, end, max_frames)
+        self._threads = threads
+        self._path = shown(path)
+        self.name = Path(self._path).stem
+        self.warnings = []
+        self._container = open_container(path, timeout)
+        try:
+            self._describe(video_stream(self._container, path), is_url(path))
+            self._frames = self._begin()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file or stream."""
+        super().close()
+        self._container.close()
+
+    def _describe(self, stream: VideoStream, is_stream: bool) -> None:
+        """Set what the container tells; nothing may ask the stream once the container is closed."""
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
+        self.time_base = Fraction(stream.time_base or self.time_base)
+        self.rate = _rate(stream)
+        self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
+        self._stream_duration = _duration(stream)
+        self._stated_frames = _frames(self._container, stream)
+        whole = self._stream_duration
+        if whole is None and self._container.duration:
+            whole = self._container.duration / av.time_base
+        self.live = is_stream and whole is None
+        self.duration = self._cut.seconds_of(whole)
+        self.frames = self._cut.frames_of(self._stated_frames, self.duration, self.rate)
+        step = 1 / ((self.rate or 25) * self.time_base)
+        self._decoder = Decoder(self._container, stream, max(1, round(step)))
+
+    def _begin(self) -> Iterator[Frame]:
+        """Decode one frame, set what only it tells, and give all of them."""
+        pictures = self._progressive(self._decoder.frames(self._cut.start))
+        first = next(pictures, None)
+        if first is None:
+            raise self._nothing()
+        if transfer := hdr_transfer(first):
+            raise BadVideo(
+                f"{self._path} is HDR video ({transfer}), whose colours would come out wrong; "
+                f"make a copy in standard range first: {conversion(self._path, _TO_SDR)}"
+            )
+        orientation = Orientation.of(first)
+        self._planes = PlaneReader(orientation, self._threads)
+        self.colour = colour_of(first)
+        self.primaries = first.color_primaries or UNSPECIFIED
+        self.transfer = first.color_trc or UNSPECIFIED
+        self.size = (first.height, first.width)
+        if orientation.transpose:
+            self.size = (first.width, first.height)
+            self.sample_aspect_ratio = 1 / self.sample_aspect_ratio
+        return self._read(chain([first], pictures))
+
+    def _nothing(self) -> BadInput:
+        if self._decoder.origin is None or not self._cut.start:
+            return BadVideo(
+                f"{self._path} has no frame that can be decoded: it is empty, cut off or damaged; "
+                "see whether a player shows it"
+            )
+        seconds = self._stream_duration
+        length = f", which lasts {seconds:.2f} s" if seconds else ""
+        return BadInput(
+            f"the start, {float(self._cut.start):g} s, is after the end of {self._path}{length}"
+        )
+
+    def _progressive(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        deinterlacer = Deinterlacer(self.time_base)
+        for frame in frames:
+            yield from deinterlacer(frame)
+        yield from deinterlacer.flush()
+        if deinterlacer.used:
+            self.warnings.append(f"{self._path} is interlaced: its frames were made progressive")
+
+    def _read(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
+        """The frames up to the end of the cut."""
+        origin, end, count, last = self._decoder.origin or 0, self._cut.end, 0, 0
+        stop = None if end is None else origin + end / self.time_base
+        for picture in islice(pictures, self._cut.max_frames):
+            last = time_of(picture)
+            if stop is not None and last >= stop:
+                self._note_losses(0)
+                return
+            yield self._frame(picture, count)
+            count += 1
+        at_end = count != self._cut.max_frames
+        self._note_losses(self._missing(count, last - origin) if at_end else 0)
+
+    def _frame(self, picture: av.VideoFrame, index: int) -> Frame:
+        try:
+            planes, colour = self._planes(picture)
+        except (av.FFmpegError, ValueError) as error:
+            raise BadVideo(
+                f"{self._path} has pixels of the kind {picture.format.name}, which cannot be read; "
+                f"convert it: {conversion(self._path, '-pix_fmt yuv420p')}"
+            ) from error
+        return Frame(planes, colour, index, time_of(picture), self.time_base)
+
+    def _missing(self, count: int, last: int) -> int:
+        """How many frames the file promises beyond the `count` that came; `last` is from origin."""
+        if self._stated_frames is not None and not self._cut.start:
+            return max(0, self._stated_frames - count)
+        if self._stream_duration is None or self.rate is None:
+            return 0
+        rest = self._stream_duration - float(last * self.time_base) - float(1 / self.rate)
+        # Durations are stated roughly; a second less is a part cut off.
+        return round(rest * self.rate) if rest > 1 else 0
+
+    def _note_losses(self, missing: int) -> None:
+        self.lost = max(missing, 0 if self._stated_frames and missing else self._decoder.errors)
+        if self.lost:
+            self.warnings.append(
+                f"{self.lost} frames of {self._path} could not be read: "
+                "the file is cut off or damaged"
+            )
+        if self._decoder.damaged:
+            self.warnings.append(
+                f"{self._decoder.damaged} frames of {self._path} are damaged, "
+                "and shown as far as they could be read"
+            )
+        if self._decoder.silent:
+            self.warnings.append(f"{self._path} sent nothing more: taken as its end")
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """The stream's frames per second; the mean where they vary."""
+    mean, nominal = (Fraction(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
+    # The mean of a file whose last frame lasts longer is off a bit: 2996/100 for 30000/1001.
+    rate = nominal if abs(mean - nominal) <= nominal / 500 else mean or nominal
+    # Some cameras state the ticks of their clock.
+    return rate if 0 < rate <= 1000 else None
+
+
+def _duration(stream: VideoStream) -> float | None:
+    """Seconds that the stream itself is said to last; Matroska files have a tag for it."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return None
+    hours, minutes, seconds = (float(part) for part in tag.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> int | None:
+    """The number of frames that the file promises to show."""
+    if not stream.frames:
+        return None
+    if "mp4" in container.format.name:
+        # The file may tell players to leave frames out at its beginning and end (an edit list).
+        return sum(not entry.is_discard for entry in stream.index_entries)
+    return stream.frames

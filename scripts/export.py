@@ -1,0 +1,39 @@
+"""Export a checkpoint: `scripts/export.py runs/x/best.pt weights/NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lanes.errors import LanesError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, export, print the parity of every backend; exit code 2 for an error of ours."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("checkpoint", type=Path)
+    options.add_argument("folder", type=Path)
+    options.add_argument(
+        "--command", default="", help="the training's command, for the card (default: its config)"
+    )
+    given = options.parse_args(argv)
+    try:
+        # torch takes seconds to import: --help need not wait for it.
+        from lanes import export
+        from lanes.training import checkpoint as checkpoints
+
+        checkpoint = checkpoints.load(given.checkpoint)
+        card = export.export(checkpoint, given.folder, given.command)
+        shares = export.compare(given.folder, checkpoint, export.check_frames(checkpoint))
+    except LanesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{given.folder}: {card.architecture}, {card.parameters / 1e6:.2f} M parameters")
+    for (backend, precision), share in shares.items():
+        print(f"  {backend} {precision}: {share:.3%} of pixels as the checkpoint's")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
