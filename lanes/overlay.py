@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ def _enlarged(labels: LabelMap, values: NDArray[np.float64], size: Size) -> Plan
     )
 
 
-def _lookup(labels: LabelMap, values: NDArray[np.float64]) -> Plane:
+def _lookup(labels: LabelMap, values: NDArray[np.floating[Any]]) -> Plane:
     table = np.zeros(256, np.uint8)
     table[: len(values)] = np.rint(values)
     return np.asarray(cv2.LUT(labels, table), np.uint8)

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -30,7 +30,7 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Iterator[T]:
+def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Generator[T, None, None]:
     """Iterate over `items` in a thread of its own, up to `depth` ahead.
 
     With `newest` (cameras) a full queue drops its oldest item instead of making the source wait.
@@ -42,7 +42,8 @@ def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Iterat
     def put(item: T | _End) -> None:
         while not stop.is_set():
             try:
-                return waiting.put(item, block=not newest, timeout=POLL_SECONDS)
+                waiting.put(item, block=not newest, timeout=POLL_SECONDS)
+                break
             except queue.Full:
                 if newest:
                     _drop(waiting)

@@ -52,6 +52,7 @@ class Task:
 
     @property
     def class_names(self) -> tuple[str, ...]:
+        """The names in order of their ids."""
         return tuple(c.name for c in self.classes)
 
 
@@ -119,6 +120,7 @@ class Frame:
 
     @property
     def size(self) -> Size:
+        """Height and width of the upright picture."""
         height, width = self.planes[0].shape
         return height, width
 
@@ -166,7 +168,14 @@ class Backend(Protocol):
     precision: str
     depth: int
 
-    def submit(self, images: ImageBatch) -> Pending: ...
-    def result(self, pending: Pending) -> LabelBatch: ...
-    def __call__(self, images: ImageBatch) -> LabelBatch: ...
-    def close(self) -> None: ...
+    def submit(self, images: ImageBatch) -> Pending:
+        """Begin to label `images`, which must not change until the result is taken."""
+
+    def result(self, pending: Pending) -> LabelBatch:
+        """Wait for a batch; raises `BackendError` if the engine failed."""
+
+    def __call__(self, images: ImageBatch) -> LabelBatch:
+        """`submit` and `result` together."""
+
+    def close(self) -> None:
+        """Free the engine."""

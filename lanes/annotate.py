@@ -1,0 +1,320 @@
+"""The main job: one input in, its video back with the labels drawn on it, and what else was asked.
+
+Three threads overlap, with bounded queues between them: decoding; resizing and inference; drawing
+and encoding. Memory does not grow with the clip.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lanes import hud, metrics
+from lanes.errors import BadInput, BadOutput
+from lanes.outputs import JsonLines, MaskFolder, StillSink, default_output, is_still
+from lanes.overlay import ALPHA, overlay
+from lanes.pipeline import Background, prefetch, segment, timed
+from lanes.resize import resize_labels
+from lanes.segmenter import Segmenter
+from lanes.stats import LatencyMeter, RateMeter
+from lanes.truth import Truth, open_truth
+from lanes.types import Frame, Result, Task
+from lanes.video import Quality, Source, VideoSink, open_source
+from lanes.video.opening import is_url
+
+STAGES = ("decode", "resize", "infer", "overlay", "encode")
+IOU_FRAMES = 30
+"""The HUD's IoU is pooled over the last so many frames."""
+CHANGE_EVERY = 10
+"""The HUD's figures change every so many frames: figures that flicker cannot be read."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do with an input; see `lanes-video --help`."""
+
+    output: Path | None = None
+    labels: Path | None = None
+    masks: Path | None = None
+    json: Path | None = None
+    start: float | None = None
+    end: float | None = None
+    max_frames: int | None = None
+    seconds: float | None = None
+    alpha: float = ALPHA
+    hud: bool = True
+    overwrite: bool = False
+    quality: Quality = "fast"
+
+
+@dataclass
+class Summary:
+    """What came of an input. `iou` is by class name, pooled over all frames with truth."""
+
+    output: Path = Path()
+    frames: int = 0
+    began: float = 0.0
+    seconds: float = 0.0
+    media_seconds: float = 0.0
+    iou: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, LatencyMeter] = field(
+        default_factory=lambda: {stage: LatencyMeter() for stage in STAGES}
+    )
+    warnings: list[str] = field(default_factory=list)
+    lost: int = 0
+    interrupted: bool = False
+    meter: RateMeter = field(default_factory=RateMeter)
+
+    @property
+    def rate(self) -> float:
+        """Frames a second of the last few frames."""
+        return self.meter.rate
+
+    def take_losses(self, source: Source) -> None:
+        """Note what `source` could not read."""
+        self.lost = source.lost
+        self.warnings = source.warnings + self.warnings
+
+    @property
+    def fps(self) -> float:
+        """Frames a second from the first frame asked for to the finished file."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+Progress = Callable[[Summary, int | None], None]
+Show = Callable[[Frame], bool]
+
+
+def annotate(
+    given: str,
+    segmenter: Segmenter,
+    options: Options,
+    progress: Progress = lambda summary, total: None,
+    show: Show | None = None,
+) -> Summary:
+    """Label every frame of `given` (file, images, camera, address) and write what `options` ask.
+
+    `progress(summary, total)` is called after each frame that is under way; `show(frame)` with the
+    newest drawn frame, and ends the job by True. Ctrl-C ends it too, with a playable file.
+
+    Raises:
+        BadInput, BadVideo: the input or its labels cannot be used.
+        BadOutput: a result cannot be written; nothing half-written is left.
+    """
+    summary = Summary()
+    try:
+        with ExitStack() as stack:
+            _run(given, segmenter, options, summary, progress, show, stack)
+    except KeyboardInterrupt:
+        # On its way here it made each context manager finish its file.
+        summary.interrupted = True
+    summary.seconds = time.perf_counter() - summary.began
+    return summary
+
+
+def _run(
+    given: str,
+    segmenter: Segmenter,
+    options: Options,
+    summary: Summary,
+    progress: Progress,
+    show: Show | None,
+    stack: ExitStack,
+) -> None:
+    """Open everything on `stack`, then pass frame after frame through the stages."""
+    source = stack.enter_context(open_source(given, options.start, options.end, options.max_frames))
+    stack.callback(summary.take_losses, source)
+    truth = None
+    if options.labels:
+        whole = options.start is None and options.end is None and options.max_frames is None
+        truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
+    summary.output = output_path(given, source, options)
+    sink = _sink(given, source, summary.output, options)
+    stack.enter_context(sink)
+    writer = _Writer(segmenter.task, options, source, sink, truth, summary, stack)
+    summary.began = time.perf_counter()
+    stack.callback(writer.finish)
+    background = stack.enter_context(Background(writer.consume))
+    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
+    # Closed before the source is: its thread must not read from a source that is gone.
+    frames = stack.enter_context(closing(frames))
+    for result in segment(frames, segmenter):
+        background.put(result)
+        progress(summary, source.frames)
+        if show and (newest := writer.take_newest()) and show(newest):
+            break
+
+
+def output_path(given: str, source: Source, options: Options) -> Path:
+    """Where the annotated video goes; `-o` may name a folder."""
+    default = default_output(given, source)
+    if options.output is None:
+        return default
+    return options.output / default.name if options.output.is_dir() else options.output
+
+
+def _sink(given: str, source: Source, output: Path, options: Options) -> VideoSink | StillSink:
+    if is_still(given):
+        return StillSink(output, overwrite=options.overwrite, source=Path(given))
+    file = not is_url(given) and Path(given).expanduser().is_file()
+    if file and output.exists() and output.samefile(Path(given).expanduser()):
+        raise BadOutput(f"{output} is the input itself; give the output another name")
+    return VideoSink.like(
+        source,
+        output,
+        quality=options.quality,
+        overwrite=options.overwrite,
+        audio_from=given if file else None,
+    )
+
+
+def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
+    """The frames up to `seconds` after the first."""
+    first: float | None = None
+    for frame in source:
+        first = frame.seconds if first is None else first
+        if seconds is not None and frame.seconds - first >= seconds:
+            return
+        yield frame
+
+
+class _Writer:
+    """Draws and writes results, in a thread of its own."""
+
+    def __init__(
+        self,
+        task: Task,
+        options: Options,
+        source: Source,
+        sink: VideoSink | StillSink,
+        truth: Truth | None,
+        summary: Summary,
+        stack: ExitStack,
+    ) -> None:
+        self.task, self.options, self.sink = task, options, sink
+        self.truth, self.summary = truth, summary
+        self.masks = MaskFolder(options.masks, options.overwrite) if options.masks else None
+        self.json = None
+        if options.json:
+            self.json = stack.enter_context(JsonLines(options.json, options.overwrite))
+        self.first = math.ceil(Fraction(options.start or 0) * (source.rate or 0))
+        self.frame_seconds = float(1 / source.rate) if source.rate else 0.0
+        self.lines = ["starting"]
+        classes = len(task.classes)
+        self.matrix: metrics.Matrix = np.zeros((classes, classes), np.int64)
+        self.recent: deque[metrics.Matrix] = deque(maxlen=IOU_FRAMES)
+        self.times: tuple[float, float] | None = None
+        self.newest: Frame | None = None
+
+    def consume(self, result: Result) -> None:
+        """Score, draw and write one result."""
+        frame = result.frame
+        number = self.first + frame.index
+        iou = self._score(result, number) if self.truth else None
+        self.summary.meter.tick()
+        began = time.perf_counter()
+        drawn = overlay(frame, result.labels, self.task, self.options.alpha)
+        if self.options.hud and not isinstance(self.sink, StillSink):
+            hud.draw(drawn, self._hud_lines(result))
+        drawn_at = time.perf_counter()
+        self.sink.write(drawn)
+        seconds = {
+            **result.seconds,
+            "overlay": drawn_at - began,
+            "encode": time.perf_counter() - drawn_at,
+        }
+        self._note(frame, seconds)
+        if self.masks:
+            name = frame.name or f"{number:06d}"
+            self.masks.write(name, resize_labels(result.labels, frame.size))
+        if self.json:
+            self.json.write(self._record(result, number, iou, seconds))
+        self.newest = drawn
+
+    def take_newest(self) -> Frame | None:
+        """The newest drawn frame, once."""
+        newest, self.newest = self.newest, None
+        return newest
+
+    def finish(self) -> None:
+        """Add to the summary what is known only after the last frame."""
+        if self.times:
+            self.summary.media_seconds = self.times[1] - self.times[0] + self.frame_seconds
+        if self.truth:
+            self.summary.iou = self._by_name(self.matrix)
+        self.summary.warnings += self.sink.warnings
+
+    def _score(self, result: Result, number: int) -> dict[str, float]:
+        assert self.truth is not None
+        truth = self.truth.labels_of(result.frame, number)
+        labels = resize_labels(result.labels, result.frame.size)
+        matrix = metrics.confusion_matrix(truth, labels, len(self.task.classes))
+        self.matrix = self.matrix + matrix
+        self.recent.append(matrix)
+        return self._by_name(matrix)
+
+    def _by_name(self, matrix: metrics.Matrix) -> dict[str, float]:
+        found = zip(self.task.class_names, metrics.iou(matrix).tolist(), strict=True)
+        return {name: value for name, value in found if not math.isnan(value)}
+
+    def _hud_lines(self, result: Result) -> list[str]:
+        if self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2:
+            infer = self.summary.stages["infer"].percentile(50) * 1e3
+            milliseconds = result.seconds["infer"] * 1e3 if math.isnan(infer) else infer
+            self.lines = [f"{self.summary.rate:.1f} FPS   inference {milliseconds:.1f} ms"]
+            if self.recent:
+                recent = self._by_name(np.sum(self.recent, axis=0))
+                drawn = [c.name for c in self.task.classes if c.alpha > 0]
+                told = [f"{name} {recent[name]:.2f}" for name in drawn if name in recent]
+                self.lines.append("IoU  " + "   ".join(told))
+        return self.lines
+
+    def _note(self, frame: Frame, seconds: dict[str, float]) -> None:
+        self.summary.frames += 1
+        first = self.times[0] if self.times else frame.seconds
+        self.times = (first, frame.seconds)
+        for stage, taken in seconds.items():
+            self.summary.stages[stage].add(taken)
+
+    def _record(
+        self, result: Result, number: int, iou: dict[str, float] | None, seconds: dict[str, float]
+    ) -> dict[str, Any]:
+        counts = np.bincount(result.labels.ravel(), minlength=len(self.task.classes))
+        shares = counts / result.labels.size
+        record: dict[str, Any] = {
+            "index": number,
+            "time": round(result.frame.seconds, 6),
+            "shares": {
+                name: round(float(share), 6)
+                for name, share in zip(self.task.class_names, shares, strict=True)
+            },
+            "ms": {stage: round(taken * 1e3, 3) for stage, taken in seconds.items()},
+        }
+        if result.frame.name:
+            record["name"] = result.frame.name
+        if iou is not None:
+            record["iou"] = {name: round(value, 6) for name, value in iou.items()}
+        return record
+
+
+def check_options(inputs: list[str], options: Options) -> None:
+    """Raise `BadInput` for options that do not go together."""
+    if not 0 <= options.alpha <= 1:
+        raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
+    if options.seconds is not None and options.seconds <= 0:
+        raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
+    if len(inputs) > 1:
+        for name in ("labels", "masks", "json"):
+            if getattr(options, name):
+                raise BadInput(f"--{name} goes with one input, got {len(inputs)}: run them singly")
+        if options.output and not options.output.is_dir():
+            raise BadInput(f"-o {options.output}: with {len(inputs)} inputs, name a folder that is")

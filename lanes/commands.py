@@ -1,0 +1,171 @@
+"""What the commands do: run, show progress, print tables; `lanes.cli` only parses."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from lanes import assets, segmenter
+from lanes import card as cards
+from lanes.annotate import Options, Show, Summary, annotate, check_options
+from lanes.demo import demo_files
+from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
+from lanes.segmenter import Segmenter
+from lanes.types import Frame
+
+DEMO = "demo"
+WINDOW = "lanes"
+
+
+def run_video(
+    inputs: list[str],
+    model: str,
+    backend: str,
+    precision: str,
+    options: Options,
+    show: bool,
+    quiet: bool,
+) -> int:
+    """Annotate each of `inputs` and print what came of it; returns the exit code.
+
+    An input that fails does not keep the others from being done; the worst code is returned.
+    """
+    console = Console(quiet=quiet)
+    check_options(inputs, options)
+    window = _window() if show else None
+    code = 0
+    with segmenter.load(model, backend, precision) as loaded:
+        for given in inputs:
+            try:
+                summary = _annotate_one(given, loaded, options, window, console)
+            except LanesError as error:
+                if len(inputs) == 1:
+                    raise
+                print(f"error: {given}: {error}", file=sys.stderr)
+                code = WRONG_INPUT
+                continue
+            _print_summary(console, given, loaded, summary)
+            for warning in summary.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+            if summary.interrupted:
+                return INTERRUPTED
+            code = max(code, INCOMPLETE if summary.lost else 0)
+    return code
+
+
+def _annotate_one(
+    given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
+) -> Summary:
+    if given == DEMO:
+        with _progress(console, "rendering the demo, once") as tick:
+            clip, labels = demo_files(lambda done, total: tick(done, total, ""))
+        given, options = str(clip), demo_options(options)
+        options = replace(options, labels=options.labels or labels)
+    with _progress(console, given) as tick:
+        return annotate(
+            given,
+            loaded,
+            options,
+            lambda summary, total: tick(summary.frames, total, f"{summary.rate:.1f} FPS"),
+            window,
+        )
+
+
+def demo_options(options: Options) -> Options:
+    """The demo writes demo_lanes.mp4 in the current folder, over an earlier one."""
+    if options.output:
+        return options
+    return replace(options, output=Path("demo_lanes.mp4"), overwrite=True)
+
+
+@contextmanager
+def _progress(console: Console, name: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """A bar with rate and time left; drawn only when something is reported."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=False),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(name, total=None, note="")
+
+    def tick(done: int, total: int | None, note: str) -> None:
+        if not bar.live.is_started:
+            bar.start()
+        bar.update(task, completed=done, total=total, note=note)
+
+    try:
+        yield tick
+    finally:
+        bar.stop()
+
+
+def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
+    backend = loaded.backend
+    console.print(
+        f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s, "
+        f"[bold]{summary.fps:.1f} FPS[/] ({summary.media_seconds / summary.seconds:.2f} x real "
+        f"time), {loaded.card.name} on {backend.name} {backend.precision}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    table = Table("stage", "p50 ms", "p95 ms", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage, meter in summary.stages.items():
+        if meter.count:
+            p50, p95 = (meter.percentile(p) * 1e3 for p in (50, 95))
+            table.add_row(stage, f"{p50:.1f}", f"{p95:.1f}")
+    console.print(table)
+    if summary.iou:
+        mean = math.fsum(summary.iou.values()) / len(summary.iou)
+        classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
+        console.print(f"IoU against the labels: {classes}; mean {mean:.3f}", highlight=False)
+
+
+def list_models() -> int:
+    """Print the models that come along, with their terms."""
+    table = Table("model", "task", "architecture", "parameters", "input", "terms of the weights")
+    for name in assets.model_names():
+        card = cards.read(assets.model_folder(name))
+        height, width = card.resize.size
+        size = f"{width}x{height}"
+        parameters = f"{card.parameters / 1e6:.2f} M"
+        table.add_row(name, card.task, card.architecture, parameters, size, card.terms)
+    Console().print(table)
+    return 0
+
+
+def _window() -> Show:
+    """A function that shows a frame in a window and is True when q or Esc was pressed."""
+    gui = next(
+        (
+            line
+            for line in cv2.getBuildInformation().splitlines()
+            if line.strip().startswith("GUI:")
+        ),
+        "",
+    )
+    if "NONE" in gui.upper():
+        raise MissingDependency(
+            "--show needs an OpenCV with windows, this one has none (opencv-python-headless): "
+            "pip uninstall -y opencv-python-headless && pip install opencv-python"
+        )
+
+    def show(frame: Frame) -> bool:
+        cv2.imshow(WINDOW, frame.bgr)
+        return cv2.waitKey(1) & 0xFF in (ord("q"), 27)
+
+    return show

@@ -1,0 +1,100 @@
+"""The demo: a synthetic drive with exact truth, rendered once into the user's cache."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+
+import lanes.synthetic
+from lanes import assets
+from lanes.colour import YuvColour, from_bgr
+from lanes.pipeline import prefetch
+from lanes.synthetic.road import demo_scene, render
+from lanes.types import Image, LabelMap, Size
+from lanes.video import VideoSink
+
+SIZE = (720, 1280)
+RATE = Fraction(30)
+SECONDS = 10
+COLOUR = YuvColour("bt709", full_range=False)
+
+
+def demo_files(
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Path, Path]:
+    """The demo clip (H.264) and its label video (FFV1), rendered on first use.
+
+    `progress(done, total)` is called after each frame.
+    """
+    folder = assets.cache_folder("demo")
+    stem = f"road-{SIZE[1]}x{SIZE[0]}-{_renderer_version():08x}"
+    clip, labels = folder / f"{stem}.mp4", folder / f"{stem}_labels.mkv"
+    if not (clip.exists() and labels.exists()):
+        total = int(SECONDS * RATE)
+        # Rendered in a thread of its own while this one encodes.
+        pairs = prefetch(frames(total, SIZE, RATE))
+        write_clip(clip, labels, pairs, RATE, lambda done: progress(done, total))
+    return clip, labels
+
+
+def _renderer_version() -> int:
+    """A number that changes with the renderer's code, so that no old clip is shown."""
+    sources = sorted(Path(lanes.synthetic.__path__[0]).glob("*.py"))
+    return zlib.crc32(b"".join(source.read_bytes() for source in sources))
+
+
+def frames(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
+    """`count` frames of the demo drive, in order."""
+    scene = demo_scene()
+    for number in range(count):
+        # Models draw lines through the gaps of dashes, as the sets that they learn from do.
+        yield render(scene, size, float(number / rate), through_gaps=True)
+
+
+def write_clip(
+    clip: Path,
+    labels: Path,
+    pairs: Iterator[tuple[Image, LabelMap]],
+    rate: Fraction,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write image and label pairs as an H.264 clip and an FFV1 label video beside it.
+
+    Both appear under their names only when whole, the clip last.
+    """
+    part = labels.with_name(f".{labels.stem}.part-{os.getpid()}{labels.suffix}")
+    first = next(pairs)
+    height, width = first[1].shape
+    try:
+        with (
+            VideoSink(
+                clip,
+                size=(height, width),
+                rate=rate,
+                colour=COLOUR,
+                quality="balanced",
+                overwrite=True,
+            ) as sink,
+            av.open(str(part), "w", format="matroska") as container,
+        ):
+            stream = container.add_stream("ffv1", rate, width=width, height=height)
+            stream.codec_context.pix_fmt = "gray"
+            for number, (image, truth) in enumerate(chain([first], pairs)):
+                sink.write(from_bgr(image, COLOUR))
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(truth), "gray")
+                picture.pts = number
+                picture.time_base = 1 / rate
+                container.mux(stream.encode(picture))
+                progress(number + 1)
+            container.mux(stream.encode(None))
+            container.close()
+            part.replace(labels)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""Where the results of one input go: the default names, masks, JSON lines and a still picture.
+
+Each file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+import cv2
+import numpy as np
+
+from lanes.errors import BadOutput
+from lanes.types import Frame, LabelMap
+from lanes.video import Source
+from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
+from lanes.video.opening import is_url
+
+
+def default_output(given: str, source: Source) -> Path:
+    """`<name>_lanes.mp4` beside the input; a picture keeps its suffix.
+
+    For a camera or stream it is a time-stamped name in the current folder.
+    """
+    path = Path(given).expanduser()
+    if is_url(given) or source.live:
+        return Path(f"{source.name}_{time.strftime('%Y%m%d-%H%M%S')}.mp4")
+    if is_still(given):
+        return path.with_name(f"{path.stem}_lanes{path.suffix}")
+    if path.is_dir() or is_glob(given):
+        folder = find_images(given)[0].absolute().parent
+        return folder.with_name(f"{folder.name}_lanes.mp4")
+    return path.with_name(f"{path.stem}_lanes.mp4")
+
+
+def is_still(given: str) -> bool:
+    """Whether the input is one picture, whose output is a picture too."""
+    return not is_url(given) and is_image(Path(given)) and not is_glob(given)
+
+
+class StillSink:
+    """Writes one frame as a picture; the counterpart of `VideoSink` for a single image."""
+
+    def __init__(self, path: Path, *, overwrite: bool, source: Path) -> None:
+        """Raise `BadOutput` now if `path` cannot become a picture."""
+        self.path = path
+        self.warnings: list[str] = []
+        if path.suffix.lower() not in SUFFIXES:
+            raise BadOutput(f"{path} must end in one of {', '.join(SUFFIXES)}, as it is one image")
+        if path.exists() and path.samefile(source):
+            raise BadOutput(f"{path} is the input itself; give the output another name")
+        check_new(path, overwrite)
+
+    def write(self, frame: Frame) -> None:
+        """Write the picture."""
+        write_image(self.path, frame.bgr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Nothing is open between writes."""
+
+
+class MaskFolder:
+    """8-bit PNG of label ids at the source's size, one a frame."""
+
+    def __init__(self, folder: Path, overwrite: bool) -> None:
+        """Make `folder`; raises `BadOutput` if it holds PNGs that must stay."""
+        self.folder = folder
+        if not overwrite and folder.is_dir() and any(folder.glob("*.png")):
+            raise BadOutput(f"{folder} holds PNGs already: --overwrite, or name another folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+
+    def write(self, name: str, labels: LabelMap) -> None:
+        """Write `labels` (H, W) as `name`.png."""
+        write_image(self.folder / f"{name}.png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+class JsonLines:
+    """One JSON object a line; a context manager that leaves no half-written file behind."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        """Open a temporary file beside `path`; raises `BadOutput`."""
+        check_new(path, overwrite)
+        self.path, self.part = path, path.with_name(f".{path.name}.part-{os.getpid()}")
+        try:
+            self.file: TextIO = self.part.open("w", encoding="utf-8")
+        except OSError as error:
+            raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write one line; raises `BadOutput`."""
+        try:
+            self.file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise BadOutput(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        try:
+            self.file.close()
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self.part.replace(self.path)
+        except OSError as failure:
+            raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
+        finally:
+            self.part.unlink(missing_ok=True)
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Raise `BadOutput` if a file cannot be made at `path`, or must not."""
+    if path.is_dir():
+        raise BadOutput(f"{path} is a folder; give the name of a file in it")
+    if path.exists() and not overwrite:
+        raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
+    if not path.absolute().parent.is_dir():
+        raise BadOutput(f"there is no folder {path.parent}; make it first: mkdir -p {path.parent}")
+
+
+def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
+    """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        encoded = cv2.imencode(path.suffix, image, options or [])[1]
+        part.write_bytes(encoded.tobytes())
+        part.replace(path)
+    except (OSError, cv2.error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,134 @@
+"""The truth of a clip: a folder of label images, or a label video, one label map a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+
+from lanes.errors import BadInput
+from lanes.types import IGNORE, Frame, LabelMap, Size, Task
+from lanes.video import Source
+
+
+class Truth(Protocol):
+    """Gives the labels of one frame after the other; `count` of them, None if unknown."""
+
+    count: int | None
+
+    def labels_of(self, frame: Frame, number: int) -> LabelMap:
+        """Labels (H, W) at the frame's own size; `number` is its place in the whole input."""
+
+
+def open_truth(
+    path: Path, source: Source, task: Task, start: float | None = None, whole: bool = True
+) -> Truth:
+    """Open the labels of `source`: a folder of label images or a lossless label video.
+
+    `start` is the second of the labels that the source begins at. `whole` says that the source is
+    not cut, so that there must be as many label maps as frames.
+
+    Raises:
+        BadInput: missing, unreadable, or of another number of frames.
+    """
+    if not path.exists():
+        raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
+    truth = MaskFolder(path, task) if path.is_dir() else LabelVideo(path, task, start or 0.0)
+    if whole and truth.count and source.frames and truth.count != source.frames:
+        raise BadInput(
+            f"{path} holds {truth.count} label maps, {source.name} {source.frames} frames: "
+            "one label map a frame is wanted, images named after the frame's or 000000.png"
+        )
+    return truth
+
+
+class MaskFolder:
+    """Label images (8 bit, one channel) named after the image, or the six-digit frame index."""
+
+    def __init__(self, folder: Path, task: Task) -> None:
+        """Find the images in `folder`."""
+        self.folder, self.task = folder, task
+        self.paths = {p.stem: p for p in folder.glob("*.png")}
+        self.count: int | None = len(self.paths)
+        if not self.paths:
+            raise BadInput(f"{folder} holds no PNG: one label image a frame is wanted there")
+
+    def labels_of(self, frame: Frame, number: int) -> LabelMap:
+        """See `Truth`."""
+        name = frame.name or f"{number:06d}"
+        if name not in self.paths:
+            raise BadInput(f"{self.folder} has no {name}.png, the labels of frame {number}")
+        labels = cv2.imread(str(self.paths[name]), cv2.IMREAD_UNCHANGED)
+        if labels is None or labels.ndim != 2 or labels.dtype != np.uint8:
+            raise BadInput(
+                f"{self.paths[name]} is not an 8-bit image of one channel with label ids"
+            )
+        return checked(np.asarray(labels, np.uint8), frame.size, self.task, self.paths[name])
+
+
+class LabelVideo:
+    """A video whose luma is the label id: losslessly coded, such as FFV1 with grey pixels."""
+
+    def __init__(self, path: Path, task: Task, start: float) -> None:
+        """Open `path`, from `start` seconds on."""
+        self.path, self.task = path, task
+        try:
+            self.container = av.open(str(path))
+            stream = self.container.streams.video[0]
+        except (av.FFmpegError, IndexError) as error:
+            raise BadInput(f"{path} is not a video: give a folder of masks or a video") from error
+        self.count = stream.frames or None
+        stream.thread_type = "AUTO"
+        self.start = start
+        self.frames = self._frames()
+
+    def _frames(self) -> Iterator[av.VideoFrame]:
+        first: float | None = None
+        for frame in self.container.decode(video=0):
+            seconds = frame.time or 0.0
+            first = seconds if first is None else first
+            if seconds - first >= self.start - 1e-6:
+                yield frame
+
+    def labels_of(self, frame: Frame, number: int) -> LabelMap:
+        """See `Truth`."""
+        try:
+            picture = next(self.frames, None)
+        except av.FFmpegError as error:
+            raise BadInput(f"{self.path} is damaged at frame {number}: {error.strerror}") from error
+        if picture is None:
+            raise BadInput(
+                f"{self.path} ends before frame {number}: one label map a frame is wanted"
+            )
+        return checked(luma(picture, self.path), frame.size, self.task, self.path)
+
+
+def luma(picture: av.VideoFrame, path: Path) -> LabelMap:
+    """The first plane (H, W) as it is stored; raises `BadInput` unless it is 8-bit luma."""
+    kind = picture.format
+    if not (kind.name.startswith(("gray", "yuv")) and kind.components[0].bits == 8):
+        raise BadInput(
+            f"{path} has {kind.name} pixels: label ids are read from 8-bit luma, "
+            "such as FFV1 with -pix_fmt gray"
+        )
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.ascontiguousarray(rows[:, : plane.width])
+
+
+def checked(labels: LabelMap, size: Size, task: Task, path: Path) -> LabelMap:
+    """`labels`, if they are of `size` (height, width) and hold ids of `task` only."""
+    if labels.shape != size:
+        got = f"{labels.shape[1]}x{labels.shape[0]}"
+        raise BadInput(f"{path} is {got}, its frame {size[1]}x{size[0]}: one size is wanted")
+    highest = int(labels[labels != IGNORE].max(initial=0))
+    if highest >= len(task.classes):
+        raise BadInput(
+            f"{path} holds the label {highest}; task {task.name!r} has 0 to "
+            f"{len(task.classes) - 1} and {IGNORE} (ignored): was it stored with losses?"
+        )
+    return labels
