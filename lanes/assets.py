@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from lanes.errors import BadModel, UnknownName
+from lanes.errors import BadModel, BadOutput, UnknownName
 from lanes.plugins import unknown
 
 DEFAULT_MODEL = "lanes-fcn-lite"
@@ -37,16 +37,27 @@ def model_folder(model: str) -> Path:
     """
     if model in model_names():
         return folder("weights") / model
-    path = Path(model)
-    if path.is_dir():
-        return path
+    path = Path(model).expanduser()
     if path.is_file():
         raise BadModel(f"{path} is a file; wanted a model folder with card.json and model.onnx")
-    raise UnknownName(unknown("weights/", model, model_names()) + ", or give a model folder")
+    if not model or not path.is_dir():
+        cure = "give one of these names or the path of a model folder"
+        raise UnknownName(f"{unknown('weights/', model, model_names())} ({cure})")
+    return path
 
 
 def cache_folder(name: str) -> Path:
-    """A folder of the user's cache for `name`, made if missing."""
+    """A folder of the user's cache for `name`, made if missing.
+
+    Raises:
+        BadOutput: it cannot be made.
+    """
     path = platformdirs.user_cache_path("lanes-video") / name
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cure = "set XDG_CACHE_HOME to a folder that can be written"
+        raise BadOutput(
+            f"cannot make the cache folder {path} ({error.strerror}): {cure}"
+        ) from error
     return path

@@ -13,6 +13,24 @@ from lanes.resize import Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"
+CURE = "export the checkpoint again with scripts/export.py"
+LARGEST = 1 << 14
+"""Pixels of a side; more is a mistake, and would not fit in memory."""
+KINDS: dict[str, type] = {
+    "name": str,
+    "task": str,
+    "architecture": str,
+    "resize": dict,
+    "classes": list,
+    "parameters": int,
+    "terms": str,
+    "data": list,
+    "metrics": dict,
+    "training": dict,
+}
+RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
+USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
+"""The keys of `card.json` and of its parts, with JSON's types."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +71,49 @@ class ModelCard:
 def read(folder: Path) -> ModelCard:
     """Read the card of a model folder; raises `BadModel` naming what is missing or wrong."""
     path = folder / CARD
-    cure = "export the checkpoint again with scripts/export.py"
     if not path.is_file():
-        raise BadModel(f"no {CARD} in {folder}: a model folder holds {CARD} and {ONNX}; {cure}")
+        raise BadModel(f"no {CARD} in {folder}: a model folder holds {CARD} and {ONNX}; {CURE}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        resize = Resize(**{**values["resize"], "size": tuple(values["resize"]["size"])})
-        data = tuple(DataUse(**use) for use in values.pop("data", ()))
-        classes = tuple(values.pop("classes"))
-        card = ModelCard(**{**values, "resize": resize, "data": data, "classes": classes})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadModel(f"{path} is not a model card ({error!r}): {cure}") from error
-    _check(card, path, cure)
-    return card
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{path} is not a JSON file ({error}): {CURE}") from error
+    if wrong := _wrong(values):
+        raise BadModel(f"{path} {wrong}: {CURE}")
+    values["resize"]["size"] = tuple(values["resize"]["size"])
+    values["resize"] = Resize(**values["resize"])
+    values["classes"] = tuple(values["classes"])
+    values["data"] = tuple(DataUse(**use) for use in values["data"])
+    return ModelCard(**values)
 
 
-def _check(card: ModelCard, path: Path, cure: str) -> None:
-    size = card.resize.size
-    if len(size) != 2 or not all(isinstance(n, int) and 0 < n <= 1 << 14 for n in size):
-        raise BadModel(f"{path}: resize.size is {size}, wanted [height, width] in pixels; {cure}")
-    if card.resize.mode != "stretch" or card.resize.interpolation != "linear":
-        raise BadModel(f"{path}: unknown resize {card.resize}; update lanes-video, or {cure}")
-    if not (isinstance(card.task, str) and len(card.classes) >= 2):
-        raise BadModel(f"{path}: task {card.task!r} with classes {card.classes}; {cure}")
+def _wrong(values: Any) -> str:
+    """What is wrong with the values of a card, "" if nothing."""
+    if wrong := _wrong_keys(values, KINDS, "it"):
+        return wrong
+    if wrong := _wrong_keys(values["resize"], RESIZE_KINDS, "resize"):
+        return wrong
+    for use in values["data"]:
+        if wrong := _wrong_keys(use, USE_KINDS, "data"):
+            return wrong
+    size, how = values["resize"]["size"], {k: v for k, v in values["resize"].items() if k != "size"}
+    if len(size) != 2 or not all(type(n) is int and 0 < n <= LARGEST for n in size):
+        return f"has resize.size {size}; wanted [height, width] in pixels"
+    if how != {"interpolation": "linear", "mode": "stretch"}:
+        return f"asks for the resize {how}, which this version of lanes does not know"
+    classes = values["classes"]
+    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+        return f"has the classes {classes}; wanted two names or more"
+    return ""
+
+
+def _wrong_keys(values: Any, kinds: dict[str, type], where: str) -> str:
+    if not isinstance(values, dict):
+        return f"has {where} = {values!r}; wanted the keys {', '.join(kinds)}"
+    if missing := kinds.keys() - values.keys():
+        return f"lacks {', '.join(sorted(missing))} in {where}"
+    if surplus := values.keys() - kinds.keys():
+        return f"has {', '.join(sorted(surplus))} in {where}, unknown to this version of lanes"
+    for key, kind in kinds.items():
+        if not isinstance(values[key], kind):
+            return f"has {key} = {values[key]!r} in {where}; wanted {kind.__name__}"
+    return ""

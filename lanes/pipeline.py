@@ -40,12 +40,13 @@ def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Genera
     stop = threading.Event()
 
     def put(item: T | _End) -> None:
+        drop = newest and not isinstance(item, _End)
         while not stop.is_set():
             try:
-                waiting.put(item, block=not newest, timeout=POLL_SECONDS)
+                waiting.put(item, block=not drop, timeout=POLL_SECONDS)
                 break
             except queue.Full:
-                if newest:
+                if drop:
                     _drop(waiting)
 
     def read() -> None:

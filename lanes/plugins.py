@@ -6,11 +6,16 @@ import difflib
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import pkgutil
 import re
+from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote, urlparse
 
 from lanes.errors import MissingDependency, UnknownName
+
+DISTRIBUTION = "lanes-video"
 
 
 def names(folder: str) -> list[str]:
@@ -25,16 +30,19 @@ def load(folder: str, name: str) -> ModuleType:
 
     Raises:
         UnknownName: there is no such file.
-        MissingDependency: the plug-in needs a library that is not installed.
+        MissingDependency: the plug-in needs a library that is not installed, or does not load.
     """
     if name not in names(folder):
         raise UnknownName(unknown(f"lanes.{folder}", name, names(folder)))
     try:
         return importlib.import_module(f"lanes.{folder}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("lanes"):
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if library == "lanes":  # a mistake of ours, not of the user's installation
             raise
-        raise missing(f"{folder}/{name}", error.name) from error
+        if isinstance(error, ModuleNotFoundError):
+            raise missing(f"{folder}/{name}", library) from error
+        raise MissingDependency(f"{folder}/{name} cannot be loaded: {error}") from error
 
 
 def unknown(where: str, name: str, known: list[str]) -> str:
@@ -56,13 +64,28 @@ def installed(library: str) -> bool:
 
 def pip_command(library: str) -> str:
     """The pip command that brings `library`, by the extra of our own metadata that lists it."""
-    try:
-        requirements = importlib.metadata.requires("lanes-video") or []
-    except importlib.metadata.PackageNotFoundError:
-        requirements = []
     wanted = library.partition(".")[0].replace("_", "-").lower()
-    for line in requirements:
-        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
-        if re.split(r"[\s<>=!~;\[]", line)[0].lower() == wanted and extra:
-            return f"pip install 'lanes-video[{extra[1]}]'"
-    return f"pip install {wanted}"
+    try:
+        ours = importlib.metadata.distribution(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return f"pip install {wanted}"
+    extras: dict[str, list[str]] = {}
+    for line in ours.requires or []:
+        if extra := re.search(r"extra == ['\"]([\w-]+)['\"]", line):
+            extras.setdefault(extra[1], []).append(re.split(r"[\s<>=!~;\[]", line)[0].lower())
+    fitting = [name for name, libraries in extras.items() if wanted in libraries]
+    if not fitting:
+        return f"pip install {wanted}"
+    # "dev" lists all that "train" does, and more.
+    smallest = min(fitting, key=lambda name: len(extras[name]))
+    return f"pip install {_whence(ours)}[{smallest}]'"
+
+
+def _whence(ours: importlib.metadata.Distribution) -> str:
+    """What pip was given to install us: a folder where it was one, since no index may have us."""
+    origin = json.loads(ours.read_text("direct_url.json") or "{}")  # PEP 610
+    path = Path(unquote(urlparse(origin.get("url", "")).path))
+    if not origin or not path.exists():
+        return f"'{DISTRIBUTION}"
+    editable = origin.get("dir_info", {}).get("editable", False)
+    return f"-e '{path}" if editable else f"'{path}"

@@ -9,7 +9,7 @@ import numpy as np
 from lanes import assets, backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
-from lanes.errors import BadModel
+from lanes.errors import BadInput, BadModel
 from lanes.resize import resize_image, resize_labels
 from lanes.types import Backend, Image, LabelMap, Pending
 
@@ -22,7 +22,11 @@ class Segmenter:
     """
 
     def __init__(self, card: ModelCard, backend: Backend) -> None:
-        """Join a card with the backend that runs its network; raises `BadModel` on a contradiction."""
+        """Join a card with the backend that runs its network.
+
+        Raises:
+            BadModel: the card's classes are not the task's.
+        """
         self.card = card
         self.task = tasks.load(card.task)
         self.backend = backend
@@ -33,12 +37,17 @@ class Segmenter:
             )
 
     def __call__(self, image: Image) -> LabelMap:
-        """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size."""
+        """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size.
+
+        Raises:
+            BadInput: not an image.
+        """
         labels = self.result(self.submit(image))
         return resize_labels(labels, (image.shape[0], image.shape[1]))
 
     def submit(self, image: Image) -> Pending:
-        """Resize `image` and begin to label it."""
+        """Resize `image` and begin to label it; it must not change until the result is taken."""
+        _check(image)
         return self.submit_resized(resize_image(image, self.card.resize))
 
     def submit_resized(self, image: Image) -> Pending:
@@ -64,6 +73,16 @@ class Segmenter:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _check(image: object) -> None:
+    if image is None:
+        raise BadInput("got no image (None): cv2.imread gives that for a file it cannot read")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        got = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        raise BadInput(f"got {got}; wanted an image as a uint8 array (H, W, 3) in BGR")
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise BadInput(f"got an image of shape {image.shape}; wanted (H, W, 3) in BGR")
 
 
 def load(

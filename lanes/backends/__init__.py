@@ -1,11 +1,11 @@
-"""What runs an exported model: one file an engine, with `load(folder, device, precision, ...)`."""
+"""What runs an exported model: one file an engine, with `load` and `precisions`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lanes import plugins
-from lanes.errors import MissingDependency
+from lanes.errors import BadInput, MissingDependency
 from lanes.types import Backend
 
 PREFERENCE = ("openvino", "onnxruntime")
@@ -25,10 +25,13 @@ def load(
     the processor's threads (None = all cores).
 
     Raises:
-        UnknownName: no backend, or no precision of it, of that name.
+        UnknownName: no backend, or no precision or device of it, of that name.
         MissingDependency: its library is not installed.
-        BadModel: the network cannot be read.
+        BadModel: the network cannot be read, or contradicts its card.
+        BadInput: `threads` is not at least 1.
     """
+    if threads is not None and threads < 1:
+        raise BadInput(f"{threads} threads were asked for; give 1 or more, or none for all cores")
     if name == "auto":
         name = _fastest()
     module = plugins.load("backends", name)
@@ -36,10 +39,19 @@ def load(
     return backend
 
 
+def precisions(name: str, device: str = "cpu") -> tuple[str, ...]:
+    """The precisions that the backend `name` can run on this machine."""
+    found: tuple[str, ...] = plugins.load("backends", name).precisions(device)
+    return found
+
+
 def _fastest() -> str:
+    reasons = []
     for name in PREFERENCE:
-        if plugins.installed(name):
+        try:
+            plugins.load("backends", name)
+        except MissingDependency as error:
+            reasons.append(str(error))
+        else:
             return name
-    raise MissingDependency(
-        f"none of {', '.join(PREFERENCE)} is installed: pip install onnxruntime"
-    )
+    raise MissingDependency("no backend can be loaded: " + "; ".join(reasons))

@@ -1,0 +1,149 @@
+"""What every backend has in common: checks of the network and of its input, turns, errors."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lanes import card as cards
+from lanes.errors import BackendError, BadInput, BadModel, LanesError, UnknownName
+from lanes.plugins import unknown
+from lanes.types import ImageBatch, LabelBatch, Pending
+
+TensorKind = tuple[str, Sequence[Any]]
+"""Type and shape of a network's input or output, as the engine tells them: "uint8", [1, H, W]."""
+
+
+class Engine(ABC):
+    """`lanes.types.Backend` but for how images are started and labels awaited."""
+
+    name: str
+    library: str
+    """The Python package whose errors become `BackendError`."""
+    depth = 2
+
+    def __init__(self, device: str, precision: str, shape: Sequence[int]) -> None:
+        """State what runs; `shape` is that of the input, (1, H, W, 3)."""
+        self.device = device
+        self.precision = precision
+        self.shape = tuple(shape)
+        self.in_flight = 0
+        self.closed = False
+
+    @abstractmethod
+    def _start(self, images: ImageBatch, pending: Pending) -> Any:
+        """Begin to label `images`; gives what `_wait` needs, and sets `pending.finished` later."""
+
+    @abstractmethod
+    def _wait(self, request: Any) -> LabelBatch:
+        """Wait for the labels of a request."""
+
+    def submit(self, images: ImageBatch) -> Pending:
+        """Begin to label `images`, which must not change until the result is taken.
+
+        Raises:
+            BadInput: not uint8 of the network's input shape.
+            BackendError: `depth` batches are in flight, or the backend is closed.
+        """
+        check_images(images, self.shape)
+        if self.closed:
+            raise BackendError(f"the backend {self.name} is closed: load it again")
+        if self.in_flight >= self.depth:
+            raise BackendError(f"{self.in_flight} batches are in flight: take a result first")
+        pending = Pending(None, time.perf_counter())
+        with running(self.name, self.library):
+            pending.request = self._start(images, pending)
+        self.in_flight += 1
+        return pending
+
+    def result(self, pending: Pending) -> LabelBatch:
+        """Wait for a batch, once; raises `BackendError` if the engine failed."""
+        if pending.request is None:
+            raise BackendError("this result was taken already")
+        request, pending.request = pending.request, None
+        self.in_flight -= 1
+        with running(self.name, self.library):
+            return self._wait(request)
+
+    def __call__(self, images: ImageBatch) -> LabelBatch:
+        """Label `images` and wait."""
+        return self.result(self.submit(images))
+
+    def close(self) -> None:
+        """Take no further batch; what is in flight can still be taken."""
+        self.closed = True
+
+
+def _is_of(library: str, error: Exception) -> bool:
+    # Engines build their exception classes in C++; some share no base but Exception.
+    ours = isinstance(error, LanesError)
+    return not ours and (
+        isinstance(error, RuntimeError) or type(error).__module__.startswith(library)
+    )
+
+
+@contextmanager
+def running(name: str, library: str) -> Iterator[None]:
+    """Turn an error of the engine into `BackendError`."""
+    try:
+        yield
+    except Exception as error:
+        if _is_of(library, error):
+            raise BackendError(f"{name} failed: {error}") from error
+        raise
+
+
+@contextmanager
+def reading(path: Path, library: str) -> Iterator[None]:
+    """Turn an error of the engine that reads `path` into `BadModel`."""
+    try:
+        yield
+    except Exception as error:
+        if _is_of(library, error):
+            reason = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+            raise BadModel(f"{library} cannot read {path} ({reason[-1]}): {cards.CURE}") from error
+        raise
+
+
+def onnx_path(folder: Path) -> Path:
+    """The `model.onnx` of a model folder; raises `BadModel` if there is none."""
+    path = folder / cards.ONNX
+    if not path.is_file():
+        raise BadModel(f"no {cards.ONNX} in {folder}: {cards.CURE}")
+    return path
+
+
+def check_network(path: Path, inputs: list[TensorKind], outputs: list[TensorKind]) -> None:
+    """Raise `BadModel` unless a network is what its card says.
+
+    That is: one uint8 image batch (1, H, W, 3) in, of the card's size, and one uint8 label batch
+    (1, H, W) out.
+    """
+    height, width = cards.read(path.parent).resize.size
+    wanted = f"uint8 (1, {height}, {width}, 3) in, uint8 (1, {height}, {width}) out"
+    got = f"{_shown(inputs)} in, {_shown(outputs)} out"
+    if got != wanted:
+        raise BadModel(f"{path} has {got}; wanted {wanted}: {cards.CURE}")
+
+
+def _shown(kinds: list[TensorKind]) -> str:
+    each = (f"{kind} ({', '.join(str(n) for n in shape)})" for kind, shape in kinds)
+    return " and ".join(each) or "nothing"
+
+
+def check_precision(backend: str, precision: str, known: Sequence[str]) -> None:
+    """Raise `UnknownName` unless `precision` is "auto" or one of `known`."""
+    if precision not in ("auto", *known):
+        where = f"backend {backend} on this machine"
+        raise UnknownName(unknown(where, precision, ["auto", *known]))
+
+
+def check_images(images: ImageBatch, wanted: tuple[int, ...]) -> None:
+    """Raise `BadInput` unless `images` are uint8 of the shape `wanted`."""
+    if images.shape != wanted or images.dtype.name != "uint8":
+        got = f"{images.dtype} {images.shape}"
+        raise BadInput(f"got images {got}; wanted uint8 {wanted}: lanes.resize brings them there")

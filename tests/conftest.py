@@ -1,0 +1,21 @@
+"""What all tests share: a cache of their own, and a model whose labels are known in advance."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_folders import make_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """A test neither finds nor leaves anything in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """A model folder that labels by grey value (`model_folders.labels_of`); not to be changed."""
+    return make_model(tmp_path_factory.mktemp("models") / "thresholds")

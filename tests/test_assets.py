@@ -1,0 +1,50 @@
+"""Files beside the code: in a checkout first, else inside the installed wheel."""
+
+from __future__ import annotations
+
+import pytest
+
+from lanes import assets
+from lanes.errors import BadOutput
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A package `lanes` in an empty folder, as if this one were installed there."""
+    package = tmp_path / "lanes"
+    (package / "_weights").mkdir(parents=True)
+    monkeypatch.setattr(assets, "__file__", str(package / "assets.py"))
+    return tmp_path
+
+
+def test_wheel(installed):
+    assert assets.folder("weights") == installed / "lanes" / "_weights"
+    assert assets.model_names() == []
+
+
+def test_somebody_elses_weights_beside_the_wheel(installed):
+    (installed / "weights").mkdir()
+    assert assets.folder("weights") == installed / "lanes" / "_weights"
+
+
+def test_checkout(installed):
+    (installed / "weights" / "b").mkdir(parents=True)
+    (installed / "weights" / "a").mkdir()
+    (installed / "weights" / "a" / "card.json").write_text("{}")
+    (installed / "pyproject.toml").write_text("")
+    assert assets.folder("weights") == installed / "weights"
+    assert assets.model_names() == ["a"]
+
+
+def test_cache_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = assets.cache_folder("demo")
+    assert folder.is_dir()
+    assert assets.cache_folder("demo") == folder
+
+
+def test_cache_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(BadOutput, match="set XDG_CACHE_HOME"):
+        assets.cache_folder("demo")

@@ -1,0 +1,98 @@
+"""card.json: what is written is read back, and every broken card says what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lanes import card as cards
+from lanes.card import DataUse
+from lanes.errors import BadModel
+from model_folders import card_of
+
+
+def test_round_trip(tmp_path):
+    card = card_of(
+        name="größer",
+        data=(DataUse("bdd100k", "drivable maps", "non-commercial"),),
+        metrics={"bdd100k val: drivable iou": 0.5},
+        training={"command": "train", "config": {"size": [64, 96]}},
+    )
+    card.write(tmp_path)
+    assert cards.read(tmp_path) == card
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Write a card with `changes`, None = without the key, and read it; returns the message."""
+
+    def message(part=None, **changes):
+        card_of(data=(DataUse("a", "b", "c"),)).write(tmp_path)
+        path = tmp_path / "card.json"
+        values = json.loads(path.read_text())
+        target = values[part] if part else values
+        target = target[0] if part == "data" else target
+        target.update(changes)
+        for key in [key for key, value in target.items() if value is None]:
+            del target[key]
+        path.write_text(json.dumps(values))
+        with pytest.raises(BadModel, match="export the checkpoint again") as error:
+            cards.read(tmp_path)
+        assert str(path) in str(error.value)
+        return str(error.value)
+
+    return message
+
+
+@pytest.mark.parametrize("key", list(cards.KINDS))
+def test_missing_key(broken, key):
+    assert f"lacks {key}" in broken(**{key: None})
+
+
+@pytest.mark.parametrize("key", list(cards.KINDS))
+def test_key_of_a_wrong_type(broken, key):
+    assert f"has {key} = 1.5" in broken(**{key: 1.5})
+
+
+def test_unknown_key(broken):
+    assert "has colour in it, unknown" in broken(colour="red")
+
+
+@pytest.mark.parametrize("key", list(cards.RESIZE_KINDS))
+def test_resize_without_a_key(broken, key):
+    assert f"lacks {key} in resize" in broken("resize", **{key: None})
+
+
+@pytest.mark.parametrize(
+    "size", [[64], [64, 96, 3], [0, 96], [64, -96], [64.0, 96], [True, 96], ["64", "96"], [64, 1e9]]
+)
+def test_size_that_is_none(broken, size):
+    assert "wanted [height, width] in pixels" in broken("resize", size=size)
+
+
+def test_resize_of_a_later_version(broken):
+    assert "letterbox" in broken("resize", mode="letterbox")
+    assert "cubic" in broken("resize", interpolation="cubic")
+
+
+@pytest.mark.parametrize("classes", [[], ["background"], [1, 2]])
+def test_classes_that_are_none(broken, classes):
+    assert "wanted two names or more" in broken(classes=classes)
+
+
+def test_data_of_a_wrong_kind(broken):
+    assert "lacks terms in data" in broken("data", terms=None)
+    assert "has data = 'bdd100k'" in broken(data=["bdd100k"])
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[1]", b'"card"'])
+def test_file_that_holds_no_card(tmp_path, text):
+    (tmp_path / "card.json").write_bytes(text)
+    with pytest.raises(BadModel, match=r"card\.json"):
+        cards.read(tmp_path)
+
+
+def test_no_card(tmp_path):
+    with pytest.raises(BadModel, match=r"no card\.json in"):
+        cards.read(tmp_path)

@@ -1,0 +1,90 @@
+"""The wheel holds what it must, runs from where it is installed, and states its metadata."""
+
+from __future__ import annotations
+
+import email
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytest.importorskip("hatchling")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return next(folder.glob("lanes_video-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def files(wheel):
+    """The wheel's files: path -> text."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name).decode(errors="replace") for name in archive.namelist()}
+
+
+def only(files, ending):
+    (name,) = [name for name in files if name.endswith(ending)]
+    return files[name]
+
+
+def test_contents(files):
+    assert {"lanes/__init__.py", "lanes/cli.py", "lanes/py.typed"} <= files.keys()
+    folders = {name.split("/")[0] for name in files}
+    assert folders == {"lanes", next(n.split("/")[0] for n in files if n.endswith("/METADATA"))}
+    assert any(name.startswith("lanes/_apps/") for name in files)
+
+
+def test_every_model_of_the_checkout_comes_along(files):
+    checkout = {
+        f"lanes/_weights/{path.relative_to(ROOT / 'weights').as_posix()}"
+        for path in (ROOT / "weights").rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    assert checkout <= files.keys()
+
+
+def test_every_module_comes_along(files):
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lanes").rglob("*.py")}
+    assert modules <= files.keys()
+
+
+def test_commands(files):
+    entries = only(files, "/entry_points.txt")
+    assert "lanes = lanes.cli:main" in entries
+    assert "lanes-video = lanes.cli:video_main" in entries
+
+
+def test_metadata(files):
+    metadata = email.message_from_string(only(files, "/METADATA"))
+    assert metadata["Name"] == "lanes-video"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert "Apache License" in only(files, "/licenses/LICENSE")
+    base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
+    assert {"train", "dev"} == set(metadata.get_all("Provides-Extra"))
+
+
+def test_an_installed_wheel_finds_its_files(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = "from lanes import assets, cli; print(assets.folder('weights'), assets.folder('apps'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / f"lanes/_{name}") for name in ("weights", "apps")]
+    for name in done.stdout.split():
+        assert Path(name).is_dir()

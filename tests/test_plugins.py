@@ -1,0 +1,134 @@
+"""Plug-ins: found by their file's name; a missing library names its pip command."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+
+import pytest
+
+from lanes import plugins, tasks
+from lanes.errors import MissingDependency, UnknownName
+
+METADATA = """Name: lanes-video
+Version: 1
+Requires-Dist: numpy>=2.0
+Requires-Dist: lightning-fabric>=2.5; extra == 'dev'
+Requires-Dist: pytest>=8.3; extra == 'dev'
+Requires-Dist: torch>=2.9; extra == 'dev'
+Requires-Dist: lightning-fabric>=2.5; extra == 'train'
+Requires-Dist: torch>=2.9; extra == 'train'
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Put plug-ins into lanes.tasks: write(name, text)."""
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        monkeypatch.delitem(importlib.sys.modules, f"lanes.tasks.{name}", raising=False)
+
+    return write
+
+
+def test_a_file_is_a_plug_in(package):
+    package("gravel", "TASK = 'gravel'")
+    package("_shared", "")
+    assert plugins.names("tasks") == ["gravel", "lanes"]
+    assert plugins.load("tasks", "gravel").TASK == "gravel"
+    assert tasks.load("gravel") == "gravel"
+
+
+def test_names_are_sorted_and_leave_out_shared_code():
+    names = plugins.names("backends")
+    assert names == sorted(names)
+    assert {"onnxruntime", "openvino"} <= set(names)
+    assert not any(name.startswith("_") for name in names)
+
+
+@pytest.mark.parametrize("name", ["lane", "_engine", "../types", ""])
+def test_unknown_plug_in(name):
+    with pytest.raises(UnknownName, match="it has lanes"):
+        plugins.load("tasks", name)
+
+
+def test_missing_library(package):
+    package("needy", "import no_such_library.part")
+    with pytest.raises(MissingDependency, match="tasks/needy needs 'no_such_library'.*pip install"):
+        plugins.load("tasks", "needy")
+
+
+def test_library_that_is_broken(package):
+    package("broken", "raise ImportError('libGL.so.1: cannot open', name='cv2')")
+    with pytest.raises(MissingDependency, match="cannot be loaded: libGL"):
+        plugins.load("tasks", "broken")
+
+
+def test_mistake_of_ours_is_not_the_users(package):
+    package("ours", "import lanes.no_such_module")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module") as error:
+        plugins.load("tasks", "ours")
+    assert not isinstance(error.value, MissingDependency)
+
+
+def test_unknown_says_what_there_is():
+    assert plugins.unknown("a", "fot", ["fit", "foot"]).startswith("a has no 'fot'; it has fit,")
+    assert plugins.unknown("a", "fot", ["foot"]).endswith("did you mean 'foot'?")
+    assert plugins.unknown("a", "x", []) == "a has no 'x'; it has none"
+
+
+def test_installed():
+    assert plugins.installed("json")
+    assert not plugins.installed("no_such_library")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Pretend that lanes-video was installed from `url`; returns its folder."""
+
+    def pretend(url=None, editable=False):
+        info = tmp_path / "lanes_video-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(METADATA)
+        if url:
+            origin = {"url": url, "dir_info": {"editable": editable}}
+            (info / "direct_url.json").write_text(json.dumps(origin))
+        ours = importlib.metadata.PathDistribution(info)
+        monkeypatch.setattr(importlib.metadata, "distribution", lambda name: ours)
+
+    return pretend
+
+
+def test_pip_command_by_the_extra(install):
+    install()
+    assert plugins.pip_command("torch") == "pip install 'lanes-video[train]'"
+    assert plugins.pip_command("lightning_fabric.loggers") == "pip install 'lanes-video[train]'"
+    assert plugins.pip_command("pytest") == "pip install 'lanes-video[dev]'"
+    assert plugins.pip_command("numpy") == "pip install numpy"
+    assert plugins.pip_command("somebody") == "pip install somebody"
+
+
+@pytest.mark.parametrize("editable", [False, True])
+def test_pip_command_of_a_checkout(install, tmp_path, editable):
+    folder = tmp_path / "my lanes"
+    folder.mkdir()
+    install(folder.as_uri(), editable)
+    option = "-e " if editable else ""
+    assert plugins.pip_command("torch") == f"pip install {option}'{folder}[train]'"
+
+
+def test_pip_command_when_the_checkout_is_gone(install, tmp_path):
+    install((tmp_path / "gone").as_uri())
+    assert plugins.pip_command("torch") == "pip install 'lanes-video[train]'"
+
+
+def test_pip_command_without_metadata(monkeypatch):
+    def none(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", none)
+    assert plugins.pip_command("torch") == "pip install torch"
