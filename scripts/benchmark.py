@@ -1,0 +1,67 @@
+"""Time the video pipeline: each stage alone and the whole, interleaved, medians."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lanes import segmenter
+from lanes.assets import DEFAULT_MODEL
+from lanes.benchmark import VideoBenchmark, benchmark_video
+from lanes.demo import demo_files
+from lanes.errors import LanesError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, time, print a table; exit code 2 for an error of ours."""
+    options = argparse.ArgumentParser(description=__doc__)
+    what = options.add_subparsers(dest="what", required=True)
+    video = what.add_parser("video", help="decode, inference, encode alone and the pipeline")
+    video.add_argument("input", help="a video file, or 'demo'")
+    video.add_argument("--model", default=DEFAULT_MODEL)
+    video.add_argument("--backend", default="auto")
+    video.add_argument("--precision", default="auto")
+    video.add_argument("--rounds", type=int, default=5)
+    video.add_argument("--json", type=Path, help="write the figures to this file")
+    given = options.parse_args(argv)
+    try:
+        clip = demo_files()[0] if given.input == "demo" else Path(given.input)
+        with segmenter.load(given.model, given.backend, given.precision) as loaded:
+            figures = benchmark_video(clip, loaded, given.rounds)
+        if given.json:
+            given.json.write_text(json.dumps(figures.to_dict(), indent=2) + "\n")
+    except LanesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    show(figures)
+    return 0
+
+
+def show(figures: VideoBenchmark) -> None:
+    """Print the table."""
+    height, width = figures.size
+    table = Table(
+        "stage",
+        "ms a frame",
+        "FPS",
+        title=f"{figures.clip} {width}x{height}, {figures.frames} frames, {figures.model} on "
+        f"{figures.backend} {figures.precision}, {figures.machine}, median of {figures.rounds}",
+    )
+    for stage in ("decode", "infer", "encode", "pipeline"):
+        seconds = getattr(figures, stage)
+        table.add_row(stage, f"{seconds * 1e3:.2f}", f"{1 / seconds:.1f}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"pipeline {figures.pipeline_fps:.1f} FPS = {figures.ratio:.2f} of "
+        f"1 / (decode + infer + encode) = {figures.serial_fps:.1f} FPS"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
