@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 
 BLOCK = 16

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from lanes.video.base import Source
 from lanes.video.camera import CameraSource
@@ -53,7 +54,7 @@ def open_source(
     if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
         return CameraSource(int(camera[1]), start, end, max_frames)
     if text.startswith("file://"):
-        text = text.removeprefix("file://")
+        text = unquote(text.removeprefix("file://"))
     if is_url(text):
         return VideoSource(text, start, end, max_frames, threads=threads)
     path = Path(text).expanduser()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +14,13 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from lanes.video.opening import conversion
+
 # Quoted: PyAV makes Packet generic for type checkers alone.
 _Timed: TypeAlias = "tuple[Fraction, Packet[Stream]]"
+
+_UNFIT = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
+"""How a format refuses a packet; all else is trouble with the disk."""
 
 
 class AudioCopy:
@@ -44,7 +50,8 @@ class AudioCopy:
             codec = stream.codec_context.name if stream.codec_context else "of an unknown kind"
             self._warnings.append(
                 f"the sound of {self._path} ({codec}) is left out: "
-                f"{self._output.format.name} files cannot hold it; .mkv files hold more kinds"
+                f"{self._output.format.name} files cannot hold it; "
+                f"convert it first: {conversion(self._path, '-c:v copy -c:a aac')}"
             )
             return False
         copy.metadata.update(stream.metadata)
@@ -59,11 +66,16 @@ class AudioCopy:
         if not self._copies:
             return
         self._zero = zero
-        if zero > 0:
-            # A second early, for packets lie between those of the pictures.
-            self._container.seek(max(0, int((zero - 1) * av.time_base)))
+        if zero > 1:
+            self._seek(zero - 1)
         self._packets = self._timed()
         self._waiting = next(self._packets, None)
+
+    def _seek(self, seconds: Fraction) -> None:
+        stream = self._container.streams[min(self._copies)]
+        # Where a file cannot be sought in, what is too early is read and passed over.
+        with contextlib.suppress(av.FFmpegError):
+            self._container.seek(int(seconds / Fraction(stream.time_base or 1)), stream=stream)
 
     def copy_until(self, seconds: Fraction) -> None:
         """Write all packets that begin before `seconds` of the output."""
@@ -100,4 +112,8 @@ class AudioCopy:
         if time > self._last.get(index, time - 1):
             self._last[index] = time
             packet.stream = self._copies[index]
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except _UNFIT as error:
+                self._warnings.append(f"the sound of {self._path} is cut: {error.strerror}")
+                self.close()

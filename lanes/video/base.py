@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from types import TracebackType
 from typing import Self
 
@@ -50,14 +51,21 @@ class Cut:
         return max(0.0, min(ends) - float(self.start)) if ends else None
 
     def frames_of(
-        self, frames: int | None, seconds: float | None, rate: Fraction | None
+        self, frames: int | None, duration: float | None, rate: Fraction | None
     ) -> int | None:
-        """About how many frames the part has: of `frames` in all, else `seconds` at `rate`."""
-        if (frames is None or self.start or self.end is not None) and seconds and rate:
-            frames = max(1, round(seconds * rate))
-        if frames is None or self.max_frames is None:
-            return frames
-        return min(frames, self.max_frames)
+        """How many frames the part has, of an input that has `frames` in all, else `duration`.
+
+        Exact for a constant `rate`; None where that cannot be known.
+        """
+        if frames is None and duration is not None and rate is not None:
+            frames = round(duration * rate)
+        if rate is not None:
+            first = ceil(self.start * rate)
+            counts = [] if frames is None else [frames]
+            counts += [] if self.end is None else [ceil(self.end * rate)]
+            frames = max(1, min(counts) - first) if counts else None
+        counts = [count for count in (frames, self.max_frames) if count is not None]
+        return min(counts) if counts else None
 
 
 def _exact(seconds: float) -> Fraction:
@@ -71,8 +79,8 @@ class Source(Iterator[Frame]):
     `size` is that of the first frame, upright; other frames may differ. `rate` is exact (30000/1001
     stays so), None if unknown. `frames` and `duration` (seconds) are expectations, None if unknown.
     A `live` source does not wait for its reader. `primaries` and `transfer` are tags in the numbers
-    of ITU-T H.273. `lost` counts frames that could not be read, so far; `warnings` tells of them
-    and of everything else that a user should know.
+    of ITU-T H.273. `lost` counts frames that could not be read, and `warnings` tells of them and of
+    everything else that a user should know; both are complete after the last frame.
     """
 
     name: str

@@ -54,7 +54,7 @@ class CameraSource(Source):
         self.size, self.colour = (height, width), default_colour(height)
         self.rate = standard_rate(self._camera.get(cv2.CAP_PROP_FPS))
         self.duration = self._cut.seconds_of(None)
-        self.frames = self._cut.frames_of(None, self.duration, self.rate)
+        self.frames = self._cut.frames_of(None, None, self.rate)
         self._frames = self._read(chain([first], shots))
 
     def close(self) -> None:

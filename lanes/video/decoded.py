@@ -90,6 +90,14 @@ class Orientation:
         return cast(NDArray[np.uint8], upright)
 
 
+def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The memory of the plane as (H, W), without the padding of its lines."""
+    buffer = cast(memoryview, plane)  # PyAV's stubs do not say that it is a buffer
+    lines = np.frombuffer(buffer, np.uint8).reshape(plane.height, abs(plane.line_size))
+    # A negative line size means that the lowest line comes first.
+    return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
+
+
 class PlaneReader:
     """Copies decoded frames into planes of their own, upright and in one pixel format.
 
@@ -106,7 +114,7 @@ class PlaneReader:
         colour = colour_of(frame)
         if frame.format.name not in ("yuv420p", "yuvj420p"):
             frame = self._reformat(frame, colour)
-        upright = [self._orientation(_view(plane)) for plane in frame.planes[:3]]
+        upright = [self._orientation(plane_view(plane)) for plane in frame.planes[:3]]
         height, width = upright[0].shape
         planes = empty_planes((height, width))
         for mine, theirs in zip(planes, upright, strict=True):
@@ -125,14 +133,6 @@ class PlaneReader:
             dst_color_range=colour_range,
             threads=self._threads,
         )
-
-
-def _view(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The plane (H, W) without the padding of its lines."""
-    buffer = cast(memoryview, plane)  # PyAV's stubs do not say that it is a buffer
-    lines = np.frombuffer(buffer, np.uint8).reshape(plane.height, abs(plane.line_size))
-    # A negative line size means that the lowest line comes first.
-    return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
 
 
 class Deinterlacer:

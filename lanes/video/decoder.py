@@ -9,13 +9,14 @@ from typing import cast
 
 import av
 from av.container import InputContainer
+from av.container.core import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 # A damaged spot costs an error or two; a disk or network that is gone gives them forever.
 _MOST_READ_ERRORS = 10
-# Seconds before the wanted time to seek to, one try after the other; None is the beginning.
-_SEEK_BACK = (0, 10, None)
+# What may lie between the place that a seek finds and the one that was asked for.
+_SEEK_SLACK_SECONDS = 10
 
 
 def time_of(frame: av.VideoFrame) -> int:
@@ -40,6 +41,9 @@ class Decoder:
         self.errors = 0
         self.damaged = 0
         self.silent = False
+        self._counted = False
+        # PyAV's default, to make up missing times, gets the order of B-frames in AVI files wrong.
+        container.flags &= ~cast(int, Flags.gen_pts.value)
 
     def frames(self, start: Fraction) -> Iterator[av.VideoFrame]:
         """The frames from `start` seconds after the first on."""
@@ -51,25 +55,32 @@ class Decoder:
             self.origin = time_of(first)
         frames = chain([first], frames)
         if start:
-            frames = self._skip(frames, self.origin, self.origin + start / self._time_base)
+            target = self.origin + start / self._time_base
+            # Without times in the file, they are counted from its beginning, and so must be here.
+            frames = self._skip(frames if self._counted else self._sought(frames, target), target)
         yield from frames
 
-    def _skip(
-        self, frames: Iterator[av.VideoFrame], origin: int, target: Fraction
-    ) -> Iterator[av.VideoFrame]:
-        """The frames from the time `target` on: seeks before it and decodes up to it."""
-        for back in _SEEK_BACK:
-            place = 0 if back is None else max(0, int(target - origin - back / self._time_base))
+    def _sought(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
+        """Frames from somewhere before the time `target`; if that cannot be, `frames` as they are.
+
+        Some formats find a place after the one that was asked for.
+        """
+        slack = _SEEK_SLACK_SECONDS / self._time_base
+        for place in (target, target - slack, (self.origin or 0) - slack):
             try:
-                self._container.seek(origin + place, stream=self._stream)
+                self._container.seek(int(place), stream=self._stream)
             except av.FFmpegError:
-                break  # A live stream cannot go back; what comes is read up to the target.
+                continue  # A live stream cannot go back; what comes is read up to the target.
             frames = self._timed()
             first = next(frames, None)
             if first is not None:
                 frames = chain([first], frames)
                 if time_of(first) <= target:
                     break
+        return frames
+
+    def _skip(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
+        """The frames from the time `target` on."""
         frames = dropwhile(lambda frame: time_of(frame) < target, frames)
         first = next(frames, None)
         # What failed up to here is no loss: after a seek, references may be missing.
@@ -77,11 +88,12 @@ class Decoder:
         return frames if first is None else chain([first], frames)
 
     def _timed(self) -> Iterator[av.VideoFrame]:
-        """The frames with a time each, which never falls back."""
+        """The frames with a time each, which never falls back by more than a second."""
         last: int | None = None
         shift = 0
         for frame in self._decoded():
             following = (self.origin or 0) if last is None else last + self._step
+            self._counted |= frame.pts is None
             time = following if frame.pts is None else frame.pts + shift
             if last is not None and (last - time) * self._time_base > 1:
                 # Joined recordings start anew at zero; they go on where the last one ended.

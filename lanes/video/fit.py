@@ -1,13 +1,15 @@
-"""Fits planes to the size that a video file has: letterboxes them, makes odd sizes even."""
+"""Fits planes to a video file: letterboxes them to its size, makes odd sizes even."""
 
 from __future__ import annotations
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lanes.colour import Planes, empty_planes
 from lanes.types import Size
+from lanes.video.decoded import plane_view
 
 
 def even(size: Size) -> Size:
@@ -15,20 +17,21 @@ def even(size: Size) -> Size:
     return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
-def padded(planes: Planes) -> Planes:
-    """The picture with odd sides made even by repeating the last line or column.
+def to_picture(planes: Planes) -> av.VideoFrame:
+    """The planes as FFmpeg takes them, with odd sides made even: the last line or column twice.
 
-    U and V have the samples for it already.
+    They are copied: `VideoFrame.from_numpy_buffer` of PyAV 18 gets heights such as 98 wrong.
     """
     height, width = planes[0].shape
-    if (height, width) == even((height, width)):
-        return planes
-    larger = empty_planes(even((height, width)))
-    larger[0][:height, :width] = planes[0]
-    larger[0][height:, :width] = planes[0][-1]
-    larger[0][:, width:] = larger[0][:, width - 1 : width]
-    larger[1][:], larger[2][:] = planes[1:]
-    return larger
+    rows, columns = even((height, width))
+    picture = av.VideoFrame(columns, rows, "yuv420p")
+    luma, *chroma = (plane_view(plane) for plane in picture.planes)
+    luma[:height, :width] = planes[0]
+    luma[height:, :width] = planes[0][-1]
+    luma[:, width:] = luma[:, width - 1 : width]
+    for mine, theirs in zip(chroma, planes[1:], strict=True):
+        mine[:] = theirs
+    return picture
 
 
 def letterboxed(planes: Planes, size: Size, full_range: bool) -> Planes:
@@ -37,7 +40,7 @@ def letterboxed(planes: Planes, size: Size, full_range: bool) -> Planes:
     scale = min(size[0] / height, size[1] / width)
     # Even sides and places, so that the half-size planes fall on whole samples.
     inner = (_even(height * scale), _even(width * scale))
-    top, left = _even((size[0] - inner[0]) / 2 - 0.5), _even((size[1] - inner[1]) / 2 - 0.5)
+    top, left = (size[0] - inner[0]) // 4 * 2, (size[1] - inner[1]) // 4 * 2
     boxed = empty_planes(size)
     _place(boxed[0], planes[0], (top, left), inner, black=0 if full_range else 16)
     for canvas, plane in zip(boxed[1:], planes[1:], strict=True):

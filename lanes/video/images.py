@@ -129,7 +129,7 @@ def _images_among(paths: list[Path], where: str) -> list[Path]:
     chosen = [path for path in paths if is_image(path) and not path.name.startswith(".")]
     if chosen:
         return sorted(chosen, key=_natural)
-    others = f"{len(paths)} other files" if paths else "no file at all"
+    others = f"{len(paths)} other file{'s' * (len(paths) > 1)}" if paths else "no file at all"
     raise BadInput(f"{where} {others} and no image; images end in {', '.join(SUFFIXES)}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+import time
 from pathlib import Path
 
 import av
@@ -71,14 +72,16 @@ def open_container(path: str | Path, timeout: float) -> InputContainer:
 def _open_url(url: str, timeout: float) -> InputContainer:
     # Over UDP a lost packet is a damaged picture; cameras that offer TCP are asked for it.
     options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
+    began = time.monotonic()
     try:
         return av.open(url, timeout=timeout, options=options, metadata_errors="replace")
-    except (av.error.ExitError, av.error.TimeoutError) as error:
-        raise BadVideo(
-            f"{shown(url)} did not answer within {timeout:g} s; "
-            "check the address, and that the camera or server is on"
-        ) from error
     except av.FFmpegError as error:
+        # Which error a time-out becomes depends on the protocol.
+        if time.monotonic() - began >= timeout:
+            raise BadVideo(
+                f"{shown(url)} did not answer within {timeout:g} s; "
+                "check the address, and that the camera or server is on"
+            ) from error
         raise BadVideo(
             f"{shown(url)} cannot be opened: {error.strerror}; check the address"
         ) from error
@@ -132,6 +135,6 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
 
 
 def conversion(path: str | Path, options: str) -> str:
-    """The ffmpeg command that makes a copy of `path` beside it with `options`."""
+    """The ffmpeg command that makes a copy of `path` with `options`, in the current folder."""
     copy = Path(Path(path).stem + "_converted.mp4")
     return f"ffmpeg -i {shlex.quote(shown(path))} {options} {shlex.quote(str(copy))}"

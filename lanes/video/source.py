@@ -19,7 +19,7 @@ from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_o
 from lanes.video.decoder import Decoder, time_of
 from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
 
-# Tone mapping as FFmpeg's own documentation of zscale and tonemap has it.
+# The usual tone mapping, after the example in FFmpeg's documentation of its tonemap filter.
 _TO_SDR = (
     "-vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -c:a copy"
@@ -81,7 +81,7 @@ class VideoSource(Source):
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
         self.duration = self._cut.seconds_of(whole)
-        self.frames = self._cut.frames_of(self._stated_frames, self.duration, self.rate)
+        self.frames = self._cut.frames_of(self._stated_frames, whole, self.rate)
         step = 1 / ((self.rate or 25) * self.time_base)
         self._decoder = Decoder(self._container, stream, max(1, round(step)))
 
@@ -96,6 +96,9 @@ class VideoSource(Source):
                 f"{self._path} is HDR video ({transfer}), whose colours would come out wrong; "
                 f"make a copy in standard range first: {conversion(self._path, _TO_SDR)}"
             )
+        if self.live:
+            # One joins a stream between its key frames: what cannot be decoded yet is no loss.
+            self._decoder.errors = self._decoder.damaged = 0
         orientation = Orientation.of(first)
         self._planes = PlaneReader(orientation, self._threads)
         self.colour = colour_of(first)
@@ -121,11 +124,17 @@ class VideoSource(Source):
 
     def _progressive(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         deinterlacer = Deinterlacer(self.time_base)
-        for frame in frames:
-            yield from deinterlacer(frame)
-        yield from deinterlacer.flush()
-        if deinterlacer.used:
-            self.warnings.append(f"{self._path} is interlaced: its frames were made progressive")
+        try:
+            for frame in frames:
+                if frame.interlaced_frame and not deinterlacer.used:
+                    self.warnings.append(f"{self._path} is interlaced: made progressive")
+                yield from deinterlacer(frame)
+            yield from deinterlacer.flush()
+        except av.FFmpegError as error:
+            raise BadVideo(
+                f"{self._path} is interlaced and cannot be made progressive ({error.strerror}); "
+                f"convert it: {conversion(self._path, '-vf yadif')}"
+            ) from error
 
     def _read(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
         """The frames up to the end of the cut."""
@@ -134,12 +143,12 @@ class VideoSource(Source):
         for picture in islice(pictures, self._cut.max_frames):
             last = time_of(picture)
             if stop is not None and last >= stop:
-                self._note_losses(0)
+                self._note_losses(self._decoder.errors)
                 return
             yield self._frame(picture, count)
             count += 1
         at_end = count != self._cut.max_frames
-        self._note_losses(self._missing(count, last - origin) if at_end else 0)
+        self._note_losses(self._missing(count, last - origin) if at_end else self._decoder.errors)
 
     def _frame(self, picture: av.VideoFrame, index: int) -> Frame:
         try:
@@ -156,13 +165,13 @@ class VideoSource(Source):
         if self._stated_frames is not None and not self._cut.start:
             return max(0, self._stated_frames - count)
         if self._stream_duration is None or self.rate is None:
-            return 0
+            return self._decoder.errors
         rest = self._stream_duration - float(last * self.time_base) - float(1 / self.rate)
-        # Durations are stated roughly; a second less is a part cut off.
-        return round(rest * self.rate) if rest > 1 else 0
+        # Durations are stated roughly; what is more than a second short was cut off.
+        return self._decoder.errors + (round(rest * self.rate) if rest > 1 else 0)
 
-    def _note_losses(self, missing: int) -> None:
-        self.lost = max(missing, 0 if self._stated_frames and missing else self._decoder.errors)
+    def _note_losses(self, lost: int) -> None:
+        self.lost = lost
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "
