@@ -7,12 +7,13 @@ export that merely runs is not yet right.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,18 +21,20 @@ from torch import Tensor, nn
 
 from lanes import backends, plugins, tasks
 from lanes.backends import PREFERENCE
-from lanes.card import ONNX, DataUse, ModelCard
-from lanes.errors import BackendError, BadOutput
+from lanes.card import CARD, ONNX, DataUse, ModelCard
+from lanes.errors import BackendError, BadOutput, MissingDependency
 from lanes.models._network import Network
 from lanes.resize import Resize, resize_image
 from lanes.scores import share_equal
 from lanes.training import checkpoint as checkpoints
 from lanes.training.checkpoint import Checkpoint
-from lanes.types import Image
+from lanes.types import Image, ImageBatch, LabelMap
 
 OPSET = 18
-PARITY = {"fp32": 0.999, "bf16": 0.99}
-"""The least share of pixels on which a backend must agree with the checkpoint, by precision."""
+PARITY = {"fp32": 0.999}
+LOW_PARITY = 0.99
+"""The least share of pixels on which a backend must agree with the checkpoint, by precision; the
+second is that of every precision below fp32."""
 CHECK_FRAMES = 8
 
 
@@ -44,7 +47,8 @@ class Deployed(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         # TensorRT makes uint8 only from float: ArgMax -> Cast FLOAT -> Cast UINT8.
-        return self.network(images).argmax(1).float().to(torch.uint8)
+        logits: Tensor = self.network(images)
+        return logits.argmax(1).float().to(torch.uint8)
 
 
 def export(checkpoint: Checkpoint, folder: Path, command: str) -> ModelCard:
@@ -56,22 +60,40 @@ def export(checkpoint: Checkpoint, folder: Path, command: str) -> ModelCard:
         BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`.
         BadOutput: `folder` is something else than a model folder, or cannot be written.
     """
-    if folder.exists() and not (folder / "card.json").is_file() and any(folder.iterdir()):
-        raise BadOutput(f"{folder} is not empty and no model folder: name another")
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        network = checkpoints.network_of(checkpoint)
+    # Absolute, so that "." and "x/.." have a name too.
+    folder = folder.resolve()
+    network = checkpoints.network_of(checkpoint)
+    with _replacing(folder) as part:
         write_onnx(network, checkpoint.config.size, part / ONNX)
         card = card_of(checkpoint, folder.name, network, command)
         card.write(part)
         compare(part, checkpoint, check_frames(checkpoint))
-        shutil.rmtree(folder, ignore_errors=True)
+    return card
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` at the end, or leaves nothing on an error."""
+    cure = "name a new folder, or that of a model"
+    if folder.exists() and not folder.is_dir():
+        raise BadOutput(f"{folder} is a file: {cure}")
+    if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
+        raise BadOutput(f"{folder} is not empty and no model folder: {cure}")
+    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        try:
+            part.mkdir(parents=True)
+        except OSError as error:
+            raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
+        yield part
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(folder, old)
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return card
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
@@ -109,7 +131,9 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
         parameters=sum(p.numel() for p in network.parameters()),
         terms="; ".join(dict.fromkeys(use.terms for use in uses)),
         data=uses,
-        metrics={f"choose: {k}": round(v, 4) for k, v in checkpoint.metrics.items()},
+        metrics={
+            f"choose: {k}": round(v, 4) for k, v in checkpoint.metrics.items() if math.isfinite(v)
+        },
         training={
             "command": command,
             "seed": config.seed,
@@ -155,21 +179,29 @@ def compare(
     with torch.inference_mode():
         wanted = np.stack([_labels(network, image) for image in images])
     shares: dict[tuple[str, str], float] = {}
-    for name in PREFERENCE:
-        if not plugins.installed(name):
-            continue
-        for precision in plugins.load("backends", name).PRECISIONS:
-            backend = backends.load(name, folder, precision)
+    for name, precision in _runners():
+        with closing(backends.load(name, folder, precision)) as backend:
             share = share_equal(np.stack([backend(image)[0] for image in images]), wanted)
-            backend.close()
-            shares[name, precision] = share
-            if share < PARITY[precision]:
-                raise BackendError(
-                    f"{name} {precision} agrees with the checkpoint on {share:.2%} of the pixels, "
-                    f"wanted {PARITY[precision]:.1%}: the export is not right"
-                )
+        shares[name, precision] = share
+        least = PARITY.get(precision, LOW_PARITY)
+        if share < least:
+            raise BackendError(
+                f"{name} {precision} agrees with the checkpoint on {share:.2%} of the pixels, "
+                f"wanted {least:.1%}: the export is not right"
+            )
     return shares
 
 
-def _labels(network: Network, image: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.asarray(Deployed(network)(torch.from_numpy(image))[0].numpy())
+def _runners() -> Iterator[tuple[str, str]]:
+    """Every backend that can be loaded here, with each of its precisions."""
+    for name in PREFERENCE:
+        try:
+            precisions = backends.precisions(name)
+        except MissingDependency:
+            continue
+        for precision in precisions:
+            yield name, precision
+
+
+def _labels(network: Network, images: ImageBatch) -> LabelMap:
+    return np.asarray(Deployed(network)(torch.from_numpy(images))[0].numpy())

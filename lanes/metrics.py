@@ -6,7 +6,6 @@ An engine is scored exactly as a checkpoint is. Rows are target ids of the truth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -35,6 +34,9 @@ def confusion_matrix(
     rows = targets or classes
     if truth.shape != labels.shape:
         raise BadInput(f"truth is {truth.shape}, labels are {labels.shape}: resize one of them")
+    counted = _counted(truth, labels, rows, classes)
+    if counted is not None:
+        return counted
     known = truth != IGNORE
     truth, labels = truth[known], labels[known]
     if truth.size and (truth.max() >= rows or labels.max() >= classes):
@@ -44,10 +46,31 @@ def confusion_matrix(
     return np.bincount(cells, minlength=rows * classes).reshape(rows, classes).astype(np.int64)
 
 
+def _counted(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matrix | None:
+    """The matrix by OpenCV's histogram of one 8-bit index, ten times faster than bincount.
+
+    None where that does not serve: too many cells, or ids out of range, which the caller tells.
+    """
+    cells = rows * classes
+    # calcHist counts in float32, exact below 2^24.
+    if not 0 < truth.size < 1 << 24 or truth.ndim != 2 or cells > IGNORE:
+        return None
+    if cv2.minMaxLoc(labels)[1] >= classes:
+        return None
+    # OpenCV's arithmetic saturates: an ignored pixel is 255 in the index too.
+    index = cv2.addWeighted(truth, classes, labels, 1, 0)
+    counts = np.asarray(cv2.calcHist([index], [0], None, [256], [0, 256])).ravel()
+    ignored = np.count_nonzero(truth == IGNORE)
+    if counts[cells:IGNORE].any() or counts[IGNORE] != ignored:
+        return None
+    return counts[:cells].reshape(rows, classes).astype(np.int64)
+
+
 def iou(matrix: Matrix) -> NDArray[np.float64]:
     """Intersection over union of each class (C,); NaN where a class occurs in neither map."""
-    hit, union = _hit_and_union(matrix)
-    return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+    hit = np.diag(matrix)
+    union = matrix.sum(0) + matrix.sum(1) - hit
+    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
 
 
 def dice(matrix: Matrix) -> NDArray[np.float64]:
@@ -56,20 +79,36 @@ def dice(matrix: Matrix) -> NDArray[np.float64]:
     return 2 * overlap / (1 + overlap)
 
 
-def _hit_and_union(matrix: Matrix) -> tuple[Matrix, Matrix]:
-    hit = np.diag(matrix)
-    return hit, matrix.sum(0) + matrix.sum(1) - hit
-
-
 def measure_iou(matrix: Matrix, measure: Measure) -> float:
     """IoU of the joined `targets` rows with the joined `classes` columns; NaN where both are empty.
 
     A matrix of plain truth gives a class's IoU with `Measure((k,), (k,))`.
     """
+    hit, predicted, true = _joined(matrix, measure)
+    return _share(hit, predicted + true - hit)
+
+
+def measure_precision(matrix: Matrix, measure: Measure) -> float:
+    """Share of the pixels predicted as `classes` whose truth is of `targets`; NaN without any."""
+    hit, predicted, _ = _joined(matrix, measure)
+    return _share(hit, predicted)
+
+
+def measure_recall(matrix: Matrix, measure: Measure) -> float:
+    """Share of the pixels of `targets` that are predicted as `classes`; NaN without any."""
+    hit, _, true = _joined(matrix, measure)
+    return _share(hit, true)
+
+
+def _joined(matrix: Matrix, measure: Measure) -> tuple[int, int, int]:
+    """Pixels that are both, predicted as `classes`, and truly of `targets`."""
     rows, columns = list(measure.targets), list(measure.classes)
     hit = matrix[np.ix_(rows, columns)].sum()
-    union = matrix[rows].sum() + matrix[:, columns].sum() - hit
-    return float(hit / union) if union else float("nan")
+    return int(hit), int(matrix[:, columns].sum()), int(matrix[rows].sum())
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
 
 
 @dataclass(frozen=True)
@@ -77,8 +116,10 @@ class LineCounts:
     """Pixels behind the tolerant F score of thin lines; `+` pools two pictures."""
 
     near_truth: int = 0
+    """Predicted pixels near a true one."""
     predicted: int = 0
     near_predicted: int = 0
+    """True pixels near a predicted one."""
     true: int = 0
 
     def __add__(self, other: LineCounts) -> LineCounts:
@@ -92,12 +133,12 @@ class LineCounts:
     @property
     def precision(self) -> float:
         """Share of predicted pixels near a true one; NaN without predicted pixels."""
-        return self.near_truth / self.predicted if self.predicted else float("nan")
+        return _share(self.near_truth, self.predicted)
 
     @property
     def recall(self) -> float:
         """Share of true pixels near a predicted one; NaN without true pixels."""
-        return self.near_predicted / self.true if self.true else float("nan")
+        return _share(self.near_predicted, self.true)
 
     @property
     def f4(self) -> float:
@@ -113,7 +154,7 @@ class LineCounts:
 def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineCounts:
     """Compare line masks (H, W) at 640x360 with a tolerance of 4 px (an ellipse).
 
-    A mask of another size is area-averaged to 640x360 and cut at 0.3.
+    A mask of another size is area-averaged to 640x360 and is line where the mean is at least 0.3.
     """
     truth, predicted = _at_f4_size(truth), _at_f4_size(predicted)
     return LineCounts(
@@ -138,10 +179,14 @@ def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), disc)) > 0
 
 
-def bootstrap(
-    counts: Sequence[NDArray[np.float64]], rounds: int = 1000, seed: int = 0
-) -> NDArray[np.float64]:
-    """Sums of `counts` (one array an image) over `rounds` resamplings of the images."""
-    stacked = np.stack(counts)
-    chosen = np.random.default_rng(seed).integers(0, len(counts), (rounds, len(counts)))
-    return np.stack([stacked[row].sum(0) for row in chosen])
+def bootstrap(counts: NDArray[np.int64], rounds: int = 1000, seed: int = 0) -> NDArray[np.int64]:
+    """Sums (rounds, ...) of `counts` (images, ...) over resamplings of the images.
+
+    Efron 1979: as many images as there are, drawn with replacement; the spread of a figure over
+    the rounds tells how far it may be off because these images were taken and not others.
+    """
+    images = len(counts)
+    chosen = np.random.default_rng(seed).integers(0, images, (rounds, images))
+    # How often each image was drawn, times its counts: one product instead of a loop of sums.
+    drawn = np.stack([np.bincount(row, minlength=images) for row in chosen])
+    return np.asarray(np.tensordot(drawn, counts, axes=1), np.int64)

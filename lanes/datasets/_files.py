@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +27,25 @@ def folder(path: Path, what: str) -> Path:
 
 
 def images_by_stem(path: Path) -> dict[str, Path]:
-    """The image files of a folder, by file name without suffix, sorted."""
-    return {p.stem: p for p in sorted(path.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES}
+    """The image files of a folder, by file name without suffix, sorted; a stem occurs once."""
+    found: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
+            continue
+        if file.stem in found:
+            twin = found[file.stem].name
+            raise BadDataset(
+                f"{path} holds {twin} and {file.name}: which one belongs to the labels "
+                f"{file.stem!r}? rename or remove one"
+            )
+        found[file.stem] = file
+    return found
+
+
+def check_split(split: str) -> None:
+    """Raise `UnknownName` unless `split` is "train", "choose" or "val"."""
+    if split not in SPLITS:
+        raise UnknownName(unknown("split", split, list(SPLITS)))
 
 
 def in_choosing_tenth(group: str) -> bool:
@@ -34,44 +53,69 @@ def in_choosing_tenth(group: str) -> bool:
     return zlib.crc32(group.encode()) % 10 == 0
 
 
-def choose_split(stems: list[str], split: str, where: Path) -> list[str]:
-    """The stems of a train folder that belong to `split`: "choose" is the fixed tenth."""
-    if split not in SPLITS:
-        raise UnknownName(unknown("split", split, list(SPLITS)))
+def choose_split(
+    stems: list[str], split: str, where: Path, group: Callable[[str], str] = str
+) -> list[str]:
+    """Those of the train (or val) stems that belong to `split`; raises if there are none.
+
+    "choose" is the fixed tenth of train: whole groups, `group` of a stem being what must not be
+    torn apart (its drive or clip; by default each image is one).
+    """
+    check_split(split)
     if split != "val":
-        stems = [s for s in stems if in_choosing_tenth(s) == (split == "choose")]
+        stems = [s for s in stems if in_choosing_tenth(group(s)) == (split == "choose")]
     if not stems:
-        raise BadDataset(f"split {split!r} of {where} holds no image")
+        raise BadDataset(
+            f"split {split!r} of {where} holds no image; "
+            "see the data set's own description for the folders that it wants"
+        )
     return stems
 
 
 def read_image(path: Path) -> Image:
-    """The picture as BGR (H, W, 3)."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    """The picture as BGR (H, W, 3), upright by its EXIF note as annotation tools show it."""
+    image = _read(path, cv2.IMREAD_COLOR)
     if image is None:
         raise BadDataset(f"{path} is not an image that OpenCV reads: {_cure(path)}")
     return np.asarray(image, np.uint8)
 
 
-def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
-    """A one-channel 8-bit map (H, W) of `size` with values below `limit`."""
-    labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+def read_map(path: Path, size: Size) -> NDArray[np.uint8]:
+    """A label file as stored, 8 bits: (H, W), or (H, W, 3) BGR if it holds colours; of `size`."""
+    labels = _read(path, cv2.IMREAD_UNCHANGED)
     if labels is None:
         raise BadDataset(f"{path} is not a label image that OpenCV reads: {_cure(path)}")
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        got = f"{labels.dtype} with shape {labels.shape}"
-        raise BadDataset(f"{path} holds {got}; wanted one channel of 8 bits with a label id each")
-    if labels.shape != size:
+    if labels.dtype != np.uint8:
+        raise BadDataset(f"{path} holds {labels.dtype}; wanted 8 bits: save the mask as such")
+    if labels.shape[:2] != size:
         raise BadDataset(
             f"{path} is {labels.shape[1]}x{labels.shape[0]} but its image is {size[1]}x{size[0]}: "
             "resize one of them (labels by nearest neighbour)"
         )
-    if labels.max() >= limit:
+    return np.asarray(labels if labels.ndim == 2 else labels[..., :3], np.uint8)
+
+
+def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
+    """A one-channel 8-bit map (H, W) of `size` with values below `limit`."""
+    labels = read_map(path, size)
+    if labels.ndim != 2:
+        raise BadDataset(f"{path} holds colours; wanted one channel of 8 bits, a label id each")
+    if labels.size and labels.max() >= limit:
+        many = int((labels >= limit).sum())
         raise BadDataset(
-            f"{path} holds the label {labels.max()}; known are 0 to {limit - 1}: "
-            "map the others in labels.toml, or correct the mask"
+            f"{path} holds the label {labels.max()} ({many} pixels are above {limit - 1}); "
+            f"known are 0 to {limit - 1}: correct the mask"
         )
-    return np.asarray(labels, np.uint8)
+    return labels
+
+
+def _read(path: Path, flags: int) -> NDArray[Any] | None:
+    # cv2.imread warns on the console of a missing file, and of names that are not ASCII elsewhere.
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(data, flags) if data.size else None
 
 
 def _cure(path: Path) -> str:

@@ -31,28 +31,35 @@ class Bdd100k:
 
     TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
 
-    def __init__(self, folder: Path, stems: list[str]) -> None:
-        """Take `stems` of `folder`, which holds images, drivable and lane_teacher."""
+    def __init__(self, folder: Path, images: list[Path]) -> None:
+        """Take `images` of `folder`, which holds drivable/ and lane_teacher/ beside them."""
         self.folder = folder
-        self.stems = stems
+        self.images = images
 
     def __len__(self) -> int:
-        return len(self.stems)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> Sample:
-        stem = self.stems[index]
-        image = _files.read_image(self.folder / "images" / f"{stem}.jpg")
-        size = image.shape[:2]
-        drivable = _files.read_labels(
-            self.folder / "drivable" / f"{stem}.png", size, DRIVABLE_VALUES
-        )
-        teacher = self.folder / "lane_teacher" / f"{stem}.png"
+        path = self.images[index]
+        image = _files.read_image(path)
+        size = (image.shape[0], image.shape[1])
+        name = f"{path.stem}.png"
+        drivable = _files.read_labels(self.folder / "drivable" / name, size, DRIVABLE_VALUES)
+        teacher = self.folder / "lane_teacher" / name
         soft = _files.read_labels(teacher, size, 256) if teacher.exists() else None
         return Sample(image, (drivable > 0).astype(np.uint8), soft)
 
 
 def open(root: str | Path, split: str) -> Bdd100k:
-    """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val"."""
+    """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val".
+
+    Raises:
+        UnknownName: there is no such split.
+        BadDataset: a folder is missing or holds no image of this split.
+    """
+    _files.check_split(split)
     folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "BDD100K frames")
-    stems = list(_files.images_by_stem(_files.folder(folder / "images", "BDD100K images")))
-    return Bdd100k(folder, _files.choose_split(stems, split, folder))
+    images = _files.images_by_stem(_files.folder(folder / "images", "BDD100K images"))
+    # One frame a drive: the file name is the drive.
+    stems = _files.choose_split(list(images), split, folder)
+    return Bdd100k(folder, [images[stem] for stem in stems])

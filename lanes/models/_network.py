@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lanes import plugins
+from lanes.errors import BadConfig
 
 
 class Network(nn.Module):
@@ -36,6 +37,15 @@ def build(
     std: tuple[float, ...],
     options: dict[str, object] | None = None,
 ) -> Network:
-    """The architecture `models/<name>.py` with its normalisation; raises `UnknownName`."""
-    model: nn.Module = plugins.load("models", name).build(classes, **(options or {}))
+    """The architecture `models/<name>.py` with its normalisation.
+
+    Raises:
+        UnknownName: there is no such file.
+        BadConfig: it takes no such `options`.
+    """
+    make = plugins.load("models", name).build
+    try:
+        model: nn.Module = make(classes, **(options or {}))
+    except (TypeError, ValueError) as error:
+        raise BadConfig(f"model_options {options} do not suit models/{name}.py: {error}") from error
     return Network(model, mean, std)

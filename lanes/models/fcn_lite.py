@@ -8,6 +8,8 @@ CPU those come nearer to its peak than depthwise ones.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,7 +19,7 @@ STRIDE = 16
 
 
 class FcnLite(nn.Module):
-    """Logits (N, classes, H, W) of images (N, 3, H, W); other sizes than multiples of 16 are padded.
+    """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 16.
 
     `channels` are those at 1/2, 1/4, 1/8 and 1/16; `dilations` one block each at 1/16;
     `decoder` the channels of the fused maps at 1/8 and 1/4.
@@ -72,6 +74,6 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def build(classes: int) -> FcnLite:
-    """The network as shipped, 0.7 M parameters."""
-    return FcnLite(classes)
+def build(classes: int, **options: Any) -> FcnLite:
+    """The network as shipped, 0.7 M parameters; `options` are further arguments of `FcnLite`."""
+    return FcnLite(classes, **options)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import v2
 
 from lanes.resize import Resize, resize_image, resize_labels
 from lanes.training.config import TrainConfig
-from lanes.types import Sample
+from lanes.types import Image, Sample
+
+Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 
 
 class Augment:
@@ -30,6 +34,7 @@ class Augment:
         )
 
     def __call__(self, sample: Sample) -> Sample:
+        """Crop, mirror, resize, then change light and blur of the image."""
         picture = torch.from_numpy(sample.image).permute(2, 0, 1)
         box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
         mirror = bool(torch.rand(()) < self.flip)
@@ -45,19 +50,32 @@ def moved(sample: Sample, box: tuple[int, int, int, int], mirror: bool) -> Sampl
     """Cut `box` (top, left, height, width) out of every array; `mirror` swaps left and right."""
     top, left, height, width = box
 
-    def move(array: Any) -> Any:
+    def move(array: NDArray[Pixel]) -> NDArray[Pixel]:
         part = array[top : top + height, left : left + width]
         return np.ascontiguousarray(part[:, ::-1] if mirror else part)
 
-    return Sample(**{k: None if v is None else move(v) for k, v in vars(sample).items()})
+    return on_each(sample, image=move, labels=move)
 
 
 def fit(sample: Sample, resize: Resize) -> Sample:
     """Bring every array to the network's input size, by the functions that inference uses."""
+    return on_each(
+        sample,
+        image=lambda image: resize_image(image, resize),
+        labels=lambda labels: resize_labels(labels, resize.size),
+    )
+
+
+class _OnLabels(Protocol):
+    def __call__(self, array: NDArray[Pixel], /) -> NDArray[Pixel]: ...
+
+
+def on_each(sample: Sample, image: Callable[[Image], Image], labels: _OnLabels) -> Sample:
+    """The sample with `image` applied to its picture and `labels` to all its other arrays."""
     soft, instances = sample.soft, sample.instances
     return Sample(
-        image=resize_image(sample.image, resize),
-        targets=resize_labels(sample.targets, resize.size),
-        soft=None if soft is None else resize_labels(soft, resize.size),
-        instances=None if instances is None else resize_labels(instances, resize.size),
+        image=image(sample.image),
+        targets=labels(sample.targets),
+        soft=None if soft is None else labels(soft),
+        instances=None if instances is None else labels(instances),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import torch
 
 from lanes import tasks
-from lanes.errors import BadInput
+from lanes.errors import BadInput, LanesError
 from lanes.models import _network
 from lanes.models._network import Network
 from lanes.training import config as configs
@@ -44,21 +46,36 @@ def load(path: Path) -> Checkpoint:
     if not path.is_file():
         raise BadInput(f"no checkpoint {path}: give the .pt file that a training wrote")
     try:
-        values = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            # torch warns of pickle protocols in files that it then refuses.
+            warnings.simplefilter("ignore")
+            values = torch.load(path, weights_only=True, map_location="cpu")
         config = configs.from_dict(values.pop("config"), str(path))
         return Checkpoint(config=config, **values)
-    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise BadInput(f"{path} is not a checkpoint of lanes: {error}") from error
-    except Exception as error:
-        if type(error).__name__ != "UnpicklingError":
-            raise
+    except LanesError:
+        raise
+    except pickle.UnpicklingError as error:
         raise BadInput(f"{path} holds more than weights, or is damaged: not loaded") from error
+    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise BadInput(f"{path} is not a checkpoint of lanes: {reason}") from error
+    except OSError as error:
+        raise BadInput(f"cannot read the checkpoint {path}: {error.strerror}") from error
 
 
 def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
-    """The trained network, ready to run; its averaged weights unless `ema` is False."""
+    """The trained network, ready to run; its averaged weights unless `ema` is False.
+
+    Raises:
+        BadInput: the weights are not those of the architecture that the checkpoint names.
+    """
     network = build(checkpoint.config)
-    network.load_state_dict(checkpoint.ema if ema else checkpoint.network)
+    try:
+        network.load_state_dict(checkpoint.ema if ema else checkpoint.network)
+    except RuntimeError as error:
+        raise BadInput(
+            f"the checkpoint's weights do not fit models/{checkpoint.config.model}.py: {error}"
+        ) from error
     return network.eval()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lanes.errors import BadConfig
 from lanes.plugins import unknown
+
+PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,16 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 200
-    """Steps in which the learning rate rises from 0; then it falls to 0 along a cosine."""
+    """Steps in which the learning rate rises from 0 (at most half of a short run); then it falls
+    to 0 along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
+    clip_norm: float = 5.0
+    """Gradients of a greater norm are scaled down to it."""
     ema_decay: float = 0.998
+    """Memory of the averaged weights, which are those that are validated and exported."""
     precision: str = "auto"
-    """"auto" (bf16 where the processor has it), "bf16-mixed" or "32-true"."""
+    """One of `PRECISIONS`; "auto" is bf16 where the processor has it, else fp32."""
     workers: int = 1
+    """Processes that read and augment samples; 0 = the training's own."""
     class_weights: tuple[float, ...] = ()
     """Loss weight of each class; empty = all 1."""
     soft_weight: float = 1.0
@@ -64,41 +72,87 @@ class TrainConfig:
 
 
 def from_dict(values: dict[str, Any], where: str = "the configuration") -> TrainConfig:
-    """Make a `TrainConfig`; raises `BadConfig` for an unknown, missing or mistyped key."""
+    """Make a `TrainConfig`; raises `BadConfig` for an unknown or missing key or a wrong value."""
     fields = {f.name: f for f in dataclasses.fields(TrainConfig)}
     for key, value in values.items():
         if key not in fields:
             raise BadConfig(unknown(where, key, list(fields)))
-        _check_kind(key, value, fields[key], where)
-    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return TrainConfig(**lists)
-    except TypeError as error:
-        raise BadConfig(f"{where}: {error}") from error
+        if not _fits(value, str(fields[key].type)):
+            raise BadConfig(f"{where}: {key} = {value!r} is no {fields[key].type}")
+    for key, field_ in fields.items():
+        optional = field_.default is not dataclasses.MISSING
+        if key not in values and not optional and field_.default_factory is dataclasses.MISSING:
+            raise BadConfig(f"{where} lacks {key}, a {field_.type}")
+    lists: dict[str, Any] = {k: tuple(v) if _is_list(v) else v for k, v in values.items()}
+    config = TrainConfig(**lists)
+    _check_ranges(config, where)
+    return config
 
 
 def read(path: Path) -> TrainConfig:
     """Read a TOML file; raises `BadConfig`."""
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(f"cannot read the configuration {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise BadConfig(f"{path} is not TOML: {error}") from error
     return from_dict(values, str(path))
 
 
-def _check_kind(key: str, value: Any, field_: dataclasses.Field[Any], where: str) -> None:
-    kinds: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "int": (int,),
-        "float": (int, float),
-        "dict": (dict,),
-        "tuple": (list, tuple),
+def _fits(value: Any, kind: str) -> bool:
+    """Whether `value`, as TOML gives it, is of the type written as `kind`."""
+    name, _, inner = kind.rstrip("]").partition("[")
+    if name == "tuple":
+        kinds = [k.strip() for k in inner.split(",")]
+        if not _is_list(value) or (kinds[-1] != "..." and len(value) != len(kinds)):
+            return False
+        each = [kinds[0]] * len(value) if kinds[-1] == "..." else kinds
+        return all(_fits(v, k) for v, k in zip(value, each, strict=True))
+    if name == "dict":
+        # model_options holds whatever the architecture's `build` takes.
+        anything = inner.endswith("Any")
+        return isinstance(value, dict) and (
+            anything or all(_fits(v, "float") for v in value.values())
+        )
+    wanted = {"str": (str,), "int": (int,), "float": (int, float)}[name]
+    return isinstance(value, wanted) and not isinstance(value, bool)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _check_ranges(config: TrainConfig, where: str) -> None:
+    """Raise `BadConfig` for a number that no run can have."""
+    wanted = {
+        "at least 1": ("batch", "validate_every", "size"),
+        "at least 0": (
+            "warmup_steps", "workers", "weight_decay", "soft_weight", "class_weights", "weights",
+            "brightness", "contrast", "saturation", "seed",
+        ),
+        "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
+        "0 to 1": ("ema_decay", "flip", "blur", "soft_ignore"),
+    }  # fmt: skip
+    bounds: dict[str, Callable[[float], bool]] = {
+        "at least 1": lambda v: v >= 1,
+        "at least 0": lambda v: v >= 0,
+        "above 0": lambda v: v > 0,
+        "0 to 1": lambda v: 0 <= v <= 1,
     }
-    wanted = str(field_.type).partition("[")[0]
-    if not isinstance(value, kinds[wanted]) or isinstance(value, bool):
-        raise BadConfig(f"{where}: {key} = {value!r} is no {field_.type}")
+    for words, keys in wanted.items():
+        for key in keys:
+            value = getattr(config, key)
+            numbers = value.values() if isinstance(value, dict) else value
+            numbers = numbers if not isinstance(value, (int, float)) else (value,)
+            if not all(bounds[words](v) for v in numbers):
+                raise BadConfig(f"{where}: {key} = {_plain(value)}; wanted {words}")
+    for key in ("soft_ignore", "crop_area", "crop_ratio"):
+        low, high = getattr(config, key)
+        if low > high:
+            raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    if config.precision not in PRECISIONS:
+        raise BadConfig(unknown(f"{where}: precision", config.precision, list(PRECISIONS)))
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,8 @@ def partial_cross_entropy(
 
     `targets` (N, H, W) are ids into `table` (K, C) bool. A set of one is plain cross-entropy, the
     full set costs nothing and is not counted. A set weighs as its lightest class, so that a mere
-    possibility of a rare class does not make a pixel heavy.
+    possibility of a rare class does not make a pixel heavy. Every row of `table` allows a class:
+    `mix.table_of` sees to it.
     """
     weights = torch.where(table, class_weights, torch.inf).amin(1)
     weights = torch.where(table.all(1), 0.0, weights)
@@ -39,7 +40,9 @@ def soft_binary_cross_entropy(
     the class's own pixels. "Not this class" is any of the others, so nothing is said of which.
     """
     yes = log_p[:, class_id]
-    no = torch.log1p(-yes.exp().clamp_max(1 - EPSILON))
+    # Summing the others is exact where p(class_id) rounds to 1 and log(1 - p) has no gradient.
+    others = [k for k in range(log_p.shape[1]) if k != class_id]
+    no = torch.logsumexp(log_p[:, others], 1)
     sure = (soft <= ignore[0]) | (soft >= ignore[1])
     weights = (1 + (weight - 1) * soft) * sure
     cost = -(soft * yes + (1 - soft) * no)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import ConcatDataset, WeightedRandomSampler
+from torch.utils.data import ConcatDataset, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from lanes import plugins
@@ -26,6 +26,8 @@ Tensors: TypeAlias = dict[str, Tensor]
 
 def open_all(roots: Mapping[str, str], split: str, task: str) -> dict[str, Dataset]:
     """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task."""
+    if not roots:
+        raise BadConfig("no data set given: name at least one, NAME=ROOT")
     opened: dict[str, Dataset] = {}
     for name, root in roots.items():
         module = plugins.load("datasets", name)
@@ -37,7 +39,11 @@ def open_all(roots: Mapping[str, str], split: str, task: str) -> dict[str, Datas
 
 
 def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
-    """The tables `TARGETS` one below the other (K, C)."""
+    """The tables `TARGETS` one below the other (K, C); raises `BadDataset` for a row of nothing."""
+    for name, dataset in datasets.items():
+        if not np.all(np.any(dataset.TARGETS, axis=1)):
+            # -log of an empty sum is infinite.
+            raise BadDataset(f"a target of data set {name} may be no class at all: correct TARGETS")
     return np.concatenate([d.TARGETS for d in datasets.values()])
 
 
@@ -60,6 +66,11 @@ class Part(TorchDataset[Tensors]):
 
     def __getitem__(self, index: int) -> Tensors:
         sample = self.augment(self.dataset[index])
+        if sample.targets.max() >= len(self.dataset.TARGETS):
+            raise BadDataset(
+                f"sample {index} holds the target {sample.targets.max()}; its data set's table "
+                f"has {len(self.dataset.TARGETS)} rows"
+            )
         soft = sample.soft
         if soft is None:
             soft = np.full(sample.targets.shape, NO_TEACHER, np.uint8)
@@ -73,7 +84,10 @@ class Part(TorchDataset[Tensors]):
 def mixed(
     datasets: Mapping[str, Dataset], weights: Mapping[str, float], augment: Augment
 ) -> tuple[ConcatDataset[Tensors], list[float]]:
-    """All samples in a row, and the weight that each is drawn with."""
+    """All samples in a row, and the weight that each is drawn with.
+
+    `weights` say how often a sample comes from each data set, relative to the others of the run.
+    """
     parts: list[TorchDataset[Any]] = []
     draws: list[float] = []
     offset = 0
@@ -85,10 +99,19 @@ def mixed(
         parts.append(Part(dataset, offset, augment))
         draws += [weights[name] / len(dataset)] * len(dataset)
         offset += len(dataset.TARGETS)
+    if not any(draws):
+        raise BadConfig("the configuration's weights are 0 for every data set of the run")
     return ConcatDataset(parts), draws
 
 
-def sampler(draws: list[float], count: int, seed: int) -> WeightedRandomSampler:
-    """Draw `count` samples by weight, with replacement."""
-    generator = torch.Generator().manual_seed(seed)
-    return WeightedRandomSampler(draws, count, generator=generator)
+class Draws(Sampler[int]):
+    """Indices drawn by weight, with replacement and without end; `seed` fixes them all."""
+
+    def __init__(self, weights: list[float], seed: int) -> None:
+        self.weights = torch.tensor(weights, dtype=torch.float64)
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed)
+        while True:
+            yield from torch.multinomial(self.weights, 1024, True, generator=generator).tolist()

@@ -1,12 +1,140 @@
-"""Pictures of a finished run: its curves, and validation images with truth and prediction."""
+"""Pictures of a finished run: its curves, and choosing-split images with truth and prediction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lanes import tasks
+from lanes.errors import BadOutput
+from lanes.overlay import overlay_bgr
+from lanes.resize import resize_labels
+from lanes.training import checkpoint as checkpoints
+from lanes.training import log, mix
 from lanes.training.checkpoint import Checkpoint
+from lanes.training.labelling import labeller
+from lanes.types import Dataset, Image, LabelMap, Sample, Task
+
+CURVES, SAMPLES = "curves.png", "samples.png"
+PER_DATASET = 8
+CELL = (180, 320)
+"""Size of a picture on the sheet (height, width)."""
+MARGIN = 24
+SURE = 128
+Rows: TypeAlias = list[tuple[int, str, float]]
+"""Step, name, value."""
+Values: TypeAlias = NDArray[np.float64]
 
 
 def write(folder: Path, best: Checkpoint) -> list[Path]:
-    """Write curves.png and samples.png into `folder`."""
-    return []
+    """Write curves.png (if the run has logged) and samples.png of `best` into `folder`."""
+    written = []
+    rows = log.rows(folder)
+    if rows:
+        curves(rows, best.step).savefig(folder / CURVES, dpi=110)
+        written.append(folder / CURVES)
+    datasets = mix.open_all(best.data, "choose", best.config.task)
+    label = labeller(checkpoints.network_of(best), best.config)
+    picture = sheet(datasets, label, tasks.load(best.config.task))
+    if not cv2.imwrite(str(folder / SAMPLES), picture):
+        raise BadOutput(f"cannot write {folder / SAMPLES}")
+    return [*written, folder / SAMPLES]
+
+
+def curves(rows: Rows, best_step: int) -> Figure:
+    """Loss, learning rate and the choosing splits' figures over the steps."""
+    names = list(dict.fromkeys(name for _, name, _ in rows))
+    areas = [n for n in names if n.endswith((" iou", " f4"))]
+    figure = Figure(figsize=(10, 11), layout="constrained")
+    loss, rate, choice = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.5, 4])
+    _line(loss, rows, "loss", color="0.75", linewidth=0.8, label="each logged step")
+    steps, smooth = _smoothed(*_points(rows, "loss"))
+    loss.plot(steps, smooth, color="tab:blue", label="running mean")
+    loss.set(title="Training loss", ylabel="loss")
+    # A first loss far above the others would flatten the rest.
+    if len(smooth):
+        loss.set_ylim(0, 1.1 * max(float(np.max(smooth[len(smooth) // 20 :])), 1e-6))
+    loss.legend()
+    _line(rate, rows, "learning rate", color="tab:green")
+    rate.set(title="Learning rate", ylabel="rate")
+    for name in areas:
+        _line(choice, rows, name, marker="o", markersize=3, label=name)
+    choice.axvline(best_step, color="black", linestyle=":", label=f"best: step {best_step}")
+    choice.set(title="Choosing splits", ylabel="IoU, F4", xlabel="step", ylim=(0, 1))
+    choice.legend(fontsize="small", ncols=2)
+    for axes in (loss, rate, choice):
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def _points(rows: Rows, name: str) -> tuple[Values, Values]:
+    pairs = [(step, value) for step, key, value in rows if key == name and np.isfinite(value)]
+    found = np.array(pairs, np.float64)
+    found = found.reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _line(axes: Axes, rows: Rows, name: str, **style: Any) -> None:
+    axes.plot(*_points(rows, name), **style)
+
+
+def sheet(datasets: Mapping[str, Dataset], label: Callable[[Image], LabelMap], task: Task) -> Image:
+    """A sheet (BGR): per data set eight images, each with its truth and its prediction."""
+    parts = []
+    for name, dataset in datasets.items():
+        count = min(PER_DATASET, len(dataset))
+        # Spread over the split: neighbours in a folder are often of one drive.
+        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+        triples = [_triple(dataset[int(i)], dataset, label, task) for i in chosen]
+        if len(triples) % 2:
+            triples.append(np.full_like(triples[0], 255))
+        rows = [np.hstack(triples[i : i + 2]) for i in range(0, len(triples), 2)]
+        parts += [_title(f"{name}: image, truth, prediction", rows[0].shape[1]), *rows]
+    return np.asarray(np.vstack(parts), np.uint8)
+
+
+def _triple(
+    sample: Sample, dataset: Dataset, label: Callable[[Image], LabelMap], task: Task
+) -> Image:
+    height, width = CELL
+    scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
+    image = np.asarray(scaled, np.uint8)
+    truth = overlay_bgr(image, resize_labels(shown(sample, dataset), CELL), task)
+    unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[resize_labels(sample.targets, CELL)]
+    truth[unknown] = truth[unknown] // 3
+    predicted = overlay_bgr(image, label(sample.image), task)
+    return np.pad(
+        np.hstack([image, truth, predicted]), ((2, 2), (2, 2), (0, 0)), constant_values=255
+    )
+
+
+def shown(sample: Sample, dataset: Dataset) -> LabelMap:
+    """Truth as one label map (H, W): of several possible classes the first, the teacher on top."""
+    first = np.argmax(dataset.TARGETS, axis=1).astype(np.uint8)
+    labels: LabelMap = first[sample.targets]
+    if sample.soft is not None and dataset.SOFT_CLASS is not None:
+        labels[sample.soft >= SURE] = dataset.SOFT_CLASS
+    return labels
+
+
+def _title(text: str, width: int) -> Image:
+    strip = np.full((MARGIN, width, 3), 255, np.uint8)
+    where = (6, MARGIN - 8)
+    cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip
+
+
+def _smoothed(steps: Values, values: Values, window: int = 25) -> tuple[Values, Values]:
+    """A centred running mean, shorter at the ends."""
+    half = min(window, len(values)) // 2
+    padded = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    first, last = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    return steps, (padded[last] - padded[first]) / (last - first)

@@ -1,0 +1,91 @@
+"""Road marks: dashcam frames with the visible paint drawn dash by dash (Denis Zhuk, 2024).
+
+Layout: `ROOT/{train,val}/{images/*.jpg, labels/*.png}`; labels 0 or 255 = paint. Far dashes are
+incomplete, and a dash ends where its paint ends, while BDD100K and TuSimple draw lines through
+gaps. So the two uses of this truth differ:
+
+- "train" teaches: paint is lane line, what lies further than 40 px (at 1280x720) from any paint is
+  not, and the ring between is unknown, so that a line drawn on through a gap costs nothing.
+- "choose" and "val" judge: paint against everything else, as the figures in the data's README do.
+  A lane line predicted in a gap lowers the IoU there; the tolerant F4 forgives 4 px only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.datasets import _files
+from lanes.errors import BadDataset
+from lanes.types import LabelMap, Measure, Sample
+
+TASK = "lanes"
+NOT_LANE, PAINT, UNKNOWN = range(3)
+TARGETS = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+MEASURES = {"lane line": Measure(targets=(PAINT,), classes=(2,), lines=True)}
+SOFT_CLASS = None
+TERMS = "road_marks: MIT licence, (c) 2024 Denis Zhuk"
+RING = 40
+"""Pixels around paint, in a picture 1280 wide, of which training knows nothing."""
+
+
+class RoadMarks:
+    """Frames of one split; see `lanes.types.Dataset`."""
+
+    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+
+    def __init__(self, folder: Path, images: list[Path], teaches: bool) -> None:
+        """Take `images` of `folder`, which holds labels/; `teaches`: with the unknown ring."""
+        self.folder = folder
+        self.images = images
+        self.teaches = teaches
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Sample:
+        path = self.images[index]
+        image = _files.read_image(path)
+        labels = self.folder / "labels" / f"{path.stem}.png"
+        marks = _files.read_labels(labels, (image.shape[0], image.shape[1]), 256)
+        stray = (marks != 0) & (marks != 255)
+        if stray.any():
+            raise BadDataset(
+                f"{labels} holds the value {marks[stray][0]} ({int(stray.sum())} pixels are "
+                "neither 0 nor 255); known are 0 and 255 = paint: correct the mask"
+            )
+        return Sample(image, targets_of(marks > 0, self.teaches))
+
+
+def targets_of(paint: NDArray[np.bool_], teaches: bool) -> LabelMap:
+    """Target ids (H, W) of a paint mask (H, W); `teaches`: with the unknown ring."""
+    mask = paint.astype(np.uint8)
+    if not teaches:
+        return mask
+    radius = max(round(RING * paint.shape[1] / 1280), 1)
+    # A distance map costs a fiftieth of a dilation by a disc of that size.
+    distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) if mask.any() else mask + np.inf
+    near = np.asarray(distance) <= radius
+    return np.where(paint, PAINT, np.where(near, UNKNOWN, NOT_LANE)).astype(np.uint8)
+
+
+def open(root: str | Path, split: str) -> RoadMarks:
+    """Open `split`: "train", "choose" (a fixed tenth of train) or "val".
+
+    Raises:
+        UnknownName: there is no such split.
+        BadDataset: a folder is missing or holds no image of this split.
+    """
+    _files.check_split(split)
+    folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "road_marks frames")
+    images = _files.images_by_stem(_files.folder(folder / "images", "road_marks images"))
+    stems = _files.choose_split(list(images), split, folder, _neighbours)
+    return RoadMarks(folder, [images[stem] for stem in stems], teaches=split == "train")
+
+
+def _neighbours(stem: str) -> str:
+    """Frames are numbered in the order of the drives: neighbours look alike, ten stay together."""
+    return str(int(stem) // 10) if stem.isdecimal() else stem

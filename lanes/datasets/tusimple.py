@@ -1,0 +1,144 @@
+"""TuSimple lane polylines (benchmark of 2017): highway frames, one line through dashes and cars.
+
+Each line of a `label_data*.json` is one frame: `raw_file` its path, `h_samples` rows in pixels, and
+for each lane its x in every row (below 0 = absent there). Two layouts are read:
+
+- a folder with `label_data*.json`, `clips/` and the lists `train.txt` and `val.txt` of `raw_file`s;
+- the official one: `ROOT/train_set/{label_data*.json, clips/}` (or these in ROOT itself) is train,
+  `test_label.json` (in ROOT or ROOT/test_set) with ROOT/test_set/clips is val.
+
+Elsewhere than on a line the truth is "background or drivable": it says nothing of the road.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.datasets import _files
+from lanes.errors import BadDataset
+from lanes.types import LabelMap, Measure, Sample, Size
+
+TASK = "lanes"
+TARGETS = np.array([[1, 1, 0], [0, 0, 1]], bool)
+MEASURES = {"lane line": Measure(targets=(1,), classes=(2,), lines=True)}
+SOFT_CLASS = None
+TERMS = "TuSimple lane benchmark: research use"
+LINE_WIDTH = 10
+"""Pixels, in a picture 1280 wide."""
+
+Polyline = NDArray[np.int32]
+"""(P, 2): x, y in pixels."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One frame and its lane lines."""
+
+    image: Path
+    lanes: tuple[Polyline, ...]
+
+
+class TuSimple:
+    """Frames of one split; see `lanes.types.Dataset`."""
+
+    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+
+    def __init__(self, frames: list[Labelled]) -> None:
+        """Take frames as `read_labels` gives them."""
+        self.frames = frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self.frames[index]
+        image = _files.read_image(frame.image)
+        return Sample(image, drawn(frame.lanes, (image.shape[0], image.shape[1])))
+
+
+def open(root: str | Path, split: str) -> TuSimple:
+    """Open `split`: "train", "choose" (a fixed tenth of train, by clip) or "val".
+
+    Raises:
+        UnknownName: there is no such split.
+        BadDataset: files are missing or contradict each other.
+    """
+    _files.check_split(split)
+    root = _files.folder(Path(root), "TuSimple's clips and labels")
+    listed = root / ("val.txt" if split == "val" else "train.txt")
+    frames = _of_list(root, listed) if listed.is_file() else _official(root, split)
+    names = _files.choose_split(list(frames), split, root, _clip)
+    for name in names:
+        if not frames[name].image.is_file():
+            raise BadDataset(f"{frames[name].image} is missing, though a label names it")
+    return TuSimple([frames[name] for name in names])
+
+
+def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
+    """Lane lines as targets (H, W), 1 = line; 10 px wide where the picture is 1280 wide."""
+    targets = np.zeros(size, np.uint8)
+    width = max(round(LINE_WIDTH * size[1] / 1280), 1)
+    cv2.polylines(targets, lanes, isClosed=False, color=1, thickness=width)
+    return targets
+
+
+def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
+    """The frames of one label file by `raw_file`, which is relative to `clips`."""
+    frames: dict[str, Labelled] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+            name = str(PurePosixPath(values["raw_file"]))
+            lanes = tuple(_polyline(xs, values["h_samples"]) for xs in values["lanes"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadDataset(
+                f"{path}, line {number}, is no TuSimple label ({error}): wanted a JSON object with "
+                "raw_file, h_samples and lanes, each lane as long as h_samples"
+            ) from error
+        frames[name] = Labelled(clips / name, tuple(lane for lane in lanes if len(lane) > 1))
+    return frames
+
+
+def _polyline(xs: list[Any], rows: list[Any]) -> Polyline:
+    points = [(x, y) for x, y in zip(xs, rows, strict=True) if x >= 0]
+    return np.array(points, np.float64).reshape(-1, 2).round().astype(np.int32)
+
+
+def _of_list(root: Path, listed: Path) -> dict[str, Labelled]:
+    labels = _read_all(sorted(root.glob("label_data*.json")), root, root)
+    names = [n.strip() for n in listed.read_text(encoding="utf-8").splitlines() if n.strip()]
+    for name in names:
+        if name not in labels:
+            raise BadDataset(f"{listed} names {name}, which no label_data*.json of {root} labels")
+    return {name: labels[name] for name in names}
+
+
+def _official(root: Path, split: str) -> dict[str, Labelled]:
+    if split != "val":
+        folder = root / "train_set" if (root / "train_set").is_dir() else root
+        return _read_all(sorted(folder.glob("label_data*.json")), folder, folder)
+    files = [f / "test_label.json" for f in (root, root / "test_set")]
+    clips = root / "test_set" if (root / "test_set").is_dir() else root
+    return _read_all([f for f in files if f.is_file()][:1], clips, root)
+
+
+def _read_all(files: list[Path], clips: Path, where: Path) -> dict[str, Labelled]:
+    if not files:
+        raise BadDataset(
+            f"{where} holds no labels of this split: wanted label_data*.json with train.txt and "
+            "val.txt, or the official train_set/label_data*.json and test_label.json"
+        )
+    return {k: v for file in files for k, v in read_labels(file, clips).items()}
+
+
+def _clip(name: str) -> str:
+    return str(PurePosixPath(name).parent)

@@ -1,0 +1,51 @@
+"""The figures of a run over its steps: `log.csv`, and TensorBoard's files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+CSV = "log.csv"
+COLUMNS = ("step", "name", "value")
+
+
+class Log:
+    """Writes every figure at once, one a line, so that a killed run has lost none.
+
+    Fabric's CSVLogger keeps lines back and deletes an earlier run's file, so it does not serve.
+    """
+
+    def __init__(self, folder: Path, step: int = 0) -> None:
+        """Log into `folder`; what it holds of later steps than `step` is forgotten."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / CSV
+        kept = [row for row in rows(folder) if row[0] <= step] if step else []
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *kept])
+        self.board = TensorBoardLogger(
+            folder, name="", version="tensorboard", purge_step=step + 1 if step else None
+        )
+
+    def write(self, figures: Mapping[str, float], step: int) -> None:
+        """Add `figures` by name at `step`."""
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows((step, name, value) for name, value in figures.items())
+        self.board.log_metrics(dict(figures), step)
+
+    def close(self) -> None:
+        """Flush TensorBoard's file."""
+        self.board.finalize("success")
+
+
+def rows(folder: Path) -> list[tuple[int, str, float]]:
+    """The lines (step, name, value) of a run's `log.csv`; none if there is no such file."""
+    path = folder / CSV
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.reader(file))[1:]
+    # A run that was killed may have left half a line.
+    return [(int(line[0]), line[1], float(line[2])) for line in lines if len(line) == 3 and line[2]]

@@ -1,0 +1,103 @@
+"""Tiny data sets in the layouts that the data-set plug-ins read."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+SIZE = (36, 64)
+
+
+def write_image(path, values):
+    """Write `values` (an array, or a grey value) as an image file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(values, int):
+        values = np.full((*SIZE, 3), values, np.uint8)
+    assert cv2.imwrite(str(path), values)
+    return path
+
+
+def half(left, right, size=SIZE):
+    """A map (H, W) whose left half is `left` and right half is `right`."""
+    labels = np.full(size, right, np.uint8)
+    labels[:, : size[1] // 2] = left
+    return labels
+
+
+def bdd100k(root, frames=24):
+    for split in ("train", "val"):
+        for i in range(frames if split == "train" else 3):
+            write_image(root / split / "images" / f"d{i:02}.jpg", 10 * i)
+            write_image(root / split / "drivable" / f"d{i:02}.png", half(0, 1 + i % 2))
+            write_image(root / split / "lane_teacher" / f"d{i:02}.png", half(255, 17))
+    return root
+
+
+def road_marks(root, frames=70):
+    size = (72, 128)
+    for split in ("train", "val"):
+        for i in range(frames if split == "train" else 3):
+            marks = np.zeros(size, np.uint8)
+            marks[30:40, 60:64] = 255
+            image = np.full((*size, 3), i, np.uint8)
+            write_image(root / split / "images" / f"{i:03}.jpg", image)
+            write_image(root / split / "labels" / f"{i:03}.png", marks)
+    return root
+
+
+def tusimple_line(clip, lanes=((-2, 10, 12, 14), (50, 48, -2, 44)), rows=(5, 15, 25, 35)):
+    values = {"lanes": lanes, "h_samples": rows, "raw_file": f"clips/{clip}/20.jpg"}
+    return json.dumps(values)
+
+
+def tusimple(root, frames=24):
+    names = [f"0313-1/{i}" for i in range(frames + 3)]
+    for name in names:
+        write_image(root / "clips" / name / "20.jpg", 40)
+    (root / "label_data_0313.json").write_text("\n".join(map(tusimple_line, names)) + "\n")
+    lists = {"train.txt": names[:frames], "val.txt": names[frames:]}
+    for file, listed in lists.items():
+        (root / file).write_text("".join(f"clips/{name}/20.jpg\n" for name in listed))
+    return root
+
+
+def image_folder(root, frames=24):
+    for split in ("train", "val"):
+        for i in range(frames if split == "train" else 3):
+            write_image(root / split / "images" / f"p{i}.jpg", i)
+            write_image(root / split / "labels" / f"p{i}.png", half(i % 2, 2))
+    return root
+
+
+MAKERS = {
+    "bdd100k": bdd100k,
+    "road_marks": road_marks,
+    "tusimple": tusimple,
+    "image_folder": image_folder,
+    "synthetic": lambda root: "",
+}
+
+
+@pytest.fixture
+def make_root(tmp_path):
+    """Name of a data set -> a tiny root of it in a temporary folder."""
+
+    def make(name, **options):
+        return MAKERS[name](tmp_path / name, **options)
+
+    return make
+
+
+@pytest.fixture
+def files():
+    """The writers, for tests that damage or add files."""
+
+    class Files:
+        image = staticmethod(write_image)
+        half = staticmethod(half)
+        tusimple_line = staticmethod(tusimple_line)
+
+    return Files

@@ -1,0 +1,177 @@
+"""The user's own folders: layouts, labels.toml, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lanes.datasets import image_folder
+from lanes.errors import BadDataset
+from lanes.types import Measure
+
+COLOURS = """
+[colours]
+"#ff0000" = "lane line"
+"#00FF00" = ["drivable", "lane line"]
+"#000000" = "background"
+"#ffffff" = "unknown"
+"""
+
+
+def test_without_a_toml_the_ids_are_the_tasks_and_255_is_unknown(make_root, files):
+    root = make_root("image_folder")
+    files.image(root / "val" / "labels" / "p0.png", files.half(255, 2))
+    dataset = image_folder.open(root, "val")
+    np.testing.assert_array_equal(dataset[0].targets, files.half(3, 2))
+    np.testing.assert_array_equal(dataset.TARGETS, image_folder.TARGETS)
+    assert dataset.MEASURES == image_folder.MEASURES
+    assert dataset.TASK == "lanes"
+
+
+def one_folder(root, files, count):
+    for i in range(count):
+        files.image(root / "images" / f"p{i}.png", i)
+        files.image(root / "labels" / f"p{i}.png", files.half(0, 1))
+    return root
+
+
+@pytest.mark.parametrize("count", [3, 7, 60])
+def test_a_folder_without_splits_is_divided_by_hash(tmp_path, files, count):
+    root = one_folder(tmp_path, files, count)
+    parts = [
+        {image for image, _ in image_folder.open(root, split).pairs}
+        for split in ("train", "choose", "val")
+    ]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == count
+    assert len(parts[0]) >= count // 2 or count == 3
+
+
+def test_a_folder_too_small_to_be_divided_is_told(tmp_path, files):
+    root = one_folder(tmp_path, files, 1)
+    with pytest.raises(BadDataset, match="at least 3 are needed"):
+        image_folder.open(root, "choose")
+
+
+def test_colours_are_mapped_with_sets_and_unknown(make_root, files):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(COLOURS)
+    mask = np.zeros((36, 64, 3), np.uint8)
+    mask[:, :16] = (0, 0, 255)  # BGR: red
+    mask[:, 16:32] = (0, 255, 0)
+    mask[:, 32:48] = 255
+    for split in ("train", "val"):
+        files.image(root / split / "labels" / "p0.png", mask)
+    dataset = image_folder.open(root, "train")
+    index = [image.stem for image, _ in dataset.pairs].index("p0")
+    allowed = dataset.TARGETS[dataset[index].targets[0]]
+    np.testing.assert_array_equal(allowed[0], [False, False, True])
+    np.testing.assert_array_equal(allowed[16], [False, True, True])
+    assert allowed[32].all()
+    np.testing.assert_array_equal(allowed[48], [True, False, False])
+
+
+def test_a_set_that_leaves_a_figure_open_is_unknown_where_it_is_judged(make_root):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(
+        '[ids]\n0 = "background"\n1 = ["background", "drivable"]\n2 = "drivable"\n'
+    )
+    taught, judged = (image_folder.open(root, split) for split in ("train", "val"))
+    assert [row.sum() for row in taught.TARGETS[[taught.table.rows[1]]]] == [2]
+    assert judged.TARGETS[judged.table.rows[1]].all()
+
+
+def test_partial_labels_like_bdds_keep_their_negatives_and_their_figure(make_root):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(
+        '[ids]\n0 = ["background", "lane line"]\n2 = "drivable"\n1 = ["drivable", "lane line"]\n'
+    )
+    dataset = image_folder.open(root, "val")
+    assert list(dataset.MEASURES) == ["drivable"]
+    assert not dataset.TARGETS[dataset.table.rows[0]].all()
+    assert dataset.table.rows[1] in dataset.MEASURES["drivable"].targets
+
+
+def test_lines_alone_are_judged_as_lines(make_root):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(
+        '[ids]\n0 = ["background", "drivable"]\n1 = "unknown"\n2 = "lane line"\n'
+    )
+    measures = image_folder.open(root, "val").MEASURES
+    assert measures["lane line"] == Measure(targets=(2,), classes=(2,), lines=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("task = ", "is not TOML"),
+        ('classes = "x"', "'classes'"),
+        ('task = "cakes"', "'cakes'"),
+        ('[ids]\n0 = "bakground"', "did you mean 'background'"),
+        ('[ids]\n0 = ["background", "sky"]', "'sky'"),
+        ('[ids]\n256 = "background"', "'256'"),
+        ('[ids]\nx = "background"', "'x'"),
+        ("[ids]\n0 = []", "0 = "),
+        ("[ids]", r"\[ids\] is empty"),
+        ('[colours]\n"red" = "background"', "'red'.*#ff0000"),
+        ('[ids]\n0 = "background"\n[colours]\n"#000000" = "background"', "both"),
+    ],
+)
+def test_a_wrong_toml_is_told(make_root, text, words):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(text)
+    with pytest.raises(BadDataset, match=words):
+        image_folder.open(root, "val")
+
+
+def test_an_unknown_id_is_told_with_its_pixels_and_file(make_root, files):
+    root = make_root("image_folder")
+    mask = files.half(0, 1)
+    mask[:2, :5] = 9
+    mask[5, 5] = 12
+    files.image(root / "val" / "labels" / "p0.png", mask)
+    words = r"p0.png holds the label 9 in 10 pixels \(11 pixels .*known are 0, 1, 2, 255"
+    with pytest.raises(BadDataset, match=words):
+        image_folder.open(root, "val")[0]
+
+
+def test_an_unknown_colour_is_told_with_its_pixels_and_file(make_root, files):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(COLOURS)
+    mask = np.zeros((36, 64, 3), np.uint8)
+    mask[:3, :4] = (1, 2, 254)
+    files.image(root / "val" / "labels" / "p0.png", mask)
+    with pytest.raises(BadDataset, match="p0.png holds the colour #fe0201 in 12 pixels"):
+        image_folder.open(root, "val")[0]
+
+
+def test_ids_where_colours_are_told_and_the_other_way_round(make_root, files):
+    root = make_root("image_folder")
+    files.image(root / "val" / "labels" / "p1.png", np.zeros((36, 64, 3), np.uint8))
+    with pytest.raises(BadDataset, match="p1.png holds colours, wanted one channel of ids"):
+        image_folder.open(root, "val")[1]
+    (root / "labels.toml").write_text(COLOURS)
+    with pytest.raises(BadDataset, match="p0.png holds one channel of ids, wanted colours"):
+        image_folder.open(root, "val")[0]
+
+
+def test_a_missing_mask_is_told_when_the_folder_is_opened(make_root):
+    root = make_root("image_folder")
+    (root / "val" / "labels" / "p2.png").unlink()
+    with pytest.raises(BadDataset, match=r"p2.png is missing \(1 of 3 images"):
+        image_folder.open(root, "val")
+
+
+def test_masks_of_another_size_are_told(make_root, files):
+    root = make_root("image_folder")
+    files.image(root / "val" / "labels" / "p0.png", np.zeros((20, 20), np.uint8))
+    with pytest.raises(BadDataset, match="is 20x20 but its image is 64x36"):
+        image_folder.open(root, "val")[0]
+
+
+def test_an_empty_folder_is_told(make_root):
+    root = make_root("image_folder")
+    for file in (root / "val" / "images").iterdir():
+        file.unlink()
+    with pytest.raises(BadDataset, match="'val' .* holds no image"):
+        image_folder.open(root, "val")

@@ -1,0 +1,207 @@
+"""bdd100k, tusimple, road_marks: what their files mean, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lanes.datasets import bdd100k, road_marks, tusimple
+from lanes.errors import BadDataset
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def test_bdd_joins_both_drivable_values_and_brings_the_teacher(make_root, files):
+    sample = bdd100k.open(make_root("bdd100k"), "val")[1]
+    np.testing.assert_array_equal(sample.targets, files.half(0, 1))
+    np.testing.assert_array_equal(sample.soft, files.half(255, 17))
+
+
+def test_bdd_can_do_without_a_teacher(make_root):
+    root = make_root("bdd100k")
+    for file in (root / "val" / "lane_teacher").iterdir():
+        file.unlink()
+    assert bdd100k.open(root, "val")[0].soft is None
+
+
+def damage_missing(path, files):
+    path.unlink()
+
+
+def damage_text(path, files):
+    path.write_text("no picture")
+
+
+def damage_empty(path, files):
+    path.write_bytes(b"")
+
+
+def damage_size(path, files):
+    files.image(path, np.zeros((10, 20), np.uint8))
+
+
+def damage_value(path, files):
+    files.image(path, files.half(7, 0))
+
+
+def damage_colours(path, files):
+    files.image(path, np.zeros((36, 64, 3), np.uint8))
+
+
+def damage_depth(path, files):
+    files.image(path, np.zeros((36, 64), np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (damage_missing, "d00.png.*the file is missing"),
+        (damage_text, "d00.png.*damaged"),
+        (damage_empty, "d00.png.*damaged"),
+        (damage_size, "is 20x10 but its image is 64x36"),
+        (damage_value, r"the label 7 \(1152 pixels"),
+        (damage_colours, "holds colours"),
+        (damage_depth, "uint16"),
+    ],
+)
+def test_a_wrong_label_file_is_told(make_root, files, damage, words):
+    root = make_root("bdd100k")
+    damage(root / "val" / "drivable" / "d00.png", files)
+    with pytest.raises(BadDataset, match=words):
+        bdd100k.open(root, "val")[0]
+
+
+def test_a_wrong_image_file_is_told(make_root):
+    root = make_root("bdd100k")
+    (root / "val" / "images" / "d00.jpg").write_text("no picture")
+    with pytest.raises(BadDataset, match="d00.jpg is not an image"):
+        bdd100k.open(root, "val")[0]
+
+
+def test_two_images_of_one_name_are_told(make_root, files):
+    root = make_root("bdd100k")
+    files.image(root / "val" / "images" / "d00.png", 3)
+    with pytest.raises(BadDataset, match="d00.jpg and d00.png"):
+        bdd100k.open(root, "val")
+
+
+def test_an_empty_split_is_told(make_root):
+    root = make_root("bdd100k")
+    for file in (root / "val" / "images").iterdir():
+        file.unlink()
+    with pytest.raises(BadDataset, match="'val' of .* holds no image"):
+        bdd100k.open(root, "val")
+
+
+def test_tusimple_lines_are_ten_pixels_wide_and_bridge_absent_rows():
+    lanes = (np.array([[100, 200], [100, 700]], np.int32),)
+    targets = tusimple.drawn(lanes, (720, 1280))
+    assert set(np.unique(targets)) == {0, 1}
+    assert targets[450].sum() in (10, 11)
+    assert targets[450, 100] == 1
+    assert targets[:180].sum() == 0
+    # Half the size: half the width, as near as OpenCV draws it.
+    assert tusimple.drawn((lanes[0] // 2,), (360, 640))[225].sum() < 8
+
+
+def test_tusimple_leaves_absent_points_out(make_root):
+    sample = tusimple.open(make_root("tusimple"), "val")[0]
+    assert sample.targets[5, :30].sum() == 0
+    assert sample.targets[25, 12] == 1
+    # The second lane has no point in row 25, and goes straight on from 48 to 44.
+    assert sample.targets[25, 46] == 1
+
+
+def test_tusimple_reads_the_official_layout(tmp_path, files):
+    for folder, clip, labels in (
+        ("train_set", "0601-1/1", "label_data_0601.json"),
+        ("train_set", "0601-1/2", "label_data_0531.json"),
+        ("test_set", "0530-1/3", "../test_label.json"),
+    ):
+        files.image(tmp_path / folder / "clips" / clip / "20.jpg", 9)
+        (tmp_path / folder / labels).write_text(files.tusimple_line(clip))
+    assert len(tusimple.open(tmp_path, "train")) == 2
+    assert tusimple.open(tmp_path, "val").frames[0].image.is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 1, is no TuSimple label"),
+        ('{"raw_file": "clips/a/20.jpg"}', "h_samples|lanes"),
+        (
+            '{"raw_file": "a", "lanes": [[1, 2]], "h_samples": [1]}',
+            "each lane as long as h_samples",
+        ),
+    ],
+)
+def test_a_wrong_tusimple_label_is_told(tmp_path, line, words):
+    (tmp_path / "label_data_1.json").write_text(line)
+    with pytest.raises(BadDataset, match=words):
+        tusimple.open(tmp_path, "train")
+
+
+def test_tusimple_tells_what_is_missing(make_root, tmp_path):
+    root = make_root("tusimple")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadDataset, match="holds no labels of this split"):
+        tusimple.open(tmp_path / "empty", "val")
+    listed = (root / "val.txt").read_text().splitlines()
+    (root / listed[0]).unlink()
+    with pytest.raises(BadDataset, match="is missing, though a label names it"):
+        tusimple.open(root, "val")
+    (root / "val.txt").write_text("clips/x/20.jpg\n")
+    with pytest.raises(BadDataset, match="names clips/x/20.jpg, which no"):
+        tusimple.open(root, "val")
+
+
+def test_road_marks_teach_with_an_unknown_ring_and_judge_without():
+    paint = np.zeros((72, 128), bool)
+    paint[30:40, 60:64] = True
+    judged = road_marks.targets_of(paint, teaches=False)
+    np.testing.assert_array_equal(judged, paint)
+    taught = road_marks.targets_of(paint, teaches=True)
+    # 40 px at 1280 wide are 4 px at 128.
+    assert list(taught[35, 54:61]) == [0, 0, 2, 2, 2, 2, 1]
+    assert list(taught[40:46, 62]) == [2, 2, 2, 2, 0, 0]
+
+
+def test_road_marks_without_paint_are_not_lane_at_all():
+    assert not road_marks.targets_of(np.zeros((8, 16), bool), teaches=True).any()
+
+
+def test_road_marks_splits_differ_in_what_they_claim(make_root):
+    root = make_root("road_marks")
+    assert road_marks.UNKNOWN in road_marks.open(root, "train")[0].targets
+    assert road_marks.UNKNOWN not in road_marks.open(root, "choose")[0].targets
+    assert road_marks.UNKNOWN not in road_marks.open(root, "val")[0].targets
+
+
+def test_road_marks_tell_of_grey_paint(make_root):
+    root = make_root("road_marks")
+    path = root / "val" / "labels" / "000.png"
+    marks = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    marks[0, :3] = 128
+    cv2.imwrite(str(path), marks)
+    with pytest.raises(BadDataset, match=r"000.png holds the value 128 \(3 pixels"):
+        road_marks.open(root, "val")[0]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the project's shared data")
+@pytest.mark.parametrize(
+    ("module", "folder", "train", "val"),
+    [
+        (bdd100k, "bdd100k", 1900, 200),
+        (tusimple, "tusimple_170", 129, 41),
+        (road_marks, "road_marks", 118, 16),
+    ],
+)
+def test_the_real_sets_have_the_sizes_that_they_state(module, folder, train, val):
+    parts = [module.open(SHARED / folder, split) for split in ("train", "choose", "val")]
+    assert len(parts[0]) + len(parts[1]) == train
+    assert 0.04 * train < len(parts[1]) < 0.16 * train
+    assert len(parts[2]) == val
+    assert parts[2][0].targets.any()

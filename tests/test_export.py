@@ -1,0 +1,203 @@
+"""Checkpoint to model folder: the card tells all, a wrong graph is refused, nothing half stays."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from lanes import backends, card, export, segmenter
+from lanes.errors import BackendError, BadOutput
+from lanes.training import checkpoint as checkpoints
+from lanes.training import config as configs
+from lanes.training.checkpoint import Checkpoint
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
+SIZE = (32, 64)
+OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "decoder": [8, 8]}
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    """A network that tells dark from bright, as a run would have left it."""
+    torch.manual_seed(0)
+    config = configs.from_dict(
+        {
+            "task": "lanes",
+            "model": "fcn_lite",
+            "size": list(SIZE),
+            "weights": {"synthetic": 1.0},
+            "model_options": OPTIONS,
+        }
+    )
+    network = checkpoints.build(config)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
+    for _ in range(15):
+        images = torch.randint(0, 256, (2, *SIZE, 3), dtype=torch.uint8)
+        images[:, :16] //= 3
+        targets = torch.ones((2, *SIZE), dtype=torch.int64)
+        targets[:, :16] = 0
+        loss = torch.nn.functional.cross_entropy(network(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    state = network.state_dict()
+    return Checkpoint(
+        config=config,
+        data={"synthetic": "", "bdd100k": "/somewhere"},
+        step=10,
+        steps=20,
+        network=state,
+        ema=state,
+        optimizer={},
+        metrics={"synthetic drivable iou": 0.51239, "synthetic lane line iou": float("nan")},
+        run={"skipped": 1, "seconds": 90.0, "best": 0.5, "precision": "32-true"},
+    )
+
+
+@pytest.fixture(autouse=True)
+def few_frames(monkeypatch):
+    """Frames of the network's own size: drawing roads is another test's."""
+    frames = list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8))
+    for frame in frames:
+        frame[:12] //= 3
+    monkeypatch.setattr(export, "check_frames", lambda checkpoint: frames)
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    frames = [np.full((*SIZE, 3), 90, np.uint8)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "check_frames", lambda checkpoint: frames)
+        export.export(checkpoint, folder, "train it")
+    return folder
+
+
+def test_the_folder_holds_a_card_and_a_network_and_nothing_else(exported):
+    assert sorted(p.name for p in exported.iterdir()) == ["card.json", "model.onnx"]
+    assert [p.name for p in exported.parent.iterdir()] == ["tiny"]
+
+
+def test_the_card_tells_all_of_the_run(exported, checkpoint):
+    found = card.read(exported)
+    assert (found.name, found.task, found.architecture) == ("tiny", "lanes", "fcn_lite")
+    assert found.resize.size == SIZE
+    assert found.classes == ("background", "drivable", "lane line")
+    assert found.parameters == sum(
+        p.numel() for p in checkpoints.network_of(checkpoint).parameters()
+    )
+    assert [use.name for use in found.data] == ["synthetic", "bdd100k"]
+    assert "not-for-profit" in found.terms
+    # A figure of nothing is left out: JSON knows no NaN.
+    assert found.metrics == {"choose: synthetic drivable iou": 0.5124}
+    training = found.training
+    assert (training["step"], training["steps"], training["skipped_steps"]) == (10, 20, 1)
+    assert (training["minutes"], training["seed"], training["command"]) == (1.5, 0, "train it")
+    assert configs.from_dict(training["config"]) == checkpoint.config
+    json.loads((exported / "card.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_uint8_goes_in_and_uint8_comes_out(exported):
+    graph = onnx.load(exported / "model.onnx").graph
+    kinds = [v.type.tensor_type.elem_type for v in (*graph.input, *graph.output)]
+    assert kinds == [onnx.TensorProto.UINT8] * 2
+    shape = [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim]
+    assert shape == [1, *SIZE, 3]
+
+
+def test_the_segmenter_labels_with_it_as_the_checkpoint_does(exported, checkpoint):
+    image = np.full((*SIZE, 3), 30, np.uint8)
+    image[16:] = 140
+    with segmenter.load(str(exported), "onnxruntime") as model:
+        labels = model(image)
+    deployed = export.Deployed(checkpoints.network_of(checkpoint))
+    with torch.inference_mode():
+        wanted = deployed(torch.from_numpy(image)[None])[0].numpy()
+    assert len(np.unique(wanted)) > 1
+    np.testing.assert_array_equal(labels, wanted)
+
+
+def test_every_backend_and_precision_here_is_compared(exported, checkpoint):
+    shares = export.compare(exported, checkpoint, export.check_frames(checkpoint))
+    wanted = {(n, p) for n in backends.PREFERENCE for p in backends.precisions(n)}
+    assert shares.keys() == wanted
+    assert min(shares.values()) >= export.LOW_PARITY
+
+
+def spoil(path):
+    """Change the graph as a wrong export would: another normalisation."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.size == 3 and values.dtype == np.float32 and (values > 100).all():
+            tensor.CopyFrom(numpy_helper.from_array(values - 100, tensor.name))
+    onnx.save(model, path)
+
+
+def test_a_wrong_graph_is_refused_and_leaves_nothing(checkpoint, tmp_path, monkeypatch):
+    right = export.write_onnx
+
+    def wrong(network, size, path):
+        right(network, size, path)
+        spoil(path)
+
+    monkeypatch.setattr(export, "write_onnx", wrong)
+    with pytest.raises(BackendError, match=r"agrees with the checkpoint on .*% of the pixels"):
+        export.export(checkpoint, tmp_path / "tiny", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_leaves_the_old_model(exported, checkpoint, tmp_path, monkeypatch):
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "card.json").write_bytes((exported / "card.json").read_bytes())
+
+    def fail(*_):
+        raise BackendError("no")
+
+    monkeypatch.setattr(export, "write_onnx", fail)
+    with pytest.raises(BackendError):
+        export.export(checkpoint, old, "")
+    assert [p.name for p in old.iterdir()] == ["card.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_other_folders_and_files_are_not_overwritten(checkpoint, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.jpg").write_text("x")
+    with pytest.raises(BadOutput, match="is not empty and no model folder"):
+        export.export(checkpoint, tmp_path / "photos", "")
+    with pytest.raises(BadOutput, match="is a file"):
+        export.export(checkpoint, tmp_path / "photos" / "me.jpg", "")
+    (tmp_path / "blocked").write_text("x")
+    with pytest.raises(BadOutput, match="cannot write"):
+        export.export(checkpoint, tmp_path / "blocked" / "model", "")
+
+
+def test_the_frames_to_compare_on_are_of_the_task(checkpoint, monkeypatch):
+    monkeypatch.undo()
+    frames = export.check_frames(checkpoint)
+    assert len(frames) == export.CHECK_FRAMES
+    assert frames[0].shape[2] == 3
+    assert frames[0].dtype == np.uint8
+
+
+def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp_path, capsys):
+    checkpoint.save(tmp_path / "best.pt")
+    main = runpy.run_path(str(SCRIPT))["main"]
+    folder = tmp_path / "again"
+    folder.mkdir()
+    (folder / "card.json").write_text("{}")
+    (folder / "stale.txt").write_text("of the model before")
+    assert main([str(tmp_path / "best.pt"), str(folder), "--command", "x"]) == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.onnx"]
+    assert "onnxruntime fp32: 100.000% of pixels" in capsys.readouterr().out
+    assert main([str(tmp_path / "none.pt"), str(folder)]) == 2
+    assert "no checkpoint" in capsys.readouterr().err

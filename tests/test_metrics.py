@@ -1,0 +1,135 @@
+"""Figures by hand: what each pixel counts for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lanes import metrics
+from lanes.errors import BadInput
+from lanes.metrics import LineCounts, confusion_matrix, dice, iou, line_counts
+from lanes.types import Measure
+
+
+def test_iou_and_dice_by_hand():
+    truth = np.array([[0, 0, 1, 1]], np.uint8)
+    labels = np.array([[0, 1, 1, 1]], np.uint8)
+    matrix = confusion_matrix(truth, labels, classes=2)
+    np.testing.assert_array_equal(matrix, [[1, 1], [0, 2]])
+    assert iou(matrix) == pytest.approx([1 / 2, 2 / 3])
+    assert dice(matrix) == pytest.approx([2 / 3, 4 / 5])
+
+
+def test_ignored_pixels_count_for_nothing():
+    truth = np.array([[0, 255, 1, 255]], np.uint8)
+    labels = np.array([[0, 1, 1, 0]], np.uint8)
+    np.testing.assert_array_equal(confusion_matrix(truth, labels, 2), [[1, 0], [0, 1]])
+
+
+def test_a_class_in_neither_map_has_no_iou():
+    labels = np.zeros((2, 2), np.uint8)
+    found = iou(confusion_matrix(labels, labels, 3))
+    assert found[0] == 1
+    assert np.isnan(found[1:]).all()
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(2, 3), (3, 3), (11, 11), (15, 17), (16, 16)])
+@pytest.mark.parametrize("shape", [(7, 9), (64, 96), (5, 0), (63,)])
+def test_counting_is_exact_on_both_ways(rows, classes, shape):
+    random = np.random.default_rng(0)
+    truth = random.integers(0, rows, shape).astype(np.uint8)
+    labels = random.integers(0, classes, shape).astype(np.uint8)
+    truth[random.random(shape) < 0.2] = 255
+    wanted = np.zeros((rows, classes), int)
+    np.add.at(wanted, (truth[truth < 255], labels[truth < 255]), 1)
+    np.testing.assert_array_equal(confusion_matrix(truth, labels, classes, rows), wanted)
+
+
+@pytest.mark.parametrize(
+    ("truth", "labels"), [([0, 2], [0, 1]), ([0, 1], [0, 2]), ([0, 254], [0, 1]), ([1], [255])]
+)
+def test_ids_out_of_range_are_told(truth, labels):
+    arrays = [np.array([values], np.uint8) for values in (truth, labels)]
+    with pytest.raises(BadInput, match="wanted ids below 2 and 2"):
+        confusion_matrix(*arrays, classes=2)
+
+
+def test_labels_under_ignored_truth_may_be_anything():
+    truth, labels = np.array([[0, 255]], np.uint8), np.array([[1, 200]], np.uint8)
+    np.testing.assert_array_equal(confusion_matrix(truth, labels, 2), [[0, 1], [0, 0]])
+
+
+def test_shapes_that_differ_are_told():
+    with pytest.raises(BadInput, match="resize one of them"):
+        confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2)
+
+
+def test_drivable_counts_predicted_paint_as_road():
+    # Rows: not drivable, drivable. Columns: background, drivable, lane line.
+    matrix = np.array([[50, 10, 5], [8, 20, 7]])
+    measure = Measure(targets=(1,), classes=(1, 2))
+    assert metrics.measure_iou(matrix, measure) == pytest.approx(27 / (27 + 8 + 15))
+    assert metrics.measure_precision(matrix, measure) == pytest.approx(27 / 42)
+    assert metrics.measure_recall(matrix, measure) == pytest.approx(27 / 35)
+
+
+def test_a_measure_of_nothing_is_nan():
+    matrix = np.array([[5, 0], [0, 0]])
+    measure = Measure((1,), (1,))
+    assert np.isnan(metrics.measure_iou(matrix, measure))
+    assert np.isnan(metrics.measure_precision(matrix, measure))
+
+
+def column(*xs, size=(360, 640)):
+    mask = np.zeros(size, bool)
+    mask[:, list(xs)] = True
+    return mask
+
+
+@pytest.mark.parametrize(("distance", "near"), [(0, True), (4, True), (5, False)])
+def test_a_line_within_four_pixels_fits(distance, near):
+    counts = line_counts(column(100), column(100 + distance))
+    assert counts == LineCounts(360 * near, 360, 360 * near, 360)
+    assert counts.f4 == near
+
+
+def test_f4_is_the_harmonic_mean_of_precision_and_recall():
+    # One of two predicted columns fits; one of four true ones is found.
+    counts = line_counts(column(100, 200, 300, 400), column(100, 500))
+    assert counts.precision == 1 / 2
+    assert counts.recall == 1 / 4
+    assert counts.f4 == pytest.approx(1 / 3)
+
+
+def test_f4_of_empty_maps():
+    nothing, line = column(), column(9)
+    assert np.isnan(line_counts(nothing, nothing).f4)
+    assert line_counts(line, nothing).f4 == 0
+    assert np.isnan(line_counts(line, nothing).precision)
+    assert line_counts(nothing, line).f4 == 0
+    assert np.isnan(line_counts(nothing, line).recall)
+
+
+def test_larger_masks_are_averaged_and_cut():
+    # At twice the size a column of one pixel is half of its cell, one of two such is not lost.
+    fine = column(200, size=(720, 1280))
+    assert line_counts(fine, fine) == LineCounts(360, 360, 360, 360)
+    # One pixel in four (a quarter) is below 0.3.
+    dots = np.zeros((720, 1280), bool)
+    dots[::2, 200] = True
+    assert line_counts(dots, dots) == LineCounts()
+
+
+def test_counts_of_pictures_are_pooled():
+    assert LineCounts(1, 2, 3, 4) + LineCounts(10, 20, 30, 40) == LineCounts(11, 22, 33, 44)
+
+
+def test_bootstrap_draws_whole_images_with_replacement():
+    counts = np.array([[1, 0], [0, 10], [5, 5]])
+    sums = metrics.bootstrap(counts, rounds=200, seed=1)
+    assert sums.shape == (200, 2)
+    possible = {(a * 1 + 5 * c, 10 * b + 5 * c) for a in range(4) for b in range(4 - a)
+                for c in [3 - a - b]}  # fmt: skip
+    assert set(map(tuple, sums.tolist())) <= possible
+    assert sums.mean(0) == pytest.approx(counts.sum(0), rel=0.1)
+    np.testing.assert_array_equal(sums, metrics.bootstrap(counts, rounds=200, seed=1))

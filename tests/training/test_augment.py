@@ -1,0 +1,93 @@
+"""One geometry for every array of a sample; light for the image alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lanes.resize import Resize
+from lanes.training.augment import Augment, fit, moved
+from lanes.types import Sample
+
+
+def sample(size=(120, 200)):
+    """All arrays hold the same 8-pixel checks, so that any shift between them shows."""
+    rows, columns = np.indices(size) // 8
+    checks = ((rows + columns) % 2).astype(np.uint8)
+    return Sample(
+        image=np.repeat(checks[..., None] * 255, 3, 2),
+        targets=checks,
+        soft=checks * 200,
+        instances=checks.astype(np.uint16) * 1000,
+    )
+
+
+def still(make_config, **changes):
+    light = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "blur": 0.0}
+    return Augment(make_config(**{**light, **changes}))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_arrays_are_moved_alike(make_config, seed):
+    torch.manual_seed(seed)
+    got = still(make_config)(sample())
+    assert got.image.shape == (64, 96, 3)
+    assert got.image.dtype == np.uint8
+    np.testing.assert_array_equal(got.soft, got.targets * 200)
+    np.testing.assert_array_equal(got.instances, got.targets.astype(int) * 1000)
+    # The image is resized linearly: grey at the edges of the checks, right beside them.
+    agrees = (got.image[..., 0] > 127) == (got.targets == 1)
+    assert agrees.mean() > 0.9
+
+
+def test_absent_arrays_stay_absent(make_config):
+    whole = sample()
+    got = still(make_config)(Sample(whole.image, whole.targets))
+    assert got.soft is None
+    assert got.instances is None
+
+
+def test_a_seed_fixes_it_and_another_changes_it(make_config):
+    augment = Augment(make_config())
+
+    def draw(seed):
+        torch.manual_seed(seed)
+        return augment(sample()).image
+
+    np.testing.assert_array_equal(draw(1), draw(1))
+    assert (draw(1) != draw(2)).any()
+
+
+@pytest.mark.parametrize(("flip", "mirrored"), [(0.0, False), (1.0, True)])
+def test_flip_is_a_probability(make_config, flip, mirrored):
+    ramp = np.tile(np.arange(96, dtype=np.uint8), (64, 1))
+    augment = still(make_config, flip=flip, crop_area=[1.0, 1.0], crop_ratio=[1.5, 1.5])
+    got = augment(Sample(np.repeat(ramp[..., None], 3, 2), ramp))
+    np.testing.assert_array_equal(got.targets, ramp[:, ::-1] if mirrored else ramp)
+    np.testing.assert_array_equal(got.image[..., 0], got.targets)
+
+
+def test_the_image_stays_bgr(make_config):
+    blue = np.zeros((64, 96, 3), np.uint8)
+    blue[..., 0] = 200
+    grey = still(make_config, saturation=1.0)
+    torch.manual_seed(3)
+    got = grey(Sample(blue, np.zeros((64, 96), np.uint8))).image.reshape(-1, 3).mean(0)
+    assert got[0] > got[1] == got[2]
+    # Blue weighs 0.114 in luma, red 0.299: less saturation mixes towards 23, not towards 60.
+    assert got[1] < 30
+
+
+def test_moved_cuts_and_mirrors():
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    got = moved(Sample(np.repeat(labels[..., None], 3, 2), labels), (1, 1, 2, 3), mirror=True)
+    np.testing.assert_array_equal(got.targets, [[7, 6, 5], [11, 10, 9]])
+    np.testing.assert_array_equal(got.image[..., 2], got.targets)
+
+
+def test_fit_invents_no_id():
+    got = fit(sample(), Resize((50, 70)))
+    assert got.targets.shape == (50, 70)
+    assert set(np.unique(got.targets)) == {0, 1}
+    assert set(np.unique(got.instances)) == {0, 1000}

@@ -1,0 +1,84 @@
+"""The numbers of a run: read whole, written whole, every wrong one told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lanes import plugins
+from lanes.errors import BadConfig
+from lanes.training import config as configs
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+def test_the_configurations_that_come_along_are_right(path):
+    config = configs.read(path)
+    assert config.model in plugins.names("models")
+    assert set(config.weights) <= set(plugins.names("datasets"))
+
+
+def test_every_number_survives_the_way_through_a_checkpoint(values):
+    values |= {"class_weights": [1, 2.5, 4], "seed": 7}
+    config = configs.from_dict(values)
+    assert config.size == (64, 96)
+    assert config.class_weights == (1, 2.5, 4)
+    assert configs.from_dict(config.to_dict()) == config
+    assert all(not isinstance(value, tuple) for value in config.to_dict().values())
+
+
+def test_configurations_of_before_a_key_was_added_are_read(values):
+    assert "clip_norm" not in values
+    assert configs.from_dict(values).clip_norm == 5.0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("learning_rte", 1.0, "did you mean 'learning_rate'"),
+        ("batch", "eight", "batch = 'eight' is no int"),
+        ("batch", 2.5, "is no int"),
+        ("batch", True, "is no int"),
+        ("batch", 0, "wanted at least 1"),
+        ("size", [64], "is no tuple"),
+        ("size", [64, 96, 3], "is no tuple"),
+        ("size", [64.5, 96], "is no tuple"),
+        ("size", [64, 0], "wanted at least 1"),
+        ("mean", [1, 2], "is no tuple"),
+        ("std", [1, 0, 1], "wanted above 0"),
+        ("class_weights", [1, "x"], "is no tuple"),
+        ("class_weights", [1, -1, 1], "wanted at least 0"),
+        ("weights", {"bdd100k": "much"}, "is no dict"),
+        ("weights", {"bdd100k": -1.0}, "wanted at least 0"),
+        ("learning_rate", 0, "wanted above 0"),
+        ("learning_rate", float("nan"), "wanted above 0"),
+        ("flip", 1.5, "wanted 0 to 1"),
+        ("warmup_steps", -1, "wanted at least 0"),
+        ("soft_ignore", [0.8, 0.2], "the smaller number first"),
+        ("crop_ratio", [2.0, 1.0], "the smaller number first"),
+        ("precision", "16-mixed", "bf16-mixed"),
+        ("task", 3, "is no str"),
+    ],
+)
+def test_a_wrong_value_is_told(values, key, value, words):
+    with pytest.raises(BadConfig, match=words):
+        configs.from_dict({**values, key: value}, "run.toml")
+
+
+def test_a_missing_key_is_told(values):
+    del values["size"]
+    with pytest.raises(BadConfig, match="run.toml lacks size"):
+        configs.from_dict(values, "run.toml")
+
+
+def test_a_file_that_is_missing_or_no_toml_is_told(tmp_path):
+    with pytest.raises(BadConfig, match="cannot read the configuration"):
+        configs.read(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("size = [")
+    with pytest.raises(BadConfig, match="is not TOML"):
+        configs.read(tmp_path / "bad.toml")
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadConfig, match="is not TOML"):
+        configs.read(tmp_path / "bad.toml")

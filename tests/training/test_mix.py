@@ -1,0 +1,108 @@
+"""Several data sets as one: offsets of target ids, draws by weight, contradictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from lanes.errors import BadConfig, BadDataset, UnknownName
+from lanes.training import mix
+from lanes.types import Sample
+
+
+class Some:
+    """`count` samples of 2 rows; `soft_class` with a teacher that is sure of it."""
+
+    TASK = "lanes"
+    TARGETS = np.array([[1, 1, 0], [0, 0, 1]], bool)
+    MEASURES = {}
+
+    def __init__(self, count, soft_class=None, target=1):
+        self.count, self.SOFT_CLASS, self.target = count, soft_class, target
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        shape = (2, 3)
+        soft = None if self.SOFT_CLASS is None else np.full(shape, 255, np.uint8)
+        return Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, self.target, np.uint8), soft)
+
+
+def same(sample):
+    return sample
+
+
+def test_target_ids_stand_behind_those_of_the_sets_before():
+    datasets = {"a": Some(2), "b": Some(3, soft_class=2)}
+    samples, _ = mix.mixed(datasets, {"a": 1.0, "b": 1.0}, same)
+    assert len(samples) == 5
+    assert samples[0]["targets"].unique().tolist() == [1]
+    assert samples[4]["targets"].unique().tolist() == [3]
+    assert samples[4]["targets"].dtype == torch.int64
+    assert samples[0]["soft"].unique().tolist() == [mix.NO_TEACHER]
+    assert samples[4]["soft"].unique().tolist() == [255]
+    table = mix.table_of(datasets)
+    np.testing.assert_array_equal(table[3], datasets["b"].TARGETS[1])
+
+
+def test_weights_are_of_data_sets_not_of_samples():
+    datasets = {"small": Some(1), "large": Some(9)}
+    _, draws = mix.mixed(datasets, {"small": 3.0, "large": 1.0, "absent": 5.0}, same)
+    drawn = Counter(index == 0 for index in islice(mix.Draws(draws, seed=0), 4000))
+    assert 0.72 < drawn[True] / 4000 < 0.78
+
+
+def test_draws_go_on_without_end_and_a_seed_fixes_them():
+    draws = mix.Draws([1.0] * 1000, seed=4)
+    first, again = (list(islice(draws, 3000)) for _ in range(2))
+    assert first == again
+    assert first != list(islice(mix.Draws([1.0] * 1000, seed=5), 3000))
+    assert first[:1024] != first[1024:2048]
+
+
+def test_teachers_must_speak_of_one_class():
+    assert mix.soft_class_of({"a": Some(1), "b": Some(1, 2)}) == 2
+    assert mix.soft_class_of({"a": Some(1)}) is None
+    with pytest.raises(BadConfig, match="teachers of several classes"):
+        mix.soft_class_of({"a": Some(1, 1), "b": Some(1, 2)})
+
+
+@pytest.mark.parametrize(
+    ("datasets", "weights", "error", "words"),
+    [
+        ({"a": Some(1)}, {"b": 1.0}, BadConfig, "weights has no 'a'"),
+        ({"a": Some(1)}, {"a": 0.0}, BadConfig, "0 for every data set"),
+        ({"a": Some(0)}, {"a": 1.0}, BadDataset, "a is empty"),
+    ],
+)
+def test_contradictions_are_told(datasets, weights, error, words):
+    with pytest.raises(error, match=words):
+        mix.mixed(datasets, weights, same)
+
+
+def test_a_target_outside_the_table_is_told():
+    samples, _ = mix.mixed({"a": Some(1, target=2)}, {"a": 1.0}, same)
+    with pytest.raises(BadDataset, match="holds the target 2"):
+        samples[0]
+
+
+def test_a_row_of_no_class_is_told():
+    nothing = Some(1)
+    nothing.TARGETS = np.zeros((2, 3), bool)
+    with pytest.raises(BadDataset, match="no class at all"):
+        mix.table_of({"a": nothing})
+
+
+def test_opening_tells_of_other_tasks_and_names(data):
+    assert list(mix.open_all(data, "train", "lanes")) == ["image_folder"]
+    with pytest.raises(BadConfig, match="of task 'lanes', the run of 'cakes'"):
+        mix.open_all(data, "train", "cakes")
+    with pytest.raises(UnknownName, match="image_folder"):
+        mix.open_all({"image_foldr": ""}, "train", "lanes")
+    with pytest.raises(BadConfig, match="NAME=ROOT"):
+        mix.open_all({}, "train", "lanes")
