@@ -17,11 +17,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.table import Table
 
+from lanes import card as cards
 from lanes import plugins
 from lanes.errors import BadInput, BadOutput
 from lanes.scores import Scores
@@ -69,6 +70,16 @@ class Evaluation:
             path.write_text(self.to_json() + "\n", encoding="utf-8")
         except OSError as error:
             raise BadOutput(f"cannot write {path}: {error.strerror}") from error
+
+    def note_in_card(self, folder: Path) -> None:
+        """Write the figures into the card of the model in `folder`, beside those of other sets."""
+        card = cards.read(folder)
+        figures = {
+            f"{self.dataset} {self.split}: {name}": round(figure.value, 4)
+            for name, figure in self.figures.items()
+            if math.isfinite(figure.value)
+        }
+        replace(card, metrics={**card.metrics, **figures}).write(folder)
 
     def table(self) -> Table:
         """The figures as a table, a row for each class that is judged."""

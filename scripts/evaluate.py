@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from lanes import evaluate, segmenter
+from lanes import assets, evaluate, segmenter
 from lanes.errors import LanesError
 
 
@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--device", default="cpu")
     options.add_argument("--threads", type=int, help="of the processor (default: all)")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options.add_argument("--card", action="store_true", help="note them in the model's card")
     return options
 
 
@@ -40,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
             found = evaluate.evaluate(model, dataset, given.dataset, given.split, _shown)
         if given.json:
             found.write(given.json)
+        if given.card:
+            found.note_in_card(assets.model_folder(given.model))
     except LanesError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from lanes import card as cards
 from lanes import evaluate, segmenter
 from lanes.errors import BadInput, BadOutput
-from model_folders import SIZE, grey
+from model_folders import SIZE, grey, make_model
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "evaluate.py"
 BLACK, MIDDLE, BRIGHT = 10, 120, 240
@@ -110,3 +112,13 @@ def test_json_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadOutput, match="cannot write"):
         found.write(tmp_path / "file" / "x.json")
+
+
+def test_figures_are_noted_in_the_card_beside_those_of_other_sets(root, tmp_path, capsys):
+    folder = make_model(tmp_path / "mine")
+    card = cards.read(folder)
+    replace(card, metrics={"other val: lane line f4": 0.5}).write(folder)
+    assert main(folder, "image_folder", root, "--backend", "onnxruntime", "--card") == 0
+    metrics = cards.read(folder).metrics
+    assert metrics["other val: lane line f4"] == 0.5
+    assert metrics["image_folder val: drivable iou"] == 0.8
