@@ -132,7 +132,8 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
     if summary.iou:
         mean = math.fsum(summary.iou.values()) / len(summary.iou)
         classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
-        console.print(f"IoU against the labels: {classes}; mean {mean:.3f}", highlight=False)
+        told = f"IoU against the labels: {classes}; mean {mean:.3f}"
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def list_models() -> int:

@@ -45,17 +45,17 @@ def main(argv: list[str] | None = None) -> int:
 def show(figures: VideoBenchmark) -> None:
     """Print the table."""
     height, width = figures.size
-    table = Table(
-        "stage",
-        "ms a frame",
-        "FPS",
-        title=f"{figures.clip} {width}x{height}, {figures.frames} frames, {figures.model} on "
+    console = Console()
+    console.print(
+        f"{figures.clip} {width}x{height}, {figures.frames} frames, {figures.model} on "
         f"{figures.backend} {figures.precision}, {figures.machine}, median of {figures.rounds}",
+        soft_wrap=True,
+        highlight=False,
     )
+    table = Table("stage", "ms a frame", "FPS")
     for stage in ("decode", "infer", "encode", "pipeline"):
         seconds = getattr(figures, stage)
         table.add_row(stage, f"{seconds * 1e3:.2f}", f"{1 / seconds:.1f}")
-    console = Console()
     console.print(table)
     console.print(
         f"pipeline {figures.pipeline_fps:.1f} FPS = {figures.ratio:.2f} of "
