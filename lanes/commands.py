@@ -102,14 +102,16 @@ def _progress(console: Console, name: str) -> Iterator[Callable[[int, int | None
     task = bar.add_task(name, total=None, note="")
 
     def tick(done: int, total: int | None, note: str) -> None:
-        if not bar.live.is_started:
+        if console.is_terminal and not bar.live.is_started:
             bar.start()
         bar.update(task, completed=done, total=total, note=note)
 
     try:
         yield tick
     finally:
-        bar.stop()
+        # Stopping a bar that was never drawn prints an empty line.
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:

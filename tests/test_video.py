@@ -527,7 +527,7 @@ def test_sound_alone(tmp_path):
     path = tmp_path / "song.mp4"
     with av.open(str(path), "w") as container:
         write_tone(container, container.add_stream("aac", 48000), 0.5)
-    with pytest.raises(BadVideo, match=r"song.mp4 has no video, only audio"):
+    with pytest.raises(BadVideo, match=r"song.mp4 has no video, it holds audio"):
         open_source(path)
 
 

@@ -117,10 +117,12 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic
     ]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams} - {"video"})
+        kinds = {stream.type for stream in container.streams}
+        held = " and ".join(sorted(kinds - {"video"})) or (
+            "a cover picture" if kinds else "nothing"
+        )
         raise BadVideo(
-            f"{shown(path)} has no video, only {' and '.join(kinds) or 'a cover picture'}; "
-            "give a file with moving pictures"
+            f"{shown(path)} has no video, it holds {held}; give one with moving pictures"
         )
     best = container.streams.best("video")
     stream = next((stream for stream in streams if stream is best), streams[0])
