@@ -17,6 +17,13 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument(
         "--command", default="", help="the training's command, for the card (default: its config)"
     )
+    options.add_argument(
+        "--logit-bias",
+        type=float,
+        nargs="+",
+        metavar="B",
+        help="added to the classes' logits, one number a class (default: the config's)",
+    )
     given = options.parse_args(argv)
     try:
         # torch takes seconds to import: --help need not wait for it.
@@ -24,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         from lanes.training import checkpoint as checkpoints
 
         checkpoint = checkpoints.load(given.checkpoint)
+        if given.logit_bias:
+            checkpoint = checkpoints.with_logit_bias(checkpoint, tuple(given.logit_bias))
         card = export.export(checkpoint, given.folder, given.command)
         shares = export.compare(given.folder, checkpoint, export.check_frames(checkpoint))
     except LanesError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import runpy
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from onnx import numpy_helper
 
 from lanes import backends, card, export, segmenter
-from lanes.errors import BackendError, BadOutput
+from lanes.errors import BackendError, BadConfig, BadOutput
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs
 from lanes.training.checkpoint import Checkpoint
@@ -201,3 +202,16 @@ def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp
     assert "onnxruntime fp32: 100.000% of pixels" in capsys.readouterr().out
     assert main([str(tmp_path / "none.pt"), str(folder)]) == 2
     assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
+    biased = checkpoints.with_logit_bias(checkpoint, (0.0, 1e3, 0.0))
+    export.export(biased, tmp_path / "eager", "")
+    # `compare` has found every backend to agree with the biased checkpoint; by hand: all class 1.
+    with contextlib.closing(backends.load("onnxruntime", tmp_path / "eager")) as backend:
+        assert (backend(np.zeros((1, *SIZE, 3), np.uint8)) == 1).all()
+    found = card.read(tmp_path / "eager")
+    assert found.training["config"]["logit_bias"] == [0.0, 1e3, 0.0]
+    assert found.metrics == {}
+    with pytest.raises(BadConfig, match="wanted 3 numbers"):
+        checkpoints.with_logit_bias(checkpoint, (1.0,))

@@ -29,6 +29,22 @@ class Network(nn.Module):
         logits: Tensor = self.model(x.permute(0, 3, 1, 2))
         return logits
 
+    def add_to_logits(self, bias: tuple[float, ...]) -> None:
+        """Add one number a class to the logits, after training.
+
+        Menon et al. 2021 (arXiv:2007.07314): class weights in the loss make rare classes learnable,
+        and also too eager, which a bias takes back. The architecture's own `add_to_logits` does it
+        where it costs nothing: at full resolution it took 2 of 17 ms in OpenVINO.
+
+        Raises:
+            BadConfig: the architecture has no such method.
+        """
+        method = getattr(self.model, "add_to_logits", None)
+        if method is None:
+            name = type(self.model).__name__
+            raise BadConfig(f"logit_bias: {name} has no add_to_logits; leave logit_bias out")
+        method(torch.tensor(bias))
+
 
 def build(
     name: str,

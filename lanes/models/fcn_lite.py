@@ -69,6 +69,10 @@ class FcnLite(nn.Module):
         logits = _double(self.enlarge(self.classify(self.fuse_quarter(fused))))
         return logits[..., :height, :width]
 
+    def add_to_logits(self, bias: Tensor) -> None:
+        """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
+        self.enlarge.bias = nn.Parameter(bias)
+
 
 def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

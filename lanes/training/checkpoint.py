@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lanes import tasks
-from lanes.errors import BadInput, LanesError
+from lanes.errors import BadConfig, BadInput, LanesError
 from lanes.models import _network
 from lanes.models._network import Network
 from lanes.training import config as configs
@@ -64,7 +64,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
-    """The trained network, ready to run; its averaged weights unless `ema` is False.
+    """The trained network with its logit bias, ready to run; averaged weights unless not `ema`.
 
     Raises:
         BadInput: the weights are not those of the architecture that the checkpoint names.
@@ -76,7 +76,21 @@ def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
         raise BadInput(
             f"the checkpoint's weights do not fit models/{checkpoint.config.model}.py: {error}"
         ) from error
+    if checkpoint.config.logit_bias:
+        network.add_to_logits(checkpoint.config.logit_bias)
     return network.eval()
+
+
+def with_logit_bias(checkpoint: Checkpoint, bias: tuple[float, ...]) -> Checkpoint:
+    """The checkpoint with another logit bias, one number a class; its metrics no longer hold.
+
+    Raises:
+        BadConfig: not as many numbers as classes.
+    """
+    classes = tasks.load(checkpoint.config.task).class_names
+    if len(bias) != len(classes):
+        raise BadConfig(f"logit bias {bias}; wanted {len(classes)} numbers, for {classes}")
+    return replace(checkpoint, config=replace(checkpoint.config, logit_bias=bias), metrics={})
 
 
 def build(config: TrainConfig) -> Network:

@@ -42,6 +42,9 @@ class TrainConfig:
     """Processes that read and augment samples; 0 = the training's own."""
     class_weights: tuple[float, ...] = ()
     """Loss weight of each class; empty = all 1."""
+    logit_bias: tuple[float, ...] = ()
+    """Added to each class's logit after training, in what is exported; empty = 0. Validation does
+    not use it: it is chosen on the finished weights, on the "choose" splits."""
     soft_weight: float = 1.0
     """Weight of the teacher's term beside the truth's."""
     soft_ignore: tuple[float, float] = (0.25, 0.75)

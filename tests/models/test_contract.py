@@ -9,7 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from lanes import export, plugins
+from lanes.errors import BadConfig
 from lanes.models import _network
+from lanes.models._network import Network
 
 NAMES = plugins.names("models")
 CLASSES = 3
@@ -131,3 +133,20 @@ def gradients(net, bf16):
         logits = net(images())
     F.cross_entropy(logits.float(), targets).backward()
     return {name: p.grad.clone() for name, p in net.named_parameters()}
+
+
+def test_what_is_added_to_the_logits_comes_out_of_them():
+    net = network("fcn_lite").eval()
+    given = images(height=50, width=70)
+    with torch.inference_mode():
+        before = net(given)
+        net.add_to_logits((0.5, 0.0, -2.0))
+        after = net(given)
+    wanted = torch.tensor([0.5, 0.0, -2.0])[:, None, None].expand_as(after)
+    torch.testing.assert_close(after - before, wanted, atol=1e-4, rtol=0)
+
+
+def test_an_architecture_that_takes_no_bias_is_told():
+    net = Network(torch.nn.Conv2d(3, 3, 1), (0.0,) * 3, (1.0,) * 3)
+    with pytest.raises(BadConfig, match="no add_to_logits"):
+        net.add_to_logits((0.0, 0.0, 1.0))
