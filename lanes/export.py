@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -115,7 +116,11 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
         )
     if program is None:
         raise BackendError("torch.onnx.export gave no program: install the extra [train] whole")
-    program.save(str(path), external_data=False)
+    model = program.model_proto
+    # The exporter notes the lines of Python that each node came from, with this machine's paths.
+    for noted in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del noted.metadata_props[:]
+    onnx.save(model, path)
 
 
 def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -> ModelCard:

@@ -215,3 +215,9 @@ def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
     assert found.metrics == {}
     with pytest.raises(BadConfig, match="wanted 3 numbers"):
         checkpoints.with_logit_bias(checkpoint, (1.0,))
+
+
+def test_the_network_names_no_path_of_the_machine_that_wrote_it(exported):
+    content = (exported / "model.onnx").read_bytes()
+    assert str(Path(export.__file__).parent).encode() not in content
+    assert b"stack_trace" not in content
