@@ -246,18 +246,15 @@ def test_labels_that_end_in_mid_clip_leave_nothing_behind(run, clip, tmp_path):
 
 
 def test_a_truncated_clip_is_done_as_far_as_it_goes(run, tmp_path):
-    whole = make_clip(tmp_path / "whole.mp4", frames=60, options={"movflags": "+faststart"}, gop=10)
-    content = whole.read_bytes()
+    # Our own output has its index in front, so that a part of it still decodes.
+    make_clip(tmp_path / "whole.mp4", frames=60)
+    assert run("whole.mp4").exit_code == 0
+    content = (tmp_path / "whole_lanes.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 2 // 3])
     done = run("cut.mp4")
-    if (tmp_path / "cut_lanes.mp4").exists():
-        assert done.exit_code == 1
-        assert "could not be read" in " ".join(done.output.split())
-        assert 0 < len(frames_of(tmp_path / "cut_lanes.mp4")) < 60
-    else:
-        # Without faststart the index stood at the end, and is gone.
-        assert done.exit_code == 2
-        assert "without its index" in " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert "could not be read" in " ".join(done.output.split())
+    assert 0 < len(frames_of(tmp_path / "cut_lanes.mp4")) < 60
 
 
 def test_an_encoder_that_fails_leaves_nothing_behind(run, clip, tmp_path, monkeypatch):
@@ -324,9 +321,10 @@ def test_show_ends_by_q(run, clip, tmp_path, monkeypatch):
 
 
 def test_models_are_listed(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     done = CliRunner().invoke(app, ["models"])
     assert done.exit_code == 0
-    assert "model" in done.output
+    assert "lanes-fcn-lite" in done.output
 
 
 def test_help_needs_no_engine():

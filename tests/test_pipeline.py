@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clips import make_clip
-from lanes import pipeline, segmenter
+from lanes import segmenter
 from lanes.pipeline import Background, prefetch, segment, timed
 from lanes.resize import resize_image
 from lanes.video import VideoSource
@@ -159,4 +159,3 @@ def test_an_engine_that_fails_ends_the_pipeline_with_its_error(tmp_path, model_f
         with pytest.raises(RuntimeError, match="the engine broke"):
             list(segment(prefetch(timed(source)), loaded))
     assert len(calls) == 1
-    assert pipeline.POLL_SECONDS < 1
