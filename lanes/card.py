@@ -23,6 +23,7 @@ KINDS: dict[str, type] = {
     "resize": dict,
     "classes": list,
     "parameters": int,
+    "gflop": float,
     "terms": str,
     "data": list,
     "metrics": dict,
@@ -47,7 +48,8 @@ class ModelCard:
     """What a model folder says of itself.
 
     `resize` brings a picture to the network's input; `classes` are those of `task`, in order of
-    their ids. `metrics` are figures 0..1 by name, each with the data set and split it was scored
+    their ids. `gflop` is the cost of one image, 2 a multiply-add of the convolutions, in billions.
+    `metrics` are figures 0..1 by name, each with the data set and split it was scored
     on; `training` holds the command, the seed, the steps and every number of the run.
     """
 
@@ -57,6 +59,7 @@ class ModelCard:
     resize: Resize
     classes: tuple[str, ...]
     parameters: int
+    gflop: float
     terms: str
     data: tuple[DataUse, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)

@@ -20,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+models_app = typer.Typer(help="The models that come along.")
+app.add_typer(models_app, name="models")
 
 
 class Quality(StrEnum):
@@ -101,12 +103,23 @@ def video(
     )
 
 
-@app.command()
-def models() -> None:
-    """List the models that come along."""
-    from lanes.commands import list_models
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    """List the models that come along and the architectures, with parameters and GFLOP."""
+    if context.invoked_subcommand is None:
+        from lanes.catalogue import list_models
 
-    raise typer.Exit(_guarded(list_models))
+        raise typer.Exit(_guarded(list_models))
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(help="A model or an architecture (lanes models).")],
+) -> None:
+    """Print a model's card, and its layers with their shapes."""
+    from lanes.catalogue import show_model
+
+    raise typer.Exit(_guarded(lambda: show_model(name)))
 
 
 def _guarded(command: Callable[[], int]) -> int:

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lanes import assets, segmenter
-from lanes import card as cards
+from lanes import segmenter
 from lanes.annotate import Options, Show, Summary, annotate, check_options
 from lanes.demo import demo_files
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
@@ -136,19 +135,6 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
         classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
         told = f"IoU against the labels: {classes}; mean {mean:.3f}"
         console.print(told, highlight=False, soft_wrap=True)
-
-
-def list_models() -> int:
-    """Print the models that come along, with their terms."""
-    table = Table("model", "task", "architecture", "parameters", "input", "terms of the weights")
-    for name in assets.model_names():
-        card = cards.read(assets.model_folder(name))
-        height, width = card.resize.size
-        size = f"{width}x{height}"
-        parameters = f"{card.parameters / 1e6:.2f} M"
-        table.add_row(name, card.task, card.architecture, parameters, size, card.terms)
-    Console().print(table)
-    return 0
 
 
 def _window() -> Show:

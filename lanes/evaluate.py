@@ -3,11 +3,14 @@
 The measures are those of the project's data description, and the same code as in training
 (`lanes.scores`): labels as the user gets them, at the image's own size, against the truth.
 
-- IoU, precision and recall of an area: pixels at the truth's own size, pooled over the split.
-- IoU of lines: likewise at the truth's own size (1280x720 for TuSimple and road_marks).
+- IoU, Dice, precision and recall of an area: pixels at the truth's own size, pooled over the split.
+- IoU and Dice of lines: likewise at the truth's own size (1280x720 for TuSimple and road_marks).
 - Precision, recall and F4 of lines: at 640x360 with a tolerance of 4 px; a map of another size is
   area-averaged to it and cut at 0.3.
 - "teacher" is the agreement with a teacher's lines, where a data set has one: no ground truth.
+- mIoU, pixel accuracy and class accuracy (the mean recall of the classes): where truth says which
+  class a pixel is. There, each class is told alone too, if the measures join some (paint is
+  drivable).
 
 Beside each figure stands its 95 % bootstrap interval, images drawn with replacement.
 """
@@ -16,21 +19,31 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from lanes import card as cards
-from lanes import plugins
+from lanes import metrics, plugins
+from lanes.confusion import Confusion
 from lanes.errors import BadInput, BadOutput
-from lanes.scores import Scores
+from lanes.outputs import write_image
+from lanes.scores import CLASS_ACCURACY, MIOU, PIXEL_ACCURACY, Scores
 from lanes.segmenter import Segmenter
+from lanes.sheet import worst_best
 from lanes.types import Dataset
 
-KINDS = {"iou": "IoU", "precision": "precision", "recall": "recall", "f4": "F4"}
+KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
 """The figures of a measure, and how they are written."""
+OVERALL = {MIOU: "mIoU", PIXEL_ACCURACY: "pixel accuracy", CLASS_ACCURACY: "class accuracy"}
+CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
+FEW = 3
+"""Up to so many figures are named on the sheet."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was scored on what, and the figures by name (`drivable iou`, `lane line f4`, ...)."""
+    """What was scored on what, and the figures by name (`drivable iou`, `lane line f4`, ...).
+
+    `classes` are the plain figures of each class alone, if truth is plain. `image_scores` has one
+    number for each image, NaN where nothing was to judge: the mean of its figures `judged_by`.
+    `ranking` are the indices of the others, worst first.
+    """
 
     model: str
     backend: str
@@ -54,14 +72,20 @@ class Evaluation:
     split: str
     images: int
     figures: dict[str, Figure]
+    classes: dict[str, dict[str, float]]
+    confusion: Confusion
+    judged_by: tuple[str, ...]
+    image_scores: tuple[float, ...]
+    ranking: tuple[int, ...]
 
     def to_json(self) -> str:
         """The evaluation as JSON; a figure without anything to judge is null."""
-        figures = {
-            name: {k: v if math.isfinite(v) else None for k, v in vars(figure).items()}
-            for name, figure in self.figures.items()
+        values = {
+            **vars(self),
+            "figures": {name: vars(figure) for name, figure in self.figures.items()},
+            "confusion": self.confusion.to_dict(),
         }
-        return json.dumps({**vars(self), "figures": figures}, indent=2)
+        return json.dumps(_without_nan(values), indent=2)
 
     def write(self, path: Path) -> None:
         """Write the JSON file; raises `BadOutput`."""
@@ -81,17 +105,41 @@ class Evaluation:
         }
         replace(card, metrics={**card.metrics, **figures}).write(folder)
 
+    @property
+    def title(self) -> str:
+        """Which model on which data."""
+        return f"{self.model} on {self.dataset} {self.split}, {self.images} images"
+
     def table(self) -> Table:
-        """The figures as a table, a row for each class that is judged."""
-        table = Table(
-            title=f"{self.model} on {self.dataset} {self.split}, {self.images} images",
-            caption=f"{self.backend} {self.precision} on {self.device}; [95 % interval by image]",
-        )
-        table.add_column("measure")
-        for title in KINDS.values():
-            table.add_column(title, justify="right")
-        for name in dict.fromkeys(key.rpartition(" ")[0] for key in self.figures):
-            table.add_row(name, *(_told(self.figures.get(f"{name} {kind}")) for kind in KINDS))
+        """The figures as a table: a row for each measure, the figures over all classes below."""
+        notes = [
+            f"{title} {_told(self.figures[name])}"
+            for name, title in OVERALL.items()
+            if name in self.figures
+        ]
+        of_measures = [name.rpartition(" ") for name in self.figures if name not in OVERALL]
+        found = {kind for _, _, kind in of_measures}
+        kinds = [kind for kind in KINDS if kind in found]
+        if "f4" in found:
+            notes.append("precision and recall of lines: within 4 px")
+        notes.append(f"{self.backend} {self.precision} on {self.device}; [95 % interval by image]")
+        table = Table(title=self.title, caption="\n".join(notes))
+        table.add_column("measure", overflow="fold")
+        for kind in kinds:
+            table.add_column(KINDS[kind], justify="right", no_wrap=True)
+        measures = dict.fromkeys(name for name, _, _ in of_measures)
+        for name in measures:
+            told = (_told(self.figures.get(f"{name} {kind}")) for kind in kinds)
+            # The interval below its figure: so all columns fit into 80 characters.
+            table.add_row(name, *(text.replace(" ", "\n", 1) for text in told))
+        table.add_section()
+        for name, values in self.classes.items():
+            judged = self.figures.get(f"{name} iou")
+            # A measure of this very class has said it.
+            if judged and np.array_equal(judged.value, values["iou"], equal_nan=True):
+                continue
+            alone = (_number(values[kind]) if kind in values else "" for kind in kinds)
+            table.add_row(f"class {name}", *alone)
         return table
 
 
@@ -135,7 +183,76 @@ def evaluate(
         split=split,
         images=len(dataset),
         figures={k: Figure(v, *intervals[k]) for k, v in scores.figures().items()},
+        classes=_by_class(scores, card.classes),
+        confusion=_confusion(scores, card.classes),
+        judged_by=scores.judged_by,
+        image_scores=tuple(scores.of_images()),
+        ranking=tuple(scores.ranking()),
     )
+
+
+def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path) -> None:
+    """Write confusion.png, and worst_best.png (images labelled anew), into `folder`.
+
+    Raises:
+        BadOutput: `folder` cannot be made or written.
+    """
+    make_folder(folder)
+    title = f"{found.title}. An image's figure is {_mean_of(found.judged_by)}."
+    write_image(folder / CONFUSION, found.confusion.picture(f"{found.title}: confusion of pixels"))
+    captions = [f"image {index}: {score:.3f}" for index, score in enumerate(found.image_scores)]
+    sheet = worst_best(found.ranking, captions, dataset, segmenter, segmenter.task, title)
+    write_image(folder / WORST_BEST, sheet)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it; raises `BadOutput`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+
+
+def _mean_of(names: tuple[str, ...]) -> str:
+    """In words, what a mean is taken of: `its drivable IoU`, `the mean of its 11 IoU figures`."""
+    parts = [name.rpartition(" ") for name in names]
+    if len(parts) <= FEW:
+        told = " and ".join(f"{name} {KINDS[kind]}" for name, _, kind in parts)
+    else:
+        counts = Counter(KINDS[kind] for _, _, kind in parts)
+        told = " and ".join(f"{count} {kind}" for kind, count in counts.items()) + " figures"
+    return f"the mean of its {told}" if len(parts) > 1 else f"its {told}"
+
+
+def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    if not scores.plain:
+        return {}
+    matrix = scores.class_matrix()
+    kinds = {
+        "iou": metrics.iou(matrix),
+        "dice": metrics.dice(matrix),
+        "precision": metrics.precision(matrix),
+        "recall": metrics.recall(matrix),
+    }
+    return {
+        name: {kind: float(values[k]) for kind, values in kinds.items()}
+        for k, name in enumerate(names)
+    }
+
+
+def _confusion(scores: Scores, names: tuple[str, ...]) -> Confusion:
+    if scores.plain:
+        return Confusion.named(np.eye(len(names), dtype=bool), scores.class_matrix(), names)
+    return Confusion.named(scores.dataset.TARGETS, scores.matrix, names)
+
+
+def _without_nan(value: Any) -> Any:
+    """Plain values with null for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _told(figure: Figure | None) -> str:
@@ -143,4 +260,10 @@ def _told(figure: Figure | None) -> str:
         return ""
     if math.isnan(figure.value):
         return "nothing to judge"
-    return rf"{figure.value:.3f} \[{figure.low:.2f}-{figure.high:.2f}]"
+    ends = (f"{end:.2f}".removeprefix("0") for end in (figure.low, figure.high))
+    low, high = ("1" if end == "1.00" else end for end in ends)
+    return rf"{_number(figure.value)} \[{low}-{high}]"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"

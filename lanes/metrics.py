@@ -69,14 +69,50 @@ def _counted(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matr
 def iou(matrix: Matrix) -> NDArray[np.float64]:
     """Intersection over union of each class (C,); NaN where a class occurs in neither map."""
     hit = np.diag(matrix)
-    union = matrix.sum(0) + matrix.sum(1) - hit
-    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+    return _shares(hit, matrix.sum(0) + matrix.sum(1) - hit)
 
 
 def dice(matrix: Matrix) -> NDArray[np.float64]:
     """Dice of each class (C,), 2 IoU / (1 + IoU); NaN where a class occurs in neither map."""
     overlap = iou(matrix)
     return 2 * overlap / (1 + overlap)
+
+
+def precision(matrix: Matrix) -> NDArray[np.float64]:
+    """Share of the pixels predicted as each class that are it (C,); NaN without any."""
+    return _shares(np.diag(matrix), matrix.sum(0))
+
+
+def recall(matrix: Matrix) -> NDArray[np.float64]:
+    """Share of the pixels of each class that are predicted as it (C,); NaN without any."""
+    return _shares(np.diag(matrix), matrix.sum(1))
+
+
+def miou(matrix: Matrix) -> float:
+    """Mean IoU of the classes; those that occur in neither map are left out."""
+    return _mean_known(iou(matrix))
+
+
+def pixel_accuracy(matrix: Matrix) -> float:
+    """Share of all pixels whose class is right ("global accuracy"); NaN without any."""
+    return _share(int(np.trace(matrix)), int(matrix.sum()))
+
+
+def class_accuracy(matrix: Matrix) -> float:
+    """Mean recall of the classes, each weighing alike; those that truth does not have are left out.
+
+    The "class average accuracy" of SegNet (Badrinarayanan et al. 2015, arXiv:1511.00561).
+    """
+    return _mean_known(recall(matrix))
+
+
+def _shares(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(wholes > 0, parts / np.maximum(wholes, 1), np.nan)
+
+
+def _mean_known(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def measure_iou(matrix: Matrix, measure: Measure) -> float:
@@ -86,6 +122,12 @@ def measure_iou(matrix: Matrix, measure: Measure) -> float:
     """
     hit, predicted, true = _joined(matrix, measure)
     return _share(hit, predicted + true - hit)
+
+
+def measure_dice(matrix: Matrix, measure: Measure) -> float:
+    """Dice of the same pixels as `measure_iou`; NaN where both are empty."""
+    hit, predicted, true = _joined(matrix, measure)
+    return _share(2 * hit, predicted + true)
 
 
 def measure_precision(matrix: Matrix, measure: Measure) -> float:

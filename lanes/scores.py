@@ -4,11 +4,15 @@ Figures are those of the project's data description: IoU from one confusion matr
 split, at the truth's own size; for lines also the tolerant precision, recall and F4 at 640x360.
 Truth pixels that may be any class are unknown: they count for nothing, and what is predicted there
 is no fault. A data set whose truth judges every pixel has no such row in the split that is scored.
+
+Plain truth, which says of every known pixel the one class that it is, also has figures over all
+classes: mIoU, pixel accuracy and class accuracy.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,22 +20,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.metrics import (
-    LineCounts,
-    Matrix,
-    bootstrap,
-    confusion_matrix,
-    line_counts,
-    measure_iou,
-    measure_precision,
-    measure_recall,
-)
+from lanes import metrics
+from lanes.metrics import LineCounts, Matrix, bootstrap, confusion_matrix, line_counts
 from lanes.resize import resize_labels
-from lanes.types import IGNORE, Dataset, Image, LabelMap, Measure, Sample
+from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample
 
+MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"
+"""The figures over all classes. None ends in " iou" or " f4", so that `choice` leaves them out."""
 TEACHER = "teacher"
 """The name of the figures against a data set's teacher: agreement, no ground truth."""
 TEACHER_SURE = 128
+FEW = 4
+"""So many classes of a data set are told one by one."""
 
 
 @dataclass
@@ -68,10 +68,30 @@ class Scores:
             counts = line_counts(teacher, labels == self.dataset.SOFT_CLASS)
             self.lines.setdefault(TEACHER, []).append(counts)
 
+    @property
+    def plain(self) -> bool:
+        """Whether each known pixel is of one class, and the measures tell all classes apart.
+
+        A user's masks may know a class only as part of another (paint as drivable): then there is
+        no measure of it, and the model's finding it is no fault.
+        """
+        targets, measures = self.dataset.TARGETS, self.dataset.MEASURES.values()
+        sizes = set(targets.sum(axis=1).tolist())
+        judged = {tuple(k in m.classes for m in measures) for k in range(targets.shape[1])}
+        return sizes <= {1, targets.shape[1]} and len(judged) == targets.shape[1]
+
+    def class_matrix(self, matrix: Matrix | None = None) -> Matrix:
+        """The confusion matrix (C, C) of plain truth: that of the split, or of `matrix` (K, C)."""
+        matrix = self.matrix if matrix is None else matrix
+        known = self.dataset.TARGETS.sum(axis=1) == 1
+        rows = self.dataset.TARGETS[known].astype(np.int64)
+        return np.asarray(rows.T @ matrix[known], np.int64)
+
     def figures(self) -> dict[str, float]:
-        """Every figure by name, each 0..1 or NaN: `drivable iou`, `lane line f4`, ..."""
-        lines = {name: sum(counts, LineCounts()) for name, counts in self.lines.items()}
-        return _figures(self.dataset.MEASURES, self.matrix, lines)
+        """Every figure by name, each 0..1 or NaN: `drivable iou`, `lane line f4`, `miou`, ..."""
+        return self._figures(
+            self.matrix, {name: sum(counts, LineCounts()) for name, counts in self.lines.items()}
+        )
 
     def intervals(
         self, percent: float = 95.0, rounds: int = 1000
@@ -83,8 +103,7 @@ class Scores:
             for name, counts in self.lines.items()
         }
         drawn = [
-            _figures(
-                self.dataset.MEASURES,
+            self._figures(
                 matrices[index],
                 {name: LineCounts(*map(int, sums[index])) for name, sums in lines.items()},
             )
@@ -95,21 +114,50 @@ class Scores:
             name: _interval([figures[name] for figures in drawn], tail) for name in self.figures()
         }
 
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The figures whose mean is an image's own score: IoU of areas, F4 of lines."""
+        measures = self.dataset.MEASURES.items()
+        return tuple(f"{name} {'f4' if m.lines else 'iou'}" for name, m in measures)
 
-def _figures(
-    measures: Mapping[str, Measure], matrix: Matrix, lines: Mapping[str, LineCounts]
-) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, measure in measures.items():
-        found[f"{name} iou"] = measure_iou(matrix, measure)
-        if not measure.lines:
-            found[f"{name} precision"] = measure_precision(matrix, measure)
-            found[f"{name} recall"] = measure_recall(matrix, measure)
-    for name, counts in lines.items():
-        found[f"{name} precision"] = counts.precision
-        found[f"{name} recall"] = counts.recall
-        found[f"{name} f4"] = counts.f4
-    return found
+    def of_images(self) -> list[float]:
+        """Each image's own score 0..1, the mean of `judged_by`; NaN where nothing was to judge."""
+        found = []
+        for index, matrix in enumerate(self.matrices):
+            lines = {name: self.lines[name][index] for name in self.lines if name != TEACHER}
+            figures = self._figures(matrix, lines)
+            known = [figures[name] for name in self.judged_by if not np.isnan(figures[name])]
+            found.append(float(np.mean(known)) if known else float("nan"))
+        return found
+
+    def ranking(self) -> list[int]:
+        """Indices of the images by their own score, worst first; those without one are left out.
+
+        Where scores are equal, such as 0 for any area found where none is, the faults decide.
+        """
+        scores = self.of_images()
+        faults = [int(matrix[~self.dataset.TARGETS].sum()) for matrix in self.matrices]
+        known = [index for index, score in enumerate(scores) if not np.isnan(score)]
+        return sorted(known, key=lambda index: (scores[index], -faults[index]))
+
+    def _figures(self, matrix: Matrix, lines: Mapping[str, LineCounts]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, measure in self.dataset.MEASURES.items():
+            found[f"{name} iou"] = metrics.measure_iou(matrix, measure)
+            found[f"{name} dice"] = metrics.measure_dice(matrix, measure)
+            if not measure.lines:
+                found[f"{name} precision"] = metrics.measure_precision(matrix, measure)
+                found[f"{name} recall"] = metrics.measure_recall(matrix, measure)
+        for name, counts in lines.items():
+            found[f"{name} precision"] = counts.precision
+            found[f"{name} recall"] = counts.recall
+            found[f"{name} f4"] = counts.f4
+        if self.plain:
+            classes = self.class_matrix(matrix)
+            found[MIOU] = metrics.miou(classes)
+            found[PIXEL_ACCURACY] = metrics.pixel_accuracy(classes)
+            found[CLASS_ACCURACY] = metrics.class_accuracy(classes)
+        return found
 
 
 def _interval(values: list[float], tail: float) -> tuple[float, float]:
@@ -140,11 +188,27 @@ def choice(figures: Mapping[str, float]) -> float:
 
     Every data set's figures weigh alike, the teacher's F4 too: without it a data set that says
     nothing of lines would choose by its drivable area alone. A figure is NaN only where neither
-    truth nor prediction has a pixel; then there is nothing to judge, and it is left out. Without
-    any figure the choice is -inf, which no checkpoint's figure falls below.
+    truth nor prediction has a pixel; then there is nothing to judge, and it is left out. The mIoU
+    does not enter, since the IoU of the classes do. Without any figure the choice is -inf, which no
+    checkpoint's figure falls below.
     """
     judged = [v for k, v in figures.items() if k.endswith((" iou", " f4")) and np.isfinite(v)]
     return float(np.mean(judged)) if judged else float("-inf")
+
+
+def headlines(names: Iterable[str]) -> list[str]:
+    """Of figures named "DATASET MEASURE KIND" those that tell the most: the IoU and F4 of each.
+
+    A data set with more than `FEW` classes is told by its mean IoU.
+    """
+    names = list(names)
+    areas = Counter(name.partition(" ")[0] for name in names if name.endswith(" iou"))
+
+    def tells(name: str) -> bool:
+        many = areas[name.partition(" ")[0]] > FEW
+        return name.endswith((" miou", " f4") if many else (" iou", " f4"))
+
+    return [name for name in names if tells(name)]
 
 
 def share_equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

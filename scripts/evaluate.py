@@ -20,12 +20,15 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("model", metavar="MODEL", help="a model's name, or its folder")
     options.add_argument("dataset", metavar="DATASET", help="a data set: bdd100k, tusimple, ...")
     options.add_argument("root", metavar="ROOT", nargs="?", default="", help="its folder")
-    options.add_argument("--split", default="val", help="train, choose or val (default)")
+    options.add_argument("--split", default="val", help="train, choose, val (default), ...")
     options.add_argument("--backend", default="auto")
     options.add_argument("--precision", default="auto")
     options.add_argument("--device", default="cpu")
     options.add_argument("--threads", type=int, help="of the processor (default: all)")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="draw confusion.png and worst_best.png there"
+    )
     options.add_argument("--card", action="store_true", help="note them in the model's card")
     return options
 
@@ -38,7 +41,11 @@ def main(argv: list[str] | None = None) -> int:
         with segmenter.load(
             given.model, given.backend, given.precision, given.device, given.threads
         ) as model:
+            if given.pictures:
+                evaluate.make_folder(given.pictures)  # told before the work, not after
             found = evaluate.evaluate(model, dataset, given.dataset, given.split, _shown)
+            if given.pictures:
+                evaluate.draw(found, model, dataset, given.pictures)
         if given.json:
             found.write(given.json)
         if given.card:

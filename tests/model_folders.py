@@ -34,6 +34,7 @@ def card_of(size=SIZE, **changes):
         "resize": Resize(size),
         "classes": tasks.load("lanes").class_names,
         "parameters": 2,
+        "gflop": 0.1,
         "terms": "none",
     }
     return ModelCard(**{**values, **changes})

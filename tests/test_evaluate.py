@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 
 from lanes import card as cards
 from lanes import evaluate, segmenter
+from lanes.confusion import Confusion
 from lanes.errors import BadInput, BadOutput
 from model_folders import SIZE, grey, make_model
 
@@ -55,6 +59,18 @@ def test_figures_by_hand(model_folder, root):
     drivable = found.figures["drivable iou"]
     assert drivable.low == pytest.approx(2 / 3)
     assert drivable.high == 1
+    # Of 8 quarters 7 are right; of the classes all 3, 2 of 3, and both.
+    assert figures["pixel accuracy"] == 7 / 8
+    assert figures["class accuracy"] == pytest.approx((1 + 2 / 3 + 1) / 3)
+    assert figures["miou"] == pytest.approx((3 / 4 + 2 / 3 + 1) / 3)
+    assert found.classes["background"]["iou"] == 3 / 4
+    assert found.classes["drivable"] == pytest.approx(
+        {"iou": 2 / 3, "dice": 4 / 5, "precision": 1, "recall": 2 / 3}
+    )
+    quarter = SIZE[0] * SIZE[1] // 4
+    assert (found.confusion.pixels == np.array([[3, 0, 0], [1, 2, 0], [0, 0, 2]]) * quarter).all()
+    assert found.image_scores == pytest.approx([1, (2 / 3 + 1) / 2])
+    assert found.ranking == (1, 0)
 
 
 def test_the_script_prints_a_table_and_writes_json(model_folder, root, tmp_path, capsys):
@@ -67,6 +83,73 @@ def test_the_script_prints_a_table_and_writes_json(model_folder, root, tmp_path,
     values = json.loads(file.read_text())
     assert values["figures"]["drivable iou"]["value"] == pytest.approx(0.8)
     assert (values["backend"], values["precision"], values["images"]) == ("onnxruntime", "fp32", 2)
+    assert values["confusion"]["columns"] == ["background", "drivable", "lane line"]
+    assert sum(map(sum, values["confusion"]["pixels"])) == 2 * SIZE[0] * SIZE[1]
+    assert values["classes"]["lane line"]["iou"] == 1
+
+
+def test_the_table_fits_into_80_columns(model_folder, root, capsys):
+    assert main(model_folder, "image_folder", root, "--backend", "onnxruntime") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("\u2026" in line for line in lines)  # nothing is cut off
+    for word in ("Dice", "mIoU 0.806 [.67-1]", "pixel accuracy 0.875 [.75-1]"):
+        assert any(word in line for line in lines), word
+    # Paint counts as drivable, so that class is told alone as well; lane line is its own measure.
+    alone = [line.split("\u2502")[2].strip() for line in lines if "\u2502 class" in line]
+    assert alone == ["0.750", "0.667"]
+
+
+def test_each_class_is_told_once_where_it_is_a_measure():
+    figure = evaluate.Figure(0.5, 0.4, 0.6)
+    figures = {f"{name} {kind}": figure for name in ("sky", "road") for kind in ("iou", "dice")}
+    nan = float("nan")
+    figures["sky iou"] = evaluate.Figure(nan, nan, nan)
+    classes = {name: {"iou": value} for name, value in (("sky", nan), ("road", 0.5))}
+    found = evaluation({**figures, "miou": figure}, classes={**classes, "car": {"iou": nan}})
+    table = found.table()
+    assert [column.header for column in table.columns] == ["measure", "IoU", "Dice"]
+    assert list(table.columns[0].cells) == ["sky", "road", "class car"]
+    assert list(table.columns[1].cells)[-1] == "-"
+
+
+def test_partial_truth_has_its_own_rows_and_no_class_alone(model_folder, root, tmp_path):
+    dataset = evaluate.open_dataset("image_folder", str(root), "val")
+    dataset.TARGETS = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
+    dataset.MEASURES = {"lane line": dataset.MEASURES["lane line"]}
+    with segmenter.load(str(model_folder), "onnxruntime") as model:
+        found = evaluate.evaluate(model, dataset, "own", "val")
+        evaluate.draw(found, model, dataset, tmp_path)
+    assert "miou" not in found.figures
+    assert found.classes == {}
+    assert found.confusion.rows == (*["background or drivable"] * 2, "lane line")
+    assert found.judged_by == ("lane line f4",)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_pictures_need_neither_torch_nor_matplotlib():
+    code = "import sys; from lanes import evaluate; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "matplotlib"} & set(done.stdout.split())
+
+
+def test_pictures_are_drawn(model_folder, root, tmp_path):
+    folder = tmp_path / "new" / "pictures"
+    given = [model_folder, "image_folder", root, "--backend", "onnxruntime"]
+    assert main(*given, "--pictures", folder) == 0
+    assert {p.name for p in folder.iterdir()} == {"confusion.png", "worst_best.png"}
+    for path in folder.iterdir():
+        assert cv2.imread(str(path)).size
+
+
+def test_a_place_for_pictures_that_cannot_be_is_told_before_the_work(model_folder, root, capsys):
+    file = root / "val" / "images" / "0.png"
+    given = [model_folder, "image_folder", root, "--backend", "onnxruntime"]
+    assert main(*given, "--pictures", file / "x") == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: ")
+    assert "cannot be made" in shown.err
+    assert not shown.out
 
 
 @pytest.mark.parametrize(
@@ -98,20 +181,50 @@ def test_a_data_set_of_another_task_is_told(model_folder, root):
         evaluate.evaluate(model, dataset, "image_folder", "val")
 
 
+def evaluation(figures, **changes):
+    """Made up, to be told in words."""
+    nothing = Confusion(("x",), ("x",), np.eye(1, dtype=bool), np.zeros((1, 1), np.int64))
+    values = ("m", "b", "cpu", "fp32", "d", "val", 0, figures, {}, nothing, ("x iou",), (), ())
+    return replace(evaluate.Evaluation(*values), **changes)
+
+
 def test_nothing_to_judge_is_null_in_json_and_told_in_the_table():
     nan = float("nan")
-    found = evaluate.Evaluation(
-        "m", "b", "cpu", "fp32", "d", "val", 0, {"x iou": evaluate.Figure(nan, nan, nan)}
-    )
-    assert json.loads(found.to_json())["figures"]["x iou"]["value"] is None
-    assert list(found.table().columns[1].cells) == ["nothing to judge"]
+    figures = {"x iou": evaluate.Figure(nan, nan, nan)}
+    found = evaluation(figures, image_scores=(0.5, nan), classes={"x": {"iou": nan}})
+    values = json.loads(found.to_json())
+    assert values["figures"]["x iou"]["value"] is None
+    assert values["image_scores"] == [0.5, None]
+    assert values["classes"] == {"x": {"iou": None}}
+    assert list(found.table().columns[1].cells) == ["nothing\nto judge"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["road iou"], "is its road IoU."),
+        (["road iou", "paint f4"], "is the mean of its road IoU and paint F4."),
+        ([f"{n} iou" for n in "abcd"], "is the mean of its 4 IoU figures."),
+        ([f"{n} iou" for n in "abc"] + ["d f4"], "is the mean of its 3 IoU and 1 F4 figures."),
+    ],
+)
+def test_the_sheet_says_what_an_images_figure_is(names, words, tmp_path, monkeypatch):
+    titles = []
+
+    def sheet(*given):
+        titles.append(given[-1])
+        return grey([0])
+
+    monkeypatch.setattr(evaluate, "worst_best", sheet)
+    model = SimpleNamespace(task=None)
+    evaluate.draw(evaluation({}, judged_by=tuple(names)), model, None, tmp_path)
+    assert titles[0].endswith(words)
 
 
 def test_json_that_cannot_be_written_is_told(tmp_path):
-    found = evaluate.Evaluation("m", "b", "cpu", "fp32", "d", "val", 0, {})
     (tmp_path / "file").write_text("")
     with pytest.raises(BadOutput, match="cannot write"):
-        found.write(tmp_path / "file" / "x.json")
+        evaluation({}).write(tmp_path / "file" / "x.json")
 
 
 def test_figures_are_noted_in_the_card_beside_those_of_other_sets(root, tmp_path, capsys):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.functional import classification
 
 from lanes import metrics
 from lanes.errors import BadInput
@@ -31,6 +33,56 @@ def test_a_class_in_neither_map_has_no_iou():
     found = iou(confusion_matrix(labels, labels, 3))
     assert found[0] == 1
     assert np.isnan(found[1:]).all()
+
+
+def test_accuracies_and_mean_iou_by_hand():
+    # Class 2 occurs nowhere, class 1 is never predicted, class 3 is predicted but never true.
+    matrix = np.array([[6, 0, 0, 2], [2, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert metrics.pixel_accuracy(matrix) == 6 / 10
+    assert metrics.class_accuracy(matrix) == pytest.approx((6 / 8 + 0) / 2)
+    assert metrics.miou(matrix) == pytest.approx((6 / 10 + 0 + 0) / 3)
+    np.testing.assert_equal(metrics.recall(matrix), [6 / 8, 0, np.nan, np.nan])
+    np.testing.assert_equal(metrics.precision(matrix), [6 / 8, np.nan, np.nan, 0])
+
+
+def test_the_means_of_nothing_are_nan():
+    nothing = np.zeros((3, 3), np.int64)
+    for figure in (metrics.miou, metrics.pixel_accuracy, metrics.class_accuracy):
+        assert np.isnan(figure(nothing))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("classes", [3, 5, 11, 20])
+def test_figures_agree_with_torchmetrics(classes, seed):
+    random = np.random.default_rng([classes, seed])
+    # The last class occurs in neither map.
+    truth, labels = random.integers(0, classes - 1, (2, 40, 60)).astype(np.uint8)
+    labels = np.where(random.random(truth.shape) < 0.5, truth, labels)
+    truth[random.random(truth.shape) < 0.2] = 255
+    matrix = confusion_matrix(truth, labels, classes)
+    given = [torch.from_numpy(array.astype(np.int64)) for array in (labels, truth)]
+
+    def theirs(figure, **options):
+        return figure(*given, num_classes=classes, ignore_index=255, **options).numpy()
+
+    jaccard, f1 = classification.multiclass_jaccard_index, classification.multiclass_f1_score
+    accuracy = classification.multiclass_accuracy
+    np.testing.assert_array_equal(theirs(classification.multiclass_confusion_matrix), matrix)
+    for ours, wanted in (
+        (iou, theirs(jaccard, average="none")),
+        (dice, theirs(f1, average="none")),
+        (metrics.recall, theirs(accuracy, average="none")),
+        (metrics.precision, theirs(classification.multiclass_precision, average="none")),
+    ):
+        # A class that occurs nowhere has no figure here, and 0 there.
+        assert np.isnan(ours(matrix)[-1])
+        assert np.nan_to_num(ours(matrix)) == pytest.approx(wanted, abs=1e-6)
+    for mean, wanted in (
+        (metrics.miou, theirs(jaccard, average="macro")),
+        (metrics.pixel_accuracy, theirs(accuracy, average="micro")),
+        (metrics.class_accuracy, theirs(accuracy, average="macro")),
+    ):
+        assert mean(matrix) == pytest.approx(float(wanted), abs=1e-6)
 
 
 @pytest.mark.parametrize(("rows", "classes"), [(2, 3), (3, 3), (11, 11), (15, 17), (16, 16)])
@@ -69,6 +121,7 @@ def test_drivable_counts_predicted_paint_as_road():
     matrix = np.array([[50, 10, 5], [8, 20, 7]])
     measure = Measure(targets=(1,), classes=(1, 2))
     assert metrics.measure_iou(matrix, measure) == pytest.approx(27 / (27 + 8 + 15))
+    assert metrics.measure_dice(matrix, measure) == pytest.approx(54 / (42 + 35))
     assert metrics.measure_precision(matrix, measure) == pytest.approx(27 / 42)
     assert metrics.measure_recall(matrix, measure) == pytest.approx(27 / 35)
 
@@ -77,6 +130,7 @@ def test_a_measure_of_nothing_is_nan():
     matrix = np.array([[5, 0], [0, 0]])
     measure = Measure((1,), (1,))
     assert np.isnan(metrics.measure_iou(matrix, measure))
+    assert np.isnan(metrics.measure_dice(matrix, measure))
     assert np.isnan(metrics.measure_precision(matrix, measure))
 
 

@@ -38,7 +38,8 @@ def package(tmp_path, monkeypatch):
 def test_a_file_is_a_plug_in(package):
     package("gravel", "TASK = 'gravel'")
     package("_shared", "")
-    assert plugins.names("tasks") == ["gravel", "lanes"]
+    assert "gravel" in plugins.names("tasks")
+    assert "_shared" not in plugins.names("tasks")
     assert plugins.load("tasks", "gravel").TASK == "gravel"
     assert tasks.load("gravel") == "gravel"
 

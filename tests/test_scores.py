@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lanes.scores import Scores, choice, score, share_equal
+from lanes.scores import Scores, choice, headlines, score, share_equal
 from lanes.types import Measure, Sample
 
 IMAGE = np.zeros((4, 8, 3), np.uint8)
@@ -34,6 +34,19 @@ class Areas(Tiny):
 
     TARGETS = np.array([[1, 0, 1], [0, 1, 1]], bool)
     MEASURES = {"drivable": Measure((1,), (1, 2))}
+
+
+class Plain(Tiny):
+    """The rows of the user's own masks: three classes, and unknown; paint counts as drivable."""
+
+    TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+    MEASURES = {"drivable": Measure((1, 2), (1, 2)), "lane line": Measure((2,), (2,), lines=True)}
+
+
+class Scene(Plain):
+    """The rows of camvid: each class is a measure."""
+
+    MEASURES = {name: Measure((k,), (k,)) for k, name in enumerate(("sky", "road", "car"))}
 
 
 def test_iou_is_pooled_over_images_not_averaged():
@@ -102,6 +115,84 @@ def test_a_data_set_without_images_has_no_figures():
     assert np.isnan(found.figures()["drivable iou"])
 
 
+TRUTH = np.array([[0, 0, 0, 0, 1, 1, 2, 3]], np.uint8)
+LABELS = np.array([[0, 0, 0, 1, 1, 1, 1, 2]], np.uint8)
+
+
+def test_plain_truth_has_figures_over_all_classes():
+    scores = Scores(Plain())
+    scores.add(Sample(IMAGE, TRUTH), LABELS)
+    np.testing.assert_array_equal(scores.class_matrix(), [[3, 1, 0], [0, 2, 0], [0, 1, 0]])
+    figures = scores.figures()
+    assert figures["miou"] == pytest.approx((3 / 4 + 2 / 4 + 0) / 3)
+    assert figures["pixel accuracy"] == pytest.approx(5 / 7)
+    assert figures["class accuracy"] == pytest.approx((3 / 4 + 1 + 0) / 3)
+    assert figures["drivable iou"] == 3 / 4
+    assert figures["drivable dice"] == pytest.approx(6 / 7)
+    assert scores.intervals(rounds=10)["pixel accuracy"] == pytest.approx((5 / 7, 5 / 7))
+
+
+def test_plain_truth_may_name_its_classes_in_any_order():
+    class Mixed(Scene):
+        TARGETS = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], bool)
+
+    scores = Scores(Mixed())
+    truth, labels = np.array([[0, 1, 2, 3]], np.uint8), np.array([[1, 0, 2, 2]], np.uint8)
+    scores.add(Sample(IMAGE, truth), labels)
+    np.testing.assert_array_equal(scores.class_matrix(), [[1, 0, 1], [0, 1, 0], [0, 0, 1]])
+
+
+def test_partial_truth_has_no_figure_over_all_classes():
+    for dataset in (Tiny(), Areas()):
+        assert not Scores(dataset).plain
+
+    class NoPaint(Plain):  # paint is a part of drivable: nobody says where it is
+        MEASURES = {"drivable": Plain.MEASURES["drivable"]}
+
+    scores = Scores(NoPaint())
+    scores.add(Sample(IMAGE, TRUTH), LABELS)
+    assert scores.figures().keys() == {
+        f"drivable {kind}" for kind in ("iou", "dice", "precision", "recall")
+    }
+
+
+def test_the_choice_of_plain_truth_is_the_mean_iou():
+    scores = Scores(Scene())
+    scores.add(Sample(IMAGE, TRUTH), LABELS)
+    figures = scores.figures()
+    assert choice(figures) == pytest.approx(figures["miou"])
+    named = {f"own {name}": value for name, value in figures.items()}
+    assert choice(named) == choice(figures)
+
+
+def test_figures_over_all_classes_and_dice_do_not_enter_the_choice():
+    others = {"miou": 1.0, "pixel accuracy": 1.0, "class accuracy": 1.0, "a dice": 1.0}
+    assert choice({"a iou": 0.5, "b f4": 0.3, **others}) == pytest.approx(0.4)
+    assert choice({f"own {name}": value for name, value in others.items()}) == float("-inf")
+
+
+def test_an_images_own_score_is_the_mean_of_iou_and_of_the_f4_of_lines():
+    scores = Scores(Plain())
+    truth, labels = np.zeros((2, 360, 640), np.uint8)
+    truth[:180], truth[:, 100] = 1, 2
+    labels[:], labels[:, 102] = 1, 2
+    scores.add(Sample(IMAGE, truth), labels)
+    area = (180 * 640 + 180) / (360 * 640)
+    assert scores.judged_by == ("drivable iou", "lane line f4")
+    assert scores.of_images() == pytest.approx([(area + 1) / 2])
+
+
+def test_images_are_ranked_worst_first_and_by_their_faults_where_equal():
+    scores = Scores(Areas())
+    none, some = np.zeros((1, 4), np.uint8), np.array([[0, 0, 0, 1]], np.uint8)
+    scores.add(Sample(IMAGE, none), some)  # 0, one fault
+    scores.add(Sample(IMAGE, some), some)  # 1
+    scores.add(Sample(IMAGE, none), none)  # nothing to judge
+    scores.add(Sample(IMAGE, none), 1 - some)  # 0, three faults
+    assert scores.of_images() == pytest.approx([0, 1, np.nan, 0], nan_ok=True)
+    assert scores.ranking() == [3, 0, 1]
+
+
 def test_intervals_hold_the_figure_and_narrow_with_agreement():
     scores = Scores(Areas())
     random = np.random.default_rng(0)
@@ -137,3 +228,9 @@ def test_nothing_to_judge_is_the_worst_choice_and_no_nan(figures):
 
 def test_share_equal():
     assert share_equal(np.array([1, 2], np.uint8), np.array([1, 3], np.uint8)) == 0.5
+
+
+def test_headlines_are_iou_and_f4_or_one_mean_for_many_classes():
+    few = ["a x iou", "a x dice", "a x f4", "a miou", "a pixel accuracy"]
+    many = [*(f"b c{k} iou" for k in range(5)), "b miou", "b class accuracy"]
+    assert headlines([*few, *many]) == ["a x iou", "a x f4", "b miou"]

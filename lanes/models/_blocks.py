@@ -64,6 +64,11 @@ def bilinear_kernel_(weight: Tensor) -> None:
             weight[channel, channel] = line[:, None] * line[None, :]
 
 
+def double(x: Tensor) -> Tensor:
+    """Enlarge (N, C, H, W) to (N, C, 2H, 2W), bilinear."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Pad (N, C, H, W) at the bottom and right by edge values to a multiple of `multiple`."""
     height, width = x.shape[-2:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +46,33 @@ class Network(nn.Module):
             name = type(self.model).__name__
             raise BadConfig(f"logit_bias: {name} has no add_to_logits; leave logit_bias out")
         method(torch.tensor(bias))
+
+    def load_pretrained(self) -> None:
+        """Begin with the encoder's ImageNet weights, by the architecture's own `load_pretrained`.
+
+        Raises:
+            BadConfig: the architecture has no such method.
+            MissingDependency, BadInput: the weights are not at hand; the error names the cure.
+        """
+        method = getattr(self.model, "load_pretrained", None)
+        if method is None:
+            name = type(self.model).__name__
+            raise BadConfig(f"pretrained: {name} has no pretrained weights; leave pretrained out")
+        method()
+
+    def parameter_groups(self, encoder_rate: float) -> list[dict[str, Any]]:
+        """What an optimiser trains: "params" with a factor "scale" on the learning rate.
+
+        It is `encoder_rate` for the module `encoder` of the architecture, 1 for all else.
+        """
+        encoder = getattr(self.model, "encoder", nn.Module())
+        inside = {id(p) for p in encoder.parameters()}
+        trained = [p for p in self.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if id(p) not in inside], "scale": 1.0},
+            {"params": [p for p in trained if id(p) in inside], "scale": encoder_rate},
+        ]
+        return [group for group in groups if group["params"]]
 
 
 def build(

@@ -11,9 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from lanes.models._blocks import Bottleneck, Residual, bilinear_kernel_, conv_bn, pad_to_multiple
+from lanes.models._blocks import (
+    Bottleneck,
+    Residual,
+    bilinear_kernel_,
+    conv_bn,
+    double,
+    pad_to_multiple,
+)
 
 STRIDE = 16
 
@@ -63,19 +69,15 @@ class FcnLite(nn.Module):
         quarter = self.to_quarter(x)
         eighth = self.to_eighth(quarter)
         sixteenth = self.to_sixteenth(eighth)
-        fused = _double(self.score_sixteenth(sixteenth)) + self.score_eighth(eighth)
+        fused = double(self.score_sixteenth(sixteenth)) + self.score_eighth(eighth)
         fused = self.lower_eighth(self.fuse_eighth(fused))
-        fused = _double(fused) + self.score_quarter(quarter)
-        logits = _double(self.enlarge(self.classify(self.fuse_quarter(fused))))
+        fused = double(fused) + self.score_quarter(quarter)
+        logits = double(self.enlarge(self.classify(self.fuse_quarter(fused))))
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:
         """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
         self.enlarge.bias = nn.Parameter(bias)
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def build(classes: int, **options: Any) -> FcnLite:

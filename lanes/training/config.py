@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,12 @@ class TrainConfig:
     soft_ignore: tuple[float, float] = (0.25, 0.75)
     """A teacher's probability between these is not used."""
     validate_every: int = 500
-    """Steps between validations on the choosing tenth."""
+    """Steps between validations on the choosing split."""
+    train_split: str = "train"
+    """The split that is learned; some data sets have others, such as CamVid's "trainval"."""
+    keep_last: bool = False
+    """Whether the last weights are kept, rather than the best on the choosing split: for a run
+    that learns its choosing split too, and so may not choose by it."""
     crop_area: tuple[float, float] = (0.4, 1.0)
     """Share of the picture that a random crop keeps."""
     crop_ratio: tuple[float, float] = (1.5, 2.1)
@@ -66,6 +71,10 @@ class TrainConfig:
     """BGR mean that the exported graph subtracts, 0..255."""
     std: tuple[float, float, float] = (57.4, 57.1, 58.4)
     """BGR deviation that the exported graph divides by, 0..255."""
+    pretrained: bool = False
+    """Whether the encoder begins with the ImageNet weights that its architecture knows."""
+    encoder_rate: float = 1.0
+    """The encoder's share of the learning rate: below 1, it keeps more of what it knows."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
 
@@ -92,15 +101,35 @@ def from_dict(values: dict[str, Any], where: str = "the configuration") -> Train
     return config
 
 
-def read(path: Path) -> TrainConfig:
-    """Read a TOML file; raises `BadConfig`."""
+def read(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """Read a TOML file; raises `BadConfig`.
+
+    `changes` are lines of TOML that take the place of the file's, such as `seed = 3` or
+    `model_options.upsample = "bilinear"`.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(f"cannot read the configuration {path}: {error.strerror}") from error
     except ValueError as error:
         raise BadConfig(f"{path} is not TOML: {error}") from error
+    for line in changes:
+        try:
+            _merge(values, tomllib.loads(line))
+        except ValueError as error:
+            raise BadConfig(
+                f"{line!r} is no KEY=VALUE of TOML ({error}); wanted seed=3 or name='\"text\"'"
+            ) from error
     return from_dict(values, str(path))
+
+
+def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put `changes` into `values`; a table that is not empty changes the table of its name."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and value and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
 
 
 def _fits(value: Any, kind: str) -> bool:
@@ -118,8 +147,8 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, dict) and (
             anything or all(_fits(v, "float") for v in value.values())
         )
-    wanted = {"str": (str,), "int": (int,), "float": (int, float)}[name]
-    return isinstance(value, wanted) and not isinstance(value, bool)
+    wanted = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}[name]
+    return isinstance(value, wanted) and isinstance(value, bool) == (name == "bool")
 
 
 def _is_list(value: Any) -> bool:
@@ -135,7 +164,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
             "brightness", "contrast", "saturation", "seed",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
-        "0 to 1": ("ema_decay", "flip", "blur", "soft_ignore"),
+        "0 to 1": ("ema_decay", "flip", "blur", "soft_ignore", "encoder_rate"),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
         "at least 1": lambda v: v >= 1,

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from lanes.errors import BadConfig, BadInput, BadOutput
 from lanes.models._network import Network
-from lanes.scores import choice, score
+from lanes.scores import choice, headlines, score
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix
 from lanes.training.augment import Augment
@@ -33,6 +33,7 @@ from lanes.training.config import TrainConfig
 from lanes.training.labelling import labeller
 from lanes.training.log import Log
 from lanes.training.losses import partial_cross_entropy, soft_binary_cross_entropy
+from lanes.training.memory import keep_freed_memory
 
 SAVE_SECONDS = 180
 LOG_STEPS = 20
@@ -65,7 +66,8 @@ def train(
     `resume` continues the run of `folder`, or begins one if there is none. A run's number of steps
     is fixed once, since its learning rate follows it: a resumed run keeps it.
 
-    Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits.
+    Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits; the last
+    one if the configuration says `keep_last`.
 
     Raises:
         BadConfig: the configuration does not fit the data sets, or the run that is resumed.
@@ -80,6 +82,7 @@ def train(
         # A run that ended before its first last.pt begins anew.
         saved = checkpoints.load(folder / LAST) if (folder / LAST).exists() else None
     seed_everything(config.seed, verbose=False)
+    keep_freed_memory()
     run = Run(config, dict(data), budget, folder, Fabric(precision=_precision(config), devices=1))
     if saved is not None:
         run.restore(saved)
@@ -100,7 +103,7 @@ class Run:
     ) -> None:
         self.config, self.data, self.folder, self.fabric = config, data, folder, fabric
         self.budget = budget
-        self.datasets = mix.open_all(data, "train", config.task)
+        self.datasets = mix.open_all(data, config.train_split, config.task)
         self.choosing = mix.open_all(data, "choose", config.task)
         self.table = torch.from_numpy(mix.table_of(self.datasets)).to(fabric.device)
         self.soft_class = mix.soft_class_of(self.datasets)
@@ -109,10 +112,15 @@ class Run:
         if len(weights) != classes:
             raise BadConfig(f"class_weights has {len(weights)} numbers, wanted {classes}")
         self.class_weights = weights.to(fabric.device)
-        network = checkpoints.build(config).to(memory_format=torch.channels_last)
+        network = checkpoints.build(config)
+        if config.pretrained:
+            network.load_pretrained()
+        network = network.to(memory_format=torch.channels_last)
         self.average = Averaged(network, config.ema_decay).to(fabric.device)
         optimizer = torch.optim.AdamW(
-            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            network.parameter_groups(config.encoder_rate),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
         )
         self.model, self.optimizer = fabric.setup(network, optimizer)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
@@ -196,7 +204,7 @@ class Run:
         """One step of the optimiser; a loss or gradient that is not finite is skipped, counted."""
         self.model.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step)
+            group["lr"] = self.rate(self.step) * group["scale"]
         # The forward pass moves batch normalisation's means: a skipped step must not spoil them.
         buffers = [buffer.clone() for buffer in self.network.buffers()]
         loss = self.loss(batch)
@@ -279,10 +287,10 @@ class Run:
         log.write(figures, self.step)
         chosen = choice(figures)
         # `best` is never NaN, which no later figure could exceed.
-        if chosen > self.best or not (self.folder / BEST).exists():
+        if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
             self.best = chosen
             self.save(BEST)
-        told = ", ".join(f"{k} {v:.3f}" for k, v in figures.items() if k.endswith((" iou", " f4")))
+        told = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
         note = f"step {self.step}/{self.steps}, {self.seconds / 60:.1f} min: {told};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 

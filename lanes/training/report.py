@@ -14,20 +14,19 @@ from numpy.typing import NDArray
 
 from lanes import tasks
 from lanes.errors import BadOutput
-from lanes.overlay import overlay_bgr
-from lanes.resize import resize_labels
+from lanes.lettering import paragraph
+from lanes.scores import headlines
+from lanes.sheet import triple
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, mix
 from lanes.training.checkpoint import Checkpoint
 from lanes.training.labelling import labeller
-from lanes.types import Dataset, Image, LabelMap, Sample, Task
+from lanes.types import Dataset, Image, LabelMap, Task
 
 CURVES, SAMPLES = "curves.png", "samples.png"
 PER_DATASET = 8
 CELL = (180, 320)
 """Size of a picture on the sheet (height, width)."""
-MARGIN = 24
-SURE = 128
 Rows: TypeAlias = list[tuple[int, str, float]]
 """Step, name, value."""
 Values: TypeAlias = NDArray[np.float64]
@@ -51,7 +50,7 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
 def curves(rows: Rows, best_step: int) -> Figure:
     """Loss, learning rate and the choosing splits' figures over the steps."""
     names = list(dict.fromkeys(name for _, name, _ in rows))
-    areas = [n for n in names if n.endswith((" iou", " f4"))]
+    areas = headlines(names)
     figure = Figure(figsize=(10, 11), layout="constrained")
     loss, rate, choice = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.5, 4])
     _line(loss, rows, "loss", color="0.75", linewidth=0.8, label="each logged step")
@@ -92,43 +91,12 @@ def sheet(datasets: Mapping[str, Dataset], label: Callable[[Image], LabelMap], t
         count = min(PER_DATASET, len(dataset))
         # Spread over the split: neighbours in a folder are often of one drive.
         chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-        triples = [_triple(dataset[int(i)], dataset, label, task) for i in chosen]
+        triples = [triple(dataset[int(i)], dataset, label, task, CELL) for i in chosen]
         if len(triples) % 2:
             triples.append(np.full_like(triples[0], 255))
         rows = [np.hstack(triples[i : i + 2]) for i in range(0, len(triples), 2)]
-        parts += [_title(f"{name}: image, truth, prediction", rows[0].shape[1]), *rows]
+        parts += [paragraph(f"{name}: image, truth, prediction", rows[0].shape[1]), *rows]
     return np.asarray(np.vstack(parts), np.uint8)
-
-
-def _triple(
-    sample: Sample, dataset: Dataset, label: Callable[[Image], LabelMap], task: Task
-) -> Image:
-    height, width = CELL
-    scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
-    image = np.asarray(scaled, np.uint8)
-    truth = overlay_bgr(image, resize_labels(shown(sample, dataset), CELL), task)
-    unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[resize_labels(sample.targets, CELL)]
-    truth[unknown] = truth[unknown] // 3
-    predicted = overlay_bgr(image, label(sample.image), task)
-    return np.pad(
-        np.hstack([image, truth, predicted]), ((2, 2), (2, 2), (0, 0)), constant_values=255
-    )
-
-
-def shown(sample: Sample, dataset: Dataset) -> LabelMap:
-    """Truth as one label map (H, W): of several possible classes the first, the teacher on top."""
-    first = np.argmax(dataset.TARGETS, axis=1).astype(np.uint8)
-    labels: LabelMap = first[sample.targets]
-    if sample.soft is not None and dataset.SOFT_CLASS is not None:
-        labels[sample.soft >= SURE] = dataset.SOFT_CLASS
-    return labels
-
-
-def _title(text: str, width: int) -> Image:
-    strip = np.full((MARGIN, width, 3), 255, np.uint8)
-    where = (6, MARGIN - 8)
-    cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip
 
 
 def _smoothed(steps: Values, values: Values, window: int = 25) -> tuple[Values, Values]:

@@ -72,8 +72,17 @@ def image_folder(root, frames=24):
     return root
 
 
+def camvid(root, frames=3):
+    for split in ("train", "val", "test"):
+        for i in range(frames):
+            write_image(root / split / "images" / f"{split}{i}.jpg", 20 * i)
+            write_image(root / split / "labels" / f"{split}{i}.png", half(3, 11))
+    return root
+
+
 MAKERS = {
     "bdd100k": bdd100k,
+    "camvid": camvid,
     "road_marks": road_marks,
     "tusimple": tusimple,
     "image_folder": image_folder,

@@ -73,7 +73,7 @@ def names(dataset):
 def test_an_unknown_split_is_an_error(opened):
     module, root = opened
     with pytest.raises(UnknownName, match="train"):
-        module.open(root, "test")
+        module.open(root, "exam")
 
 
 def test_a_root_that_is_missing_is_an_error(opened, tmp_path):

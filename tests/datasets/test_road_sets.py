@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes.datasets import bdd100k, road_marks, tusimple
+from lanes import tasks
+from lanes.datasets import bdd100k, camvid, road_marks, tusimple
 from lanes.errors import BadDataset
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -205,3 +206,38 @@ def test_the_real_sets_have_the_sizes_that_they_state(module, folder, train, val
     assert 0.04 * train < len(parts[1]) < 0.16 * train
     assert len(parts[2]) == val
     assert parts[2][0].targets.any()
+
+
+def test_camvid_reads_the_official_splits(make_root, files):
+    root = make_root("camvid")
+    sizes = {split: len(camvid.open(root, split)) for split in camvid.FOLDERS}
+    assert sizes == {"train": 3, "choose": 3, "val": 3, "test": 3, "trainval": 6}
+    test = camvid.open(root, "test")
+    assert {image.parent.parent.name for image, _ in test.pairs} == {"test"}
+    np.testing.assert_array_equal(test[0].targets, files.half(3, 11))
+
+
+def test_camvids_classes_are_those_of_its_task():
+    assert tasks.load(camvid.TASK).class_names == camvid.NAMES
+    # 11 is void: it may be anything, and so is neither learned nor judged.
+    assert camvid.TARGETS[11].all()
+    assert not any(11 in measure.targets for measure in camvid.MEASURES.values())
+
+
+def test_a_wrong_camvid_is_told(make_root, files, tmp_path):
+    root = make_root("camvid")
+    damaged = root / "train" / "labels" / "train1.png"
+    files.image(damaged, files.half(12, 0))
+    with pytest.raises(BadDataset, match=r"train1\.png holds the label 12"):
+        camvid.open(root, "train")[1]
+    (tmp_path / "empty" / "test" / "images").mkdir(parents=True)
+    with pytest.raises(BadDataset, match="holds no image"):
+        camvid.open(tmp_path / "empty", "test")
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not here")
+def test_camvid_as_it_is():
+    test = camvid.open(SHARED / "camvid", "test")
+    assert len(test) == 233
+    assert len(camvid.open(SHARED / "camvid", "trainval")) == 468
+    assert test[0].image.shape == (360, 480, 3)

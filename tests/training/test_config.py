@@ -82,3 +82,19 @@ def test_a_file_that_is_missing_or_no_toml_is_told(tmp_path):
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadConfig, match="is not TOML"):
         configs.read(tmp_path / "bad.toml")
+
+
+def test_changes_take_the_place_of_the_files_values(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'task = "lanes"\nmodel = "segnet_lite"\nsize = [64, 96]\nseed = 1\n'
+        '[model_options]\nupsample = "transposed"\nblocks = [1, 1]\n[weights]\nsynthetic = 1.0\n'
+    )
+    changed = configs.read(path, ["seed=3", 'model_options.upsample="bilinear"'])
+    assert changed.seed == 3
+    assert changed.model_options == {"upsample": "bilinear", "blocks": [1, 1]}
+    assert configs.read(path, ["model_options={}"]).model_options == {}
+    with pytest.raises(BadConfig, match="KEY=VALUE of TOML"):
+        configs.read(path, ["model=naive"])
+    with pytest.raises(BadConfig, match="did you mean 'seed'"):
+        configs.read(path, ["sed=3"])

@@ -17,7 +17,7 @@ from lanes.training.averaging import Averaged
 from lanes.training.log import Log
 from lanes.training.loop import Budget, Run, train
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "train_lanes.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 
 
 @pytest.fixture
@@ -45,10 +45,32 @@ def test_a_run_learns_and_leaves_its_files(make_config, data, tmp_path):
     assert {"loss", "learning rate", "image_folder lane line f4"} <= {row[1] for row in rows}
     figures = {(step, name): value for step, name, value in rows}
     assert best.run["best"] == max(
-        np.mean([v for (s, n), v in figures.items() if s == step and n.endswith(("iou", "f4"))])
+        np.mean([v for (s, n), v in figures.items() if s == step and n.endswith((" iou", " f4"))])
         for step in steps
     )
     assert best.metrics["image_folder drivable iou"] > 0.6
+
+
+def test_the_last_weights_are_kept_where_nothing_may_choose(make_config, data, tmp_path):
+    config = make_config(keep_last=True, learning_rate=0.5)
+    best = train(config, data, Budget(steps=7), tmp_path / "run")
+    assert best.step == 7
+
+
+def test_another_split_is_learned_if_asked_for(make_run):
+    assert len(make_run(train_split="val").datasets["image_folder"]) == 2
+
+
+def test_the_encoder_learns_at_its_own_rate(make_run):
+    run = make_run(model="fcn_efficientnet_lite0", encoder_rate=0.25, model_options={})
+    run.train_step(next(run.batches()))
+    decoder, encoder = (group["lr"] for group in run.optimizer.param_groups)
+    assert encoder == pytest.approx(0.25 * decoder)
+
+
+def test_pretrained_needs_an_architecture_with_weights(make_run):
+    with pytest.raises(BadConfig, match="pretrained"):
+        make_run(pretrained=True)
 
 
 def test_the_loss_falls(make_run):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from lanes import tasks
+from lanes.lettering import LINE
 from lanes.training import report
 from lanes.types import Sample
 
@@ -35,8 +36,8 @@ class Some:
 def test_the_sheet_shows_image_truth_and_prediction():
     picture = report.sheet({"own": Some(20)}, lambda image: np.ones((9, 16), np.uint8), TASK)
     height, width = report.CELL
-    assert picture.shape == (report.MARGIN + 4 * (height + 4), 2 * (3 * width + 4), 3)
-    row = picture[report.MARGIN + 100, 2:].astype(int)
+    assert picture.shape == (LINE + 4 * (height + 4), 2 * (3 * width + 4), 3)
+    row = picture[LINE + 100, 2:].astype(int)
     image, left, right, predicted = (
         row[at] for at in (20, width + 20, 2 * width - 20, 2 * width + 20)
     )
@@ -49,17 +50,8 @@ def test_the_sheet_shows_image_truth_and_prediction():
 
 def test_a_sheet_of_few_images_has_a_gap():
     picture = report.sheet({"own": Some(1), "other": Some(3)}, lambda image: image[..., 0], TASK)
-    assert picture.shape[0] == 2 * report.MARGIN + 3 * (report.CELL[0] + 4)
-    assert (picture[report.MARGIN + 50, -50] == 255).all()
-
-
-def test_of_several_classes_the_first_is_shown_and_the_teacher_on_top():
-    dataset = Some(1)
-    dataset.SOFT_CLASS = 2
-    targets = np.array([[0, 1, 2]], np.uint8)
-    soft = np.array([[200, 0, 0]], np.uint8)
-    sample = Sample(np.zeros((1, 3, 3), np.uint8), targets, soft)
-    assert report.shown(sample, dataset).tolist() == [[2, 2, 0]]
+    assert picture.shape[0] == 2 * LINE + 3 * (report.CELL[0] + 4)
+    assert (picture[LINE + 50, -50] == 255).all()
 
 
 def test_curves_have_titles_axes_and_every_figure(tmp_path):

@@ -1,4 +1,4 @@
-"""Train a lanes model on the data sets of NAME=ROOT, by the numbers of a TOML file."""
+"""Train a model of any task on the data sets of NAME=ROOT, by the numbers of a TOML file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def parser() -> argparse.ArgumentParser:
     length.add_argument("--steps", type=int)
     length.add_argument("--minutes", type=float)
     options.add_argument("--resume", action="store_true", help="continue the run in --folder")
+    options.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value than the file's, as TOML: --set seed=3",
+    )
     options.add_argument("--folder", type=Path, help="default: runs/<name of the config>")
     return options
 
@@ -32,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         from lanes.training import config as configs
         from lanes.training import loop, report
 
-        config = configs.read(options.config)
+        config = configs.read(options.config, options.set)
         folder = options.folder or Path("runs") / options.config.stem
         budget = loop.Budget(options.steps, options.minutes)
         best = loop.train(config, roots(options.data), budget, folder, options.resume)

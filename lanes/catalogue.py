@@ -1,0 +1,157 @@
+"""What `lanes models` prints: the weights that come along, architectures, a network's layers."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lanes import assets, plugins
+from lanes import card as cards
+from lanes.card import ModelCard
+from lanes.errors import UnknownName
+
+if TYPE_CHECKING:
+    from lanes.models._network import Network
+
+SIZE = (360, 480)
+"""Where architectures are compared: CamVid's size in SegNet's paper (height, width)."""
+CLASSES = 11
+"""Of an architecture that no weights fix, as in CamVid."""
+TRAINING_LIBRARY = "torch"
+
+
+def list_models() -> int:
+    """Print the models that come along, and the architectures if PyTorch is there to build them."""
+    console = Console()
+    table = Table("model", "task", "architecture", "parameters", "GFLOP", "input")
+    terms: list[str] = []
+    weights: dict[str, list[str]] = {}
+    for name in assets.model_names():
+        card = cards.read(assets.model_folder(name))
+        weights.setdefault(card.architecture, []).append(name)
+        table.add_row(name, card.task, card.architecture, *_size_of(card))
+        terms.append(f"Terms of {name}: {card.terms}")
+    _unbroken(table)
+    console.print(table)
+    console.print("\n".join(terms), highlight=False, markup=False)
+    if not plugins.installed(TRAINING_LIBRARY):
+        told = str(plugins.missing("the list of architectures", TRAINING_LIBRARY))
+        console.print(told, soft_wrap=True, highlight=False, markup=False)
+        return 0
+    height, width = SIZE
+    built = Table("architecture", "parameters", f"GFLOP at {width}x{height}", "weights")
+    for name in plugins.names("models"):
+        network = _build(name, CLASSES, {})
+        parameters = f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M"
+        cost = f"{_gflop(network, SIZE):.2f}"
+        built.add_row(name, parameters, cost, ", ".join(weights.get(name, [])))
+    _unbroken(built)
+    console.print(built)
+    return 0
+
+
+def _unbroken(table: Table) -> None:
+    """A name that is cut off is of no use: columns keep their width, whatever the screen's."""
+    for column in table.columns:
+        column.no_wrap, column.overflow = True, "fold"
+
+
+def show_model(name: str) -> int:
+    """Print a model's card and layers, or those of an architecture.
+
+    Raises:
+        UnknownName: it is the name of neither.
+        MissingDependency: PyTorch, which builds an architecture, is not installed.
+    """
+    console = Console()
+    if name in assets.model_names():
+        card = cards.read(assets.model_folder(name))
+        _print_card(console, card)
+        options = card.training.get("config", {}).get("model_options", {})
+        architecture, classes, size = card.architecture, len(card.classes), card.resize.size
+    elif name in plugins.names("models"):
+        architecture, classes, size, options = name, CLASSES, SIZE, {}
+    else:
+        raise UnknownName(_unknown(name))
+    if not plugins.installed(TRAINING_LIBRARY):
+        missing = plugins.missing(f"the layers of {name}", TRAINING_LIBRARY)
+        if name in plugins.names("models"):
+            raise missing
+        console.print(str(missing), soft_wrap=True, highlight=False, markup=False)
+        return 0
+    _print_layers(console, architecture, classes, size, options)
+    return 0
+
+
+def _unknown(name: str) -> str:
+    known = [*assets.model_names(), *plugins.names("models")]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    models, architectures = ", ".join(assets.model_names()), ", ".join(plugins.names("models"))
+    return f"no model {name!r}: there are {models}; and the architectures {architectures}{hint}"
+
+
+def _size_of(card: ModelCard) -> tuple[str, str, str]:
+    height, width = card.resize.size
+    return f"{card.parameters / 1e6:.2f} M", f"{card.gflop:.2f}", f"{width}x{height}"
+
+
+def _print_card(console: Console, card: ModelCard) -> None:
+    parameters, cost, size = _size_of(card)
+    table = Table(show_header=False, box=None, title=card.name, title_justify="left")
+    table.add_row("task", f"{card.task}: {', '.join(card.classes)}")
+    table.add_row("architecture", f"{card.architecture}, {parameters}, {cost} GFLOP at {size}")
+    for use in card.data:
+        table.add_row("learned from", f"{use.name}: {use.what}")
+    table.add_row("terms", card.terms)
+    if command := card.training.get("command"):
+        table.add_row("made by", str(command))
+    for figure, value in card.metrics.items():
+        table.add_row(figure, f"{value:.3f}")
+    console.print(table, markup=False)
+
+
+def _print_layers(
+    console: Console, architecture: str, classes: int, size: tuple[int, int], options: Any
+) -> None:
+    from lanes.models import _layers
+
+    found = _layers.layers(_build(architecture, classes, options), size)
+    height, width = size
+    table = Table(
+        "layer", "kind", "channels", "size", "parameters", "GFLOP",
+        title=f"{architecture} at {width}x{height}, {classes} classes", title_justify="left",
+    )  # fmt: skip
+    for column in table.columns[2:]:
+        column.justify = "right"
+    table.columns[0].overflow = "fold"
+    for layer in found:
+        channels, *rest = layer.shape
+        shown = "x".join(str(n) for n in reversed(rest))
+        cost = f"{layer.gflop:.3f}" if layer.gflop else ""
+        parameters = f"{layer.parameters:,}" if layer.parameters else ""
+        table.add_row(layer.name, layer.kind, str(channels), shown, parameters, cost)
+    parameters = f"{sum(layer.parameters for layer in found):,}"
+    cost = f"{sum(layer.gflop for layer in found):.3f}"
+    table.add_section()
+    table.add_row("in all", "", "", "", parameters, cost)
+    console.print(table)
+
+
+def _build(name: str, classes: int, options: dict[str, object]) -> Network:
+    """The architecture without weights: quick, and of no memory."""
+    import torch
+
+    from lanes.models import _network
+
+    with torch.device("meta"):
+        return _network.build(name, classes, (0.0,) * 3, (1.0,) * 3, options)
+
+
+def _gflop(network: Network, size: tuple[int, int]) -> float:
+    from lanes.models import _layers
+
+    return _layers.gflop(network, size)

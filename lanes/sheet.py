@@ -1,0 +1,135 @@
+"""Sheets of images beside their truth and a prediction: of a data set's spread, of its extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from lanes.lettering import LINE, MARGIN, paragraph, width_of, write
+from lanes.overlay import overlay_bgr
+from lanes.resize import resize_labels
+from lanes.types import Dataset, Image, LabelMap, Sample, Size, Task
+
+ENDS = 10
+"""How many of the worst and of the best images stand on a sheet."""
+HEIGHT = 180
+WIDTHS = (140, 400)
+"""Height of a picture on the sheet of extremes, and the range of its width."""
+SURE = 128
+GAP = 2
+DARKER = 3
+"""Unknown truth is shown at a third of its brightness."""
+
+
+def shown(sample: Sample, dataset: Dataset) -> LabelMap:
+    """Truth as one label map (H, W): of several possible classes the first, the teacher on top."""
+    first = np.argmax(dataset.TARGETS, axis=1).astype(np.uint8)
+    labels: LabelMap = first[sample.targets]
+    if sample.soft is not None and dataset.SOFT_CLASS is not None:
+        labels[sample.soft >= SURE] = dataset.SOFT_CLASS
+    return labels
+
+
+def triple(
+    sample: Sample, dataset: Dataset, label: Callable[[Image], LabelMap], task: Task, cell: Size
+) -> Image:
+    """Image, truth and prediction side by side, each fitted into `cell` (height, width)."""
+    scale = min(cell[0] / sample.image.shape[0], cell[1] / sample.image.shape[1])
+    height, width = (max(round(side * scale), 1) for side in sample.image.shape[:2])
+    scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
+    image = np.asarray(scaled, np.uint8)
+    truth = overlay_bgr(image, resize_labels(shown(sample, dataset), (height, width)), task)
+    targets = resize_labels(sample.targets, (height, width))
+    unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[targets]
+    truth[unknown] = truth[unknown] // DARKER
+    predicted = overlay_bgr(image, label(sample.image), task)
+    return np.pad(
+        np.hstack([_padded(picture, cell) for picture in (image, truth, predicted)]),
+        ((GAP, GAP), (GAP, GAP), (0, 0)),
+        constant_values=255,
+    )
+
+
+def worst_best(
+    ranking: Sequence[int],
+    captions: Sequence[str],
+    dataset: Dataset,
+    label: Callable[[Image], LabelMap],
+    task: Task,
+    title: str,
+) -> Image:
+    """A sheet (BGR) of the ten images that come first in `ranking`, and of the ten last.
+
+    `ranking` has indices of `dataset`, worst first; `captions` has a text for each of its images.
+    The images are read and labelled anew, so that a scoring need not keep them all.
+    """
+    cell = _cell(dataset)
+    width = 3 * cell[1] + 2 * GAP
+    parts = []
+    for name, part in zip(("worst", "best"), ends(ranking), strict=True):
+        rows = [
+            np.vstack(
+                [paragraph(captions[i], width), triple(dataset[i], dataset, label, task, cell)]
+            )
+            for i in part
+        ]
+        heading = f"The {len(part)} {name}: image, truth, prediction" if part else ""
+        parts.append(np.vstack([paragraph(heading, width), *rows]))
+    height = max(len(part) for part in parts)
+    body = np.hstack([_padded(part, (height, width), above=0) for part in parts])
+    notes = [paragraph(note, body.shape[1]) for note in (title, *_notes(dataset, task))]
+    return np.asarray(np.vstack([*notes, legend(task, body.shape[1]), body]), np.uint8)
+
+
+def ends(ranking: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The ten worst, worst first, and the ten best, best first, of `ranking`; none twice."""
+    count = min(ENDS, (len(ranking) + 1) // 2)
+    return list(ranking[:count]), list(ranking[count:][::-1][:ENDS])
+
+
+def legend(task: Task, width: int) -> Image:
+    """A white strip with the name of each class beside its colour."""
+    row, rows, x = np.full((LINE, width, 3), 255, np.uint8), [], MARGIN
+    for c in task.classes:
+        name = c.name if c.alpha else f"{c.name} (not tinted)"
+        needed = LINE + width_of(name) + 3 * MARGIN
+        if x > MARGIN and x + needed > width:
+            rows.append(row)
+            row, x = np.full((LINE, width, 3), 255, np.uint8), MARGIN
+        box = (x, 4), (x + LINE - 8, LINE - 4)
+        colour = c.colour if c.alpha else (255, 255, 255)
+        cv2.rectangle(row, *box, colour, cv2.FILLED)
+        cv2.rectangle(row, *box, (128, 128, 128), 1)
+        write(row, name, x + LINE, 0)
+        x += needed
+    return np.vstack([*rows, row])
+
+
+def _notes(dataset: Dataset, task: Task) -> list[str]:
+    """How truth that does not name one class is drawn."""
+    notes = []
+    for row in np.asarray(dataset.TARGETS):
+        names = [task.class_names[k] for k in np.flatnonzero(row)]
+        if len(names) == len(row):
+            notes.append("darkened is unknown")
+        elif len(names) > 1:
+            notes.append(f"{names[0]} stands for {' or '.join(names)}")
+    if dataset.SOFT_CLASS is not None:
+        notes.append(f"{task.class_names[dataset.SOFT_CLASS]} is where a teacher sees it")
+    return [f"In the truth: {'; '.join(dict.fromkeys(notes))}."] if notes else []
+
+
+def _cell(dataset: Dataset) -> Size:
+    """A cell of the first image's shape, within bounds."""
+    height, width = dataset[0].image.shape[:2] if len(dataset) else (HEIGHT, WIDTHS[0])
+    return HEIGHT, int(np.clip(round(HEIGHT * width / height), *WIDTHS))
+
+
+def _padded(picture: Image, size: Size, above: int | None = None) -> Image:
+    """`picture` on a white ground of `size`, in the middle, or with `above` rows over it."""
+    rows, columns = size[0] - picture.shape[0], size[1] - picture.shape[1]
+    top, left = rows // 2 if above is None else above, columns // 2
+    sides = ((top, rows - top), (left, columns - left), (0, 0))
+    return np.pad(picture, sides, constant_values=255)

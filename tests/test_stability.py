@@ -1,0 +1,73 @@
+"""Temporal consistency, on labels that move as the picture does and on labels that do not."""
+
+from __future__ import annotations
+
+import runpy
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clips import make_clip
+from lanes import segmenter
+from lanes.colour import default_colour, from_bgr
+from lanes.stability import moved, stability
+from lanes.types import Frame
+
+SIZE = (64, 96)
+SCRIPT = Path(__file__).parents[1] / "scripts" / "stability.py"
+
+
+def frames_of(images):
+    colour = default_colour(SIZE[0])
+    for index, image in enumerate(images):
+        yield Frame(from_bgr(image, colour), colour, index, index, Fraction(1, 25))
+
+
+def textured(shift, grey=120):
+    """A picture of class 1 with a bright square (class 2) at `shift`, textured for the flow."""
+    random = np.random.default_rng(0)
+    image = random.integers(grey - 20, grey + 20, (SIZE[0], 200, 3)).astype(np.uint8)
+    image[20:44, 60:90] += 100
+    return np.ascontiguousarray(image[:, 40 - shift : 40 - shift + SIZE[1]])
+
+
+@pytest.fixture
+def model(model_folder):
+    with segmenter.load(str(model_folder), "onnxruntime") as loaded:
+        yield loaded
+
+
+def test_labels_are_taken_from_where_the_flow_points():
+    labels = np.array([[0, 1, 2, 3]], np.uint8)
+    flow = np.zeros((1, 4, 2), np.float32)
+    flow[..., 0] = 1  # what is here now was one pixel to the right
+    np.testing.assert_array_equal(moved(labels, flow), [[1, 2, 3, 255]])
+
+
+def test_labels_that_move_with_the_picture_are_steady(model):
+    found = stability(frames_of([textured(shift) for shift in range(0, 24, 4)]), model)
+    assert found["drivable"] > 0.97
+    assert found["lane line"] > 0.9
+    assert np.isnan(found["background"])
+
+
+def test_labels_that_flicker_are_not(model):
+    steady = frames_of([textured(0)] * 4)
+    # The whole ground changes its class from frame to frame, and back.
+    flickering = frames_of([textured(0, grey) for grey in (120, 70, 120, 70)])
+    assert stability(steady, model)["drivable"] == 1.0
+    assert stability(flickering, model)["drivable"] < 0.1
+
+
+def test_the_script_prints_a_row_for_each_clip(model_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    main = runpy.run_path(str(SCRIPT))["main"]
+    clips = [str(make_clip(tmp_path / f"{name}.mp4", frames=3)) for name in "ab"]
+    assert main([*clips, "--model", str(model_folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "a.mp4" in printed
+    assert "b.mp4" in printed
+    assert main(["nowhere.mp4", "--model", str(model_folder)]) == 2
+    assert "nowhere.mp4" in capsys.readouterr().err
