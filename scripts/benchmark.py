@@ -1,4 +1,4 @@
-"""Time the video pipeline: each stage alone and the whole, interleaved, medians."""
+"""Time the video pipeline (each stage alone and the whole), or models alone; in turns, medians."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from lanes import segmenter
 from lanes.assets import DEFAULT_MODEL
-from lanes.benchmark import VideoBenchmark, benchmark_video
+from lanes.benchmark import ModelBenchmark, VideoBenchmark, benchmark_models, benchmark_video
 from lanes.demo import demo_files
 from lanes.errors import LanesError
 
@@ -28,8 +28,16 @@ def main(argv: list[str] | None = None) -> int:
     video.add_argument("--precision", default="auto")
     video.add_argument("--rounds", type=int, default=5)
     video.add_argument("--json", type=Path, help="write the figures to this file")
+    models = what.add_parser("models", help="one image through each model, in turns")
+    models.add_argument("names", nargs="+", metavar="MODEL", help="a model's name, or its folder")
+    models.add_argument("--backend", default="auto")
+    models.add_argument("--precision", default="auto")
+    models.add_argument("--rounds", type=int, default=100)
     given = options.parse_args(argv)
     try:
+        if given.what == "models":
+            show_models(benchmark_models(given.names, given.backend, given.precision, given.rounds))
+            return 0
         clip = demo_files()[0] if given.input == "demo" else Path(given.input)
         with segmenter.load(given.model, given.backend, given.precision) as loaded:
             figures = benchmark_video(clip, loaded, given.rounds)
@@ -40,6 +48,16 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     show(figures)
     return 0
+
+
+def show_models(found: list[ModelBenchmark]) -> None:
+    """Print the table of models."""
+    table = Table("model", "backend", "p50 ms", "p95 ms", "peak memory MB")
+    for one in found:
+        engine = f"{one.backend} {one.precision}"
+        times = (f"{one.p50 * 1e3:.2f}", f"{one.p95 * 1e3:.2f}")
+        table.add_row(one.model, engine, *times, f"{one.memory / 1e6:.0f}")
+    Console().print(table)
 
 
 def show(figures: VideoBenchmark) -> None:
