@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -133,6 +134,9 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
     """The card of a checkpoint: its data sets with their terms, every number of the run."""
     config = checkpoint.config
     uses = tuple(_use(data) for data in checkpoint.data)
+    if config.pretrained:
+        what, terms = cast(Any, network.model).encoder.PRETRAINED
+        uses = (*uses, DataUse("imagenet", what, terms))
     return ModelCard(
         name=name,
         task=config.task,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -60,6 +62,9 @@ def checkpoint():
         metrics={"synthetic drivable iou": 0.51239, "synthetic lane line iou": float("nan")},
         run={"skipped": 1, "seconds": 90.0, "best": 0.5, "precision": "32-true"},
     )
+
+
+check_frames = export.check_frames
 
 
 @pytest.fixture(autouse=True)
@@ -221,3 +226,32 @@ def test_the_network_names_no_path_of_the_machine_that_wrote_it(exported):
     content = (exported / "model.onnx").read_bytes()
     assert str(Path(export.__file__).parent).encode() not in content
     assert b"stack_trace" not in content
+
+
+@pytest.mark.parametrize("model", ["fcn_efficientnet_lite0", "fcn", "segnet"])
+def test_the_card_names_what_the_encoder_began_with(checkpoint, model):
+    options = {} if model == "fcn_efficientnet_lite0" else {"width": 0.05}
+    config = replace(checkpoint.config, model=model, model_options=options, pretrained=True)
+    network = checkpoints.build(config).eval()
+    found = export.card_of(replace(checkpoint, config=config), "tiny", network, "train it")
+    assert found.data[-1].name == "imagenet"
+    assert "ImageNet" in found.data[-1].what
+    assert found.data[-1].terms in found.terms
+    assert found.gflop > 0
+
+
+def test_labels_are_compared_on_frames_of_the_task(checkpoint, tmp_path):
+    drawn = check_frames(checkpoint)
+    assert len(drawn) == export.CHECK_FRAMES
+    assert drawn[0].shape[0] > SIZE[0]  # of the synthetic roads, which need no files
+    for split in ("train", "val"):
+        for number in range(3):
+            for folder in ("images", "labels"):
+                path = tmp_path / split / folder / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), np.zeros((20, 30) if folder == "labels" else (20, 30, 3)))
+    config = replace(checkpoint.config, task="road_scene")
+    here = check_frames(replace(checkpoint, config=config, data={"camvid": str(tmp_path)}))
+    assert [frame.shape for frame in here] == [(20, 30, 3)] * 3
+    gone = check_frames(replace(checkpoint, config=config, data={"camvid": "/nowhere"}))
+    assert [frame.shape for frame in gone] == [(*SIZE, 3)] * export.CHECK_FRAMES

