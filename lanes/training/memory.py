@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep what is freed; returns whether it did (elsewhere nothing happens).
 
     A training step frees and takes the same gigabytes anew. By default large blocks go back to the
-    system, which must clear each page again. On a virtual machine, whose host takes free pages away,
-    a step of 0.9 s took 5 to 9 s (EfficientNet-Lite0, 8 images of 640x352, 2 cores).
+    system, which must clear each page again. On a virtual machine, whose host takes free pages
+    away, a step of 0.9 s took 5 to 9 s (EfficientNet-Lite0, 8 images of 640x352, 2 cores).
     """
     if not sys.platform.startswith("linux"):
         return False
