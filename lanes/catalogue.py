@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -75,7 +74,8 @@ def show_model(name: str) -> int:
     elif name in plugins.names("models"):
         architecture, classes, size, options = name, CLASSES, SIZE, {}
     else:
-        raise UnknownName(_unknown(name))
+        known = [*assets.model_names(), *plugins.names("models")]
+        raise UnknownName(plugins.unknown("lanes models", name, known))
     if not plugins.installed(TRAINING_LIBRARY):
         missing = plugins.missing(f"the layers of {name}", TRAINING_LIBRARY)
         if name in plugins.names("models"):
@@ -84,14 +84,6 @@ def show_model(name: str) -> int:
         return 0
     _print_layers(console, architecture, classes, size, options)
     return 0
-
-
-def _unknown(name: str) -> str:
-    known = [*assets.model_names(), *plugins.names("models")]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    models, architectures = ", ".join(assets.model_names()), ", ".join(plugins.names("models"))
-    return f"no model {name!r}: there are {models}; and the architectures {architectures}{hint}"
 
 
 def _size_of(card: ModelCard) -> tuple[str, str, str]:
