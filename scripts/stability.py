@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
             with segmenter.load(name, given.backend, given.precision) as model:
                 for clip in given.clips:
                     with VideoSource(clip) as source:
-                        rows.append((model.card.name, clip.name, stability(source, model)))
+                        rows.append((name, clip.name, stability(source, model)))
     except LanesError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -36,7 +38,7 @@ def test_weights_and_architectures_are_listed(run):
 
 def test_an_architecture_names_the_weights_that_come_along(run, tmp_path):
     found = card.read(tmp_path / "known")
-    card.dataclasses.replace(found, architecture="fcn_lite").write(tmp_path / "known")
+    replace(found, architecture="fcn_lite").write(tmp_path / "known")
     (row,) = [line for line in run().output.splitlines() if "fcn_lite " in line and "0.69" in line]
     assert "known" in row
 
@@ -64,7 +66,7 @@ def test_a_model_is_shown_with_its_card(run, tmp_path):
     found = card.read(tmp_path / "known")
     options = {"config": {"model_options": {"decoder": [16, 8]}}}
     changed = {"architecture": "fcn_lite", "training": options, "metrics": {"val: x iou": 0.5}}
-    card.dataclasses.replace(found, **changed).write(tmp_path / "known")
+    replace(found, **changed).write(tmp_path / "known")
     done = run("show", "known")
     assert done.exit_code == 0, done.output
     assert "0.500" in done.output
