@@ -21,7 +21,7 @@ SOFT_CLASS = None
 TERMS = "none: drawn by lanes itself"
 NEEDS_NO_FILES = True
 SIZE = (360, 640)
-SPLITS = {"train": (0, 400), "choose": (1_000_000, 50), "val": (2_000_000, 100)}
+SPLITS = {"train": (0, 1200), "choose": (1_000_000, 50), "val": (2_000_000, 100)}
 """First seed and number of frames of each split."""
 
 
@@ -55,7 +55,7 @@ class Synthetic:
 
 
 def open(root: str | Path, split: str, count: int | None = None) -> Synthetic:
-    """Open a split of `count` frames (train 400, choose 50, val 100); `root` is not used.
+    """Open a split of `count` frames (train 1200, choose 50, val 100); `root` is not used.
 
     Raises:
         UnknownName: There is no such split.
