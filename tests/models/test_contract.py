@@ -23,9 +23,10 @@ SMALL = {
 VARIANTS = (
     ("segnet_lite", {"upsample": "bed_of_nails"}),
     ("segnet_lite", {"upsample": "transposed"}),
+    ("fcn_efficientnet_lite0", {"finest": 8}),
 )
 CASES = {name: (name, SMALL.get(name, {})) for name in plugins.names("models")} | {
-    f"{name} {' '.join(options.values())}": (name, SMALL.get(name, {}) | options)
+    f"{name} {' '.join(map(str, options.values()))}": (name, SMALL.get(name, {}) | options)
     for name, options in VARIANTS
 }
 CLASSES = 3

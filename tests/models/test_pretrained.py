@@ -62,6 +62,7 @@ def test_every_tensor_of_the_encoder_is_taken(package):
 def test_features_come_at_their_strides():
     features = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 96))
     assert [tuple(f.shape[1:]) for f in features] == [
+        (16, 32, 48),
         (24, 16, 24),
         (40, 8, 12),
         (112, 4, 6),
