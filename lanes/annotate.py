@@ -1,7 +1,8 @@
 """The main job: one input in, its video back with the labels drawn on it, and what else was asked.
 
 Three threads overlap, with bounded queues between them: decoding; resizing and inference; drawing
-and encoding. Memory does not grow with the clip.
+and encoding. Memory does not grow with the clip: a dozen frames are held at a time (4 wait in each
+queue, one is in each hand, the engine has its `depth`), 3 MB each at 1920x1080.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ import numpy as np
 from lanes import hud, metrics
 from lanes.errors import BadInput, BadOutput
 from lanes.outputs import JsonLines, MaskFolder, StillSink, default_output, is_still
-from lanes.overlay import ALPHA, overlay
-from lanes.pipeline import Background, prefetch, segment, timed
+from lanes.overlay import ALPHA, draw_labels
+from lanes.pipeline import Background, check_infer_every, prefetch, segment, timed
 from lanes.resize import resize_labels
 from lanes.segmenter import Segmenter
 from lanes.stats import LatencyMeter, RateMeter
+from lanes.threads import Threads, opencv_threads, share, usable_cores
 from lanes.truth import Truth, open_truth
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, Source, VideoSink, open_source
 from lanes.video.opening import is_url
 
-STAGES = ("decode", "resize", "infer", "overlay", "encode")
+STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 IOU_FRAMES = 30
 """The HUD's IoU is pooled over the last so many frames."""
 CHANGE_EVERY = 10
@@ -40,7 +42,7 @@ CHANGE_EVERY = 10
 
 @dataclass(frozen=True)
 class Options:
-    """What to do with an input; see `lanes-video --help`."""
+    """What to do with an input; see `lanes-video --help`. `threads` None shares out the cores."""
 
     output: Path | None = None
     labels: Path | None = None
@@ -54,14 +56,20 @@ class Options:
     hud: bool = True
     overwrite: bool = False
     quality: Quality = "fast"
+    infer_every: int = 1
+    threads: Threads | None = None
 
 
 @dataclass
 class Summary:
-    """What came of an input. `iou` is by class name, pooled over all frames with truth."""
+    """What came of an input. `iou` is by class name, pooled over all frames with truth.
+
+    `inferred` of the `frames` were labelled by the network, the others' labels were carried.
+    """
 
     output: Path = Path()
     frames: int = 0
+    inferred: int = 0
     began: float = 0.0
     seconds: float = 0.0
     media_seconds: float = 0.0
@@ -131,14 +139,18 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass frame after frame through the stages."""
-    source = stack.enter_context(open_source(given, options.start, options.end, options.max_frames))
+    hard = options.quality != "fast"
+    threads = options.threads or share(usable_cores(), hard)
+    stack.enter_context(opencv_threads(threads.opencv))
+    cut = (options.start, options.end, options.max_frames)
+    source = stack.enter_context(open_source(given, *cut, threads=threads.decode))
     stack.callback(summary.take_losses, source)
     truth = None
     if options.labels:
-        whole = options.start is None and options.end is None and options.max_frames is None
+        whole = cut == (None, None, None)
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
     summary.output = output_path(given, source, options)
-    sink = _sink(given, source, summary.output, options)
+    sink = _sink(given, source, summary.output, options, threads.encode)
     stack.enter_context(sink)
     writer = _Writer(segmenter.task, options, source, sink, truth, summary, stack)
     summary.began = time.perf_counter()
@@ -147,7 +159,7 @@ def _run(
     frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
     # Closed before the source is: its thread must not read from a source that is gone.
     frames = stack.enter_context(closing(frames))
-    for result in segment(frames, segmenter):
+    for result in segment(frames, segmenter, options.infer_every):
         background.put(result)
         progress(summary, source.frames)
         if show and (newest := writer.take_newest()) and show(newest):
@@ -162,7 +174,9 @@ def output_path(given: str, source: Source, options: Options) -> Path:
     return options.output / default.name if options.output.is_dir() else options.output
 
 
-def _sink(given: str, source: Source, output: Path, options: Options) -> VideoSink | StillSink:
+def _sink(
+    given: str, source: Source, output: Path, options: Options, threads: int
+) -> VideoSink | StillSink:
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
     file = not is_url(given) and Path(given).expanduser().is_file()
@@ -174,6 +188,7 @@ def _sink(given: str, source: Source, output: Path, options: Options) -> VideoSi
         quality=options.quality,
         overwrite=options.overwrite,
         audio_from=given if file else None,
+        threads=threads,
     )
 
 
@@ -222,23 +237,24 @@ class _Writer:
         iou = self._score(result, number) if self.truth else None
         self.summary.meter.tick()
         began = time.perf_counter()
-        drawn = overlay(frame, result.labels, self.task, self.options.alpha)
+        # In place: the network has seen the frame, and nobody else needs it as it was.
+        draw_labels(frame, result.labels, self.task, self.options.alpha)
         if self.options.hud and not isinstance(self.sink, StillSink):
-            hud.draw(drawn, self._hud_lines(result))
+            hud.draw(frame, self._hud_lines(result))
         drawn_at = time.perf_counter()
-        self.sink.write(drawn)
+        self.sink.write(frame)
         seconds = {
             **result.seconds,
             "overlay": drawn_at - began,
             "encode": time.perf_counter() - drawn_at,
         }
-        self._note(frame, seconds)
+        self._note(result, seconds)
         if self.masks:
             name = frame.name or f"{number:06d}"
             self.masks.write(name, resize_labels(result.labels, frame.size))
         if self.json:
             self.json.write(self._record(result, number, iou, seconds))
-        self.newest = drawn
+        self.newest = frame
 
     def take_newest(self) -> Frame | None:
         """The newest drawn frame, once."""
@@ -268,9 +284,14 @@ class _Writer:
 
     def _hud_lines(self, result: Result) -> list[str]:
         if self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2:
-            infer = self.summary.stages["infer"].percentile(50) * 1e3
-            milliseconds = result.seconds["infer"] * 1e3 if math.isnan(infer) else infer
-            self.lines = [f"{self.summary.rate:.1f} FPS   inference {milliseconds:.1f} ms"]
+            infer = self.summary.stages["infer"].percentile(50)
+            # The first frame is always inferred.
+            seconds = result.seconds["infer"] if math.isnan(infer) else infer
+            every = self.options.infer_every
+            self.lines = [
+                f"{self.summary.rate:.1f} FPS   inference {seconds * 1e3:.1f} ms"
+                + (f", 1 frame in {every}" if every > 1 else "")
+            ]
             if self.recent:
                 recent = self._by_name(np.sum(self.recent, axis=0))
                 drawn = [c.name for c in self.task.classes if c.alpha > 0]
@@ -278,10 +299,11 @@ class _Writer:
                 self.lines.append("IoU  " + "   ".join(told))
         return self.lines
 
-    def _note(self, frame: Frame, seconds: dict[str, float]) -> None:
+    def _note(self, result: Result, seconds: dict[str, float]) -> None:
         self.summary.frames += 1
-        first = self.times[0] if self.times else frame.seconds
-        self.times = (first, frame.seconds)
+        self.summary.inferred += result.inferred
+        now = result.frame.seconds
+        self.times = (self.times[0] if self.times else now, now)
         for stage, taken in seconds.items():
             self.summary.stages[stage].add(taken)
 
@@ -293,6 +315,7 @@ class _Writer:
         record: dict[str, Any] = {
             "index": number,
             "time": round(result.frame.seconds, 6),
+            "inferred": result.inferred,
             "shares": {
                 name: round(float(share), 6)
                 for name, share in zip(self.task.class_names, shares, strict=True)
@@ -312,6 +335,7 @@ def check_options(inputs: list[str], options: Options) -> None:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
     if options.seconds is not None and options.seconds <= 0:
         raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
+    check_infer_every(options.infer_every)
     if len(inputs) > 1:
         for name in ("labels", "masks", "json"):
             if getattr(options, name):

@@ -13,6 +13,8 @@ from lanes.resize import Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"
+FP16_ONNX = "model.fp16.onnx"
+INT8_ONNX = "model.int8.onnx"
 CURE = "export the checkpoint again with scripts/export.py"
 LARGEST = 1 << 14
 """Pixels of a side; more is a mistake, and would not fit in memory."""

@@ -1,4 +1,4 @@
-"""The commands: `lanes video | models`, and `lanes-video` as a short name for the first."""
+"""The commands: `lanes video | models | benchmark | doctor`; `lanes-video` is `lanes video`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 
 from lanes.errors import INTERRUPTED, WRONG_INPUT, LanesError
@@ -22,6 +23,22 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
+
+
+class _ModelsUnlessNamed(typer.core.TyperGroup):
+    """A group whose command `models` need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = (*self.commands, "--help")
+        return super().parse_args(ctx, args if args and args[0] in known else ["models", *args])
+
+
+benchmark_app = typer.Typer(
+    cls=_ModelsUnlessNamed,
+    help="Times models in every backend, or a video in every stage. `lanes benchmark MODEL...` is "
+    "short for `lanes benchmark models MODEL...`, whose --help tells the options.",
+)
+app.add_typer(benchmark_app, name="benchmark")
 
 
 class Quality(StrEnum):
@@ -51,8 +68,22 @@ def video(
     model: Annotated[
         str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
     ] = "lanes-fcn-lite",
-    backend: Annotated[str, typer.Option(help="auto, openvino or onnxruntime.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    ] = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="Truth: a folder of label images or a label video; gives IoU per class."),
@@ -74,6 +105,13 @@ def video(
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds (cameras and streams).")
     ] = None,
+    infer_every: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Run the network on every Nth frame; optical flow carries its labels between.",
+        ),
+    ] = 1,
     alpha: Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")] = 0.5,
     hud: Annotated[bool, typer.Option("--hud/--no-hud", help="Write FPS, ms and IoU.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
@@ -93,13 +131,18 @@ def video(
         end=end,
         max_frames=max_frames,
         seconds=seconds,
+        infer_every=infer_every,
         alpha=alpha,
         hud=hud,
         overwrite=overwrite,
         quality=quality.value,
     )
     raise typer.Exit(
-        _guarded(lambda: run_video(inputs, model, backend, precision, options, show, quiet))
+        _guarded(
+            lambda: run_video(
+                inputs, model, backend, precision, options, show, quiet, device, threads
+            )
+        )
     )
 
 
@@ -120,6 +163,142 @@ def models_show(
     from lanes.catalogue import show_model
 
     raise typer.Exit(_guarded(lambda: show_model(name)))
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@benchmark_app.command("models")
+def benchmark_models(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL", help="Models that come along, or model folders; default: all."
+        ),
+    ] = None,
+    backends: Annotated[
+        str, typer.Option(help="Such as openvino,torch; default: all that load here.")
+    ] = "",
+    precisions: Annotated[
+        str, typer.Option(help="Such as fp32,bf16; default: all of each backend.")
+    ] = "",
+    device: Annotated[str | None, typer.Option(help="cpu, gpu, cuda, ...")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of the processor; default: all.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROOT", help="Score on this data set, too; may be given repeatedly."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
+    onnx: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Any other network, on random input, beside the models that are named; its own "
+            "preparation and what makes labels of its output are not timed.",
+        ),
+    ] = None,
+    shape: Annotated[
+        str, typer.Option(help="Of that network's input, if its file leaves it open: 1,3,360,640.")
+    ] = "",
+    rounds: Annotated[int, typer.Option(help="Turns of each, of about 1.5 s.")] = 10,
+    start: Annotated[
+        bool, typer.Option("--start", help="Time whole processes to their first labels, too.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="File for all figures.")] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(help="PNG to draw: accuracy against latency, or latencies without --data."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Time models in backends at precisions: latency, throughput, memory, agreement, accuracy.
+
+    Exit code 1 if a configuration failed, 2 if nothing could be timed.
+    """
+
+    def run() -> int:
+        from lanes.benchmark.command import run_models
+        from lanes.benchmark.plan import Wish
+
+        wish = Wish(
+            models=models or (),
+            networks=onnx or (),
+            shape=shape,
+            backends=_list(backends),
+            precisions=_list(precisions),
+            device=device,
+            threads=threads,
+            data=data or (),
+            split=split,
+        )
+        return run_models(wish, rounds, start, json, chart, overwrite)
+
+    raise typer.Exit(_guarded(run))
+
+
+@benchmark_app.command("video")
+def benchmark_video(
+    clip: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or 'demo'.")],
+    model: Annotated[str, typer.Option(help="As for lanes video.")] = "lanes-fcn-lite",
+    backend: Annotated[str, typer.Option(help="As for lanes video.")] = "auto",
+    precision: Annotated[str, typer.Option(help="As for lanes video.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="As for lanes video.")] = None,
+    threads: Annotated[int | None, typer.Option(help="As for lanes video.")] = None,
+    hint: Annotated[
+        str | None, typer.Option(help="latency or throughput; default: as lanes video for files.")
+    ] = None,
+    quality: Annotated[Quality, typer.Option(help="Encoder effort.")] = Quality.fast,
+    max_frames: Annotated[int | None, typer.Option(help="Only the first so many frames.")] = None,
+    rounds: Annotated[int, typer.Option(help="Runs of each stage, and of all together.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="File for all figures.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Time each stage of a video alone, all of them overlapped, and what bounds that."""
+
+    def run() -> int:
+        from lanes.benchmark.command import run_video
+        from lanes.benchmark.video import VideoWish
+        from lanes.commands import FILES_HINT
+
+        wish = VideoWish(
+            clip=clip,
+            model=model,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+            hint=hint or FILES_HINT,
+            quality=quality.value,
+            max_frames=max_frames,
+        )
+        return run_video(wish, rounds, json, overwrite)
+
+    raise typer.Exit(_guarded(run))
+
+
+@app.command()
+def doctor(
+    gpu: Annotated[
+        bool,
+        typer.Option("--gpu", help="Check the TensorRT backend on this machine's GPU instead."),
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="File for all that was found.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Look at what is installed, what works, and what is chosen and why.
+
+    Exit code 0 if lanes works here, 1 if there are problems, each of them told with its cure.
+    """
+
+    def run() -> int:
+        from lanes.doctor.command import run_doctor, run_gpu
+
+        return run_gpu(json, overwrite) if gpu else run_doctor(json, overwrite)
+
+    raise typer.Exit(_guarded(run))
 
 
 def _guarded(command: Callable[[], int]) -> int:

@@ -68,6 +68,11 @@ def to_bgr(planes: Planes, colour: YuvColour) -> NDArray[np.uint8]:
     return bgr
 
 
+def to_bgr_444(planes: Planes, colour: YuvColour) -> NDArray[np.uint8]:
+    """The picture as BGR (H, W, 3) where U and V have been brought to the size of Y."""
+    return np.asarray(cv2.transform(cv2.merge(planes), _from_yuv(colour)), np.uint8)
+
+
 def from_bgr(bgr: NDArray[np.uint8], colour: YuvColour) -> Planes:
     """BGR (H, W, 3) as planes; each U and V is made of the mean of its 2x2 pixels."""
     height, width = bgr.shape[:2]

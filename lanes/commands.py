@@ -14,15 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lanes import segmenter
+from lanes import backends, segmenter
 from lanes.annotate import Options, Show, Summary, annotate, check_options
-from lanes.demo import demo_files
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
 from lanes.segmenter import Segmenter
 from lanes.types import Frame
+from lanes.video.opening import is_url
 
 DEMO = "demo"
 WINDOW = "lanes"
+FILES_HINT = backends.LATENCY
+"""What engines divide the cores for where every frame is waited for."""
 
 
 def run_video(
@@ -33,6 +35,8 @@ def run_video(
     options: Options,
     show: bool,
     quiet: bool,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> int:
     """Annotate each of `inputs` and print what came of it; returns the exit code.
 
@@ -42,7 +46,8 @@ def run_video(
     check_options(inputs, options)
     window = _window() if show else None
     code = 0
-    with segmenter.load(model, backend, precision) as loaded:
+    hint = backends.LATENCY if any(map(_is_live, inputs)) else FILES_HINT
+    with segmenter.load(model, backend, precision, device, threads, hint) as loaded:
         for given in inputs:
             try:
                 summary = _annotate_one(given, loaded, options, window, console)
@@ -61,10 +66,17 @@ def run_video(
     return code
 
 
+def _is_live(given: str) -> bool:
+    """Whether an input is a camera or a stream, of which the newest frame counts."""
+    return is_url(given) or given.removeprefix("/dev/video").isdigit()
+
+
 def _annotate_one(
     given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
 ) -> Summary:
     if given == DEMO:
+        from lanes.demo import demo_files  # which draws: not needed for any other input
+
         with _progress(console, "rendering the demo, once") as tick:
             clip, labels = demo_files(lambda done, total: tick(done, total, ""))
         given, options = str(clip), demo_options(options)
@@ -115,8 +127,10 @@ def _progress(console: Console, name: str) -> Iterator[Callable[[int, int | None
 
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
     backend = loaded.backend
+    carried = summary.frames - summary.inferred
+    told = f" ({summary.inferred} inferred, {carried} carried by optical flow)" if carried else ""
     console.print(
-        f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s, "
+        f"{summary.output}: {summary.frames} frames{told} in {summary.seconds:.1f} s, "
         f"[bold]{summary.fps:.1f} FPS[/] ({summary.media_seconds / summary.seconds:.2f} x real "
         f"time), {loaded.card.name} on {backend.name} {backend.precision}",
         soft_wrap=True,

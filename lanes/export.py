@@ -1,5 +1,6 @@
 """Checkpoint -> model folder: `model.onnx` (uint8 images in, uint8 labels out) and `card.json`.
 
+`model.fp16.onnx` beside it is the same network typed in half, for GPUs (`lanes.half`).
 Normalisation and argmax live inside the graph, so no runtime can disagree with training. After
 writing, the file itself is run in every installed backend and compared with the checkpoint: an
 export that merely runs is not yet right.
@@ -12,7 +13,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from lanes import backends, plugins, tasks
+from lanes import backends, half_accuracy, plugins, tasks
 from lanes.backends import PREFERENCE
 from lanes.card import CARD, ONNX, DataUse, ModelCard
 from lanes.errors import BackendError, BadDataset, BadOutput, MissingDependency
@@ -59,13 +60,16 @@ class Deployed(nn.Module):
         return labels.float().to(torch.uint8)
 
 
-def export(checkpoint: Checkpoint, folder: Path, command: str) -> ModelCard:
+def export(
+    checkpoint: Checkpoint, folder: Path, command: str, keep: Collection[str] = ()
+) -> ModelCard:
     """Write the model folder of `checkpoint`; an existing folder is replaced once all is right.
 
-    Returns the card.
+    The nodes `keep` stay in fp32 in the network in half. Returns the card.
 
     Raises:
-        BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`.
+        BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`, or the
+            network in half gives too many other labels.
         BadOutput: `folder` is something else than a model folder, or cannot be written.
     """
     # Absolute, so that "." and "x/.." have a name too.
@@ -75,7 +79,9 @@ def export(checkpoint: Checkpoint, folder: Path, command: str) -> ModelCard:
         write_onnx(network, checkpoint.config.size, part / ONNX)
         card = card_of(checkpoint, folder.name, network, command)
         card.write(part)
-        compare(part, checkpoint, check_frames(checkpoint))
+        frames = check_frames(checkpoint)
+        compare(part, checkpoint, frames)
+        half_accuracy.write(part, [resize_image(f, card.resize)[None] for f in frames], keep)
     return card
 
 

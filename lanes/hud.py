@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lanes.types import Frame
+from lanes.types import Frame, Size
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DARKEN = 0.35
 LINES_A_PICTURE = 26
 """A line of text is this part of the picture's height: legible at 360 rows, modest at 2160."""
+NEUTRAL = 128
+"""The value of U and V that has no colour."""
 
 
 def draw(frame: Frame, lines: Sequence[str]) -> None:
     """Write `lines` into the upper left corner of `frame`, in place; ASCII only."""
-    height, width = frame.size
+    if min(frame.size) < 2:
+        return
+    kept, added = _rendered(tuple(lines), frame.size, frame.colour.full_range)
+    bottom, right = kept.shape
+    luma, *chroma = frame.planes
+    patch = luma[:bottom, :right]
+    cv2.multiply(patch, kept, dst=patch, scale=1 / 255)
+    cv2.add(patch, added, dst=patch)
+    for plane in chroma:
+        patch = plane[: bottom // 2, : right // 2]
+        cv2.convertScaleAbs(patch, dst=patch, alpha=DARKEN, beta=NEUTRAL * (1 - DARKEN))
+    frame.drawn_on()
+
+
+@lru_cache(maxsize=4)
+def _rendered(
+    lines: tuple[str, ...], size: Size, full_range: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What the patch keeps of the luma (0..255) and what is added: text is drawn when it changes.
+
+    Both (h, w) with h and w even, so that luma and chroma cover the same patch.
+    """
+    height, width = size
     step = max(height // LINES_A_PICTURE, 12)
     scale, thickness = step / 32, max(round(step / 18), 1)
     widest = max((cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines), default=0)
-    # Even bounds, so that luma and chroma cover the same patch.
     bottom = min(height, int(step * (len(lines) + 0.9))) // 2 * 2
     right = min(width, int(widest + 1.6 * step)) // 2 * 2
-    low, neutral = (0, 128) if frame.colour.full_range else (16, 128)
-    luma, *chroma = frame.planes
-    _fade(luma[:bottom, :right], low)
-    for plane in chroma:
-        _fade(plane[: bottom // 2, : right // 2], neutral)
-    white = 255 if frame.colour.full_range else 235
+    text = np.zeros((bottom, right), np.uint8)
     for number, line in enumerate(lines):
         origin = (int(step * 0.8), int(step * (number + 1.15)))
-        cv2.putText(luma, line, origin, FONT, scale, white, thickness, cv2.LINE_AA)
+        cv2.putText(text, line, origin, FONT, scale, 255, thickness, cv2.LINE_AA)
+    black, white = (0, 255) if full_range else (16, 235)
+    opacity = text / 255
+    added = opacity * white + (1 - opacity) * black * (1 - DARKEN)
+    return _rounded(255 * DARKEN * (1 - opacity)), _rounded(added)
 
 
-def _fade(patch: np.typing.NDArray[np.uint8], towards: int) -> None:
-    """Move `patch` towards a value, in place."""
-    cv2.addWeighted(patch, DARKEN, np.full_like(patch, towards), 1 - DARKEN, 0, dst=patch)
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.rint(values).astype(np.uint8)

@@ -2,21 +2,22 @@
 
 Each class's mask is enlarged linearly and serves as its opacity, so that edges are smooth at full
 resolution. Opacity and opacity x colour are made at the labels' size and then enlarged: enlarging
-is linear, so the result is the same, in two resizings a plane whatever the number of classes.
+is linear, so the result is the same, whatever the number of classes. Only the part of the picture
+that has labels is touched.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.colour import empty_planes, yuv_of
-from lanes.types import Frame, Image, LabelMap, Size, Task
+from lanes.colour import yuv_of
+from lanes.types import Frame, Image, LabelMap, Task
 
 ALPHA = 0.5
 Plane = NDArray[np.uint8]
@@ -27,66 +28,89 @@ def overlay(frame: Frame, labels: LabelMap, task: Task, alpha: float = ALPHA) ->
 
     `alpha` 0..1 is the opacity; a class's own `alpha` scales it.
     """
-    colours = [yuv_of(c.colour, frame.colour) for c in task.classes]
-    opacity = _opacity(task, alpha)
-    planes = empty_planes(frame.size)
-    for channel, (drawn, plane) in enumerate(zip(planes, frame.planes, strict=True)):
-        np.copyto(drawn, plane)
-        _blend(drawn, labels, opacity, [colour[channel] for colour in colours])
-    return replace(frame, planes=planes)
+    y, u, v = (plane.copy() for plane in frame.planes)
+    copy = replace(frame, planes=(y, u, v))
+    draw_labels(copy, labels, task, alpha)
+    return copy
+
+
+def draw_labels(frame: Frame, labels: LabelMap, task: Task, alpha: float = ALPHA) -> None:
+    """Draw `labels` over `frame` as `overlay` does, but in place, on its planes."""
+    drawn = _Drawn.of(labels, task, alpha)
+    if drawn is None:
+        return
+    colours = np.array([yuv_of(c.colour, frame.colour) for c in task.classes])
+    luma, *chroma = frame.planes
+    drawn.blend([luma], colours[:, :1])
+    drawn.blend(chroma, colours[:, 1:])
+    frame.drawn_on()
 
 
 def overlay_bgr(image: Image, labels: LabelMap, task: Task, alpha: float = ALPHA) -> Image:
     """A copy of `image` (H, W, 3) with `labels` (any size) drawn over it."""
-    opacity = _opacity(task, alpha)
+    drawn = _Drawn.of(labels, task, alpha)
+    if drawn is None:
+        return image.copy()
     planes = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
-    for channel, plane in enumerate(planes):
-        _blend(plane, labels, opacity, [c.colour[channel] for c in task.classes])
+    drawn.blend(planes, np.array([c.colour for c in task.classes]))
     return np.asarray(cv2.merge(planes), np.uint8)
 
 
-def _opacity(task: Task, alpha: float) -> NDArray[np.float64]:
-    return np.array([min(c.alpha * alpha, 1.0) for c in task.classes])
+@dataclass(frozen=True)
+class _Drawn:
+    """What is to be drawn: `labels` with the `opacity` (0..1) of each class.
+
+    What is visible of them lies between the `first` and `last` (not included) row and column.
+    """
+
+    labels: LabelMap
+    opacity: NDArray[np.float64]
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+    @classmethod
+    def of(cls, labels: LabelMap, task: Task, alpha: float) -> _Drawn | None:
+        """None if nothing of `labels` is visible."""
+        opacity = np.array([min(c.alpha * alpha, 1.0) for c in task.classes])
+        visible = _lookup(labels, np.where(opacity > 0, 255.0, 0.0))
+        left, top, width, height = cv2.boundingRect(visible)
+        if not width:
+            return None
+        return cls(labels, opacity, (top, left), (top + height, left + width))
+
+    def blend(self, planes: Sequence[Plane], values: NDArray[np.int_]) -> None:
+        """Blend `values` (classes, planes) into `planes` of one size, in place."""
+        olds, news = self.labels.shape, planes[0].shape
+        parts, regions = zip(*map(_bounds, self.first, self.last, olds, news), strict=True)
+        part = self.labels[parts]
+        height, width = planes[0][regions].shape
+
+        def enlarged(by_class: NDArray[np.float64], other: int = 0) -> Plane:
+            small = _lookup(part, by_class, other)
+            large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+            return np.asarray(large, np.uint8)
+
+        kept = enlarged(255 * (1 - self.opacity), other=255)
+        for plane, value in zip(planes, values.T, strict=True):
+            region = plane[regions]
+            cv2.multiply(region, kept, dst=region, scale=1 / 255)
+            cv2.add(region, enlarged(self.opacity * value), dst=region)
 
 
-def _blend(
-    plane: Plane, labels: LabelMap, opacity: NDArray[np.float64], values: Sequence[int]
-) -> None:
-    """Blend `values` (one a class) into `plane`, in place, by the class's opacity (0..1)."""
-    rows = _rows(labels, opacity)
-    if rows is None:
-        return
-    first, last = (round(row * plane.shape[0] / labels.shape[0]) for row in rows)
-    part, region = labels[rows[0] : rows[1]], plane[first:last]
-    if not region.size:
-        return
-    size = (region.shape[0], region.shape[1])
-    kept = _enlarged(part, 255 * (1 - opacity), size)
-    added = _enlarged(part, opacity * np.asarray(values), size)
-    cv2.multiply(region, kept, dst=region, scale=1 / 255)
-    cv2.add(region, added, dst=region)
+def _bounds(first: int, last: int, old: int, new: int) -> tuple[slice, slice]:
+    """The part of `old` labels that holds `first` to `last`, and where it lies on `new` pixels.
+
+    Both begin and end where a label begins with a pixel, or the part would be enlarged otherwise
+    than the whole; and with a label to spare, for enlarging needs the neighbour beyond the edge.
+    """
+    step = old // math.gcd(old, new)
+    start = max(first - 1, 0) // step * step
+    stop = min(-(-(last + 1) // step) * step, old)
+    return slice(start, stop), slice(start * new // old, stop * new // old)
 
 
-def _rows(labels: LabelMap, opacity: NDArray[np.float64]) -> tuple[int, int] | None:
-    """First and last + 1 row of `labels` to draw, at even eighths so that chroma rows align."""
-    drawn = np.flatnonzero(_lookup(labels, 255.0 * (opacity > 0)).any(1))
-    if not len(drawn):
-        return None
-    eighth = max(labels.shape[0] // 8, 1)
-    # Whole eighths, with one row to spare: enlarging needs the neighbour beyond the edge.
-    first = max(int(drawn[0]) - 1, 0) // eighth * eighth
-    last = -(-min(int(drawn[-1]) + 2, labels.shape[0]) // eighth) * eighth
-    return first, min(last, labels.shape[0])
-
-
-def _enlarged(labels: LabelMap, values: NDArray[np.float64], size: Size) -> Plane:
-    mapped = _lookup(labels, values)
-    return np.asarray(
-        cv2.resize(mapped, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.uint8
-    )
-
-
-def _lookup(labels: LabelMap, values: NDArray[np.floating[Any]]) -> Plane:
-    table = np.zeros(256, np.uint8)
-    table[: len(values)] = np.rint(values)
+def _lookup(labels: LabelMap, by_class: NDArray[np.float64], other: int = 0) -> Plane:
+    """The value of each pixel's class, 0..255; `other` for ids that are no class."""
+    table = np.full(256, other, np.uint8)
+    table[: len(by_class)] = np.rint(by_class)
     return np.asarray(cv2.LUT(labels, table), np.uint8)

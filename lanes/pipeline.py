@@ -1,6 +1,11 @@
 """Stages that overlap: iterators that compose, each with a bounded queue between two threads.
 
 An error of any stage reaches the caller as it was raised; leaving a loop early ends the threads.
+
+What a stage does to one frame is a function of its own, to be timed alone as it runs here:
+`lanes.resize.resize_frame` makes the network's input, `Segmenter.submit_resized` and `result`
+infer, `lanes.overlay.draw_labels` and `lanes.hud.draw` draw, `VideoSink.write` encodes.
+`lanes.threads` says how many threads each may have.
 """
 
 from __future__ import annotations
@@ -11,12 +16,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from lanes.resize import resize_image
+from lanes.errors import BadInput
+from lanes.flow import Carrier, Flow, moved
+from lanes.resize import resize_frame
 from lanes.segmenter import Segmenter
-from lanes.types import Frame, Pending, Result
+from lanes.types import Frame, Image, LabelMap, Pending, Result
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
@@ -98,37 +106,105 @@ def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
         yield frame
 
 
-def segment(frames: Iterable[Frame], segmenter: Segmenter) -> Iterator[Result]:
+def check_infer_every(infer_every: int) -> None:
+    """Raise `BadInput` unless every so many-th frame can be inferred."""
+    if infer_every < 1:
+        raise BadInput(
+            f"--infer-every {infer_every}: wanted 1 (every frame) or more (2: every second frame)"
+        )
+
+
+def segment(
+    frames: Iterable[Frame], segmenter: Segmenter, infer_every: int = 1
+) -> Iterator[Result]:
     """Label `frames` in order, while up to `backend.depth` of them are in the engine.
 
-    `Result.seconds` holds "decode", "resize" and "infer"; the last is the engine's own time, the
-    wait behind the batch before it left out.
+    With `infer_every` N the network labels every Nth frame, the first among them; its labels are
+    carried to the others by optical flow (`lanes.flow`).
+
+    `Result.seconds` holds "decode", then "resize" and "infer", or "carry" for frames whose labels
+    were carried. "infer" is the engine's own time, the wait behind the batch before it left out.
+
+    Raises:
+        BadInput: `infer_every` is not at least 1.
     """
-    flying: deque[tuple[Frame, Pending, float]] = deque()
-    idle_since = 0.0
+    check_infer_every(infer_every)
+    return _segmented(frames, _Labeller(segmenter), segmenter.backend.depth, infer_every)
 
-    def land() -> Result:
-        nonlocal idle_since
-        frame, pending, resize_seconds = flying.popleft()
-        labels = segmenter.result(pending)
-        infer_seconds = pending.finished - max(pending.submitted, idle_since)
-        idle_since = pending.finished
-        seconds = {
-            "decode": frame.decode_seconds,
-            "resize": resize_seconds,
-            "infer": infer_seconds,
-        }
-        return Result(frame, labels, seconds)
 
-    for frame in frames:
-        began = time.perf_counter()
-        image = resize_image(frame.bgr, segmenter.card.resize)
-        resize_seconds = time.perf_counter() - began
-        if len(flying) == segmenter.backend.depth:
-            yield land()
-        flying.append((frame, segmenter.submit_resized(image), resize_seconds))
+def _segmented(
+    frames: Iterable[Frame], labeller: _Labeller, depth: int, infer_every: int
+) -> Iterator[Result]:
+    flying: deque[_Flight] = deque()
+    for number, frame in enumerate(frames):
+        inferred = number % infer_every == 0
+        flight = labeller.prepare(frame, infer_every > 1) if inferred else labeller.follow(frame)
+        landed = labeller.land(flying.popleft()) if len(flying) == depth else None
+        # The engine gets its next image before the caller gets the result, and may take its time.
+        labeller.start(flight)
+        flying.append(flight)
+        if landed is not None:
+            yield landed
     while flying:
-        yield land()
+        yield labeller.land(flying.popleft())
+
+
+@dataclass
+class _Flight:
+    """A frame between `prepare` and `land`: with the network's input, or the flow from its key."""
+
+    frame: Frame
+    seconds: dict[str, float]
+    image: Image | None = None
+    pending: Pending | None = None
+    flow: Flow | None = None
+
+
+class _Labeller:
+    """The steps from a frame to its labels; flights land in the order in which they started."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+        self.carrier = Carrier(segmenter.card.resize.size)
+        self.key_labels: LabelMap | None = None
+        self.idle_since = 0.0
+
+    def prepare(self, frame: Frame, as_key: bool) -> _Flight:
+        """Make the network's input; `as_key`, later frames follow this one."""
+        began = time.perf_counter()
+        image = resize_frame(frame, self.segmenter.card.resize)
+        if as_key:
+            self.carrier.set_key(frame)
+        seconds = {"decode": frame.decode_seconds, "resize": time.perf_counter() - began}
+        return _Flight(frame, seconds, image=image)
+
+    def follow(self, frame: Frame) -> _Flight:
+        """Find the flow from the key frame to this one."""
+        began = time.perf_counter()
+        flow = self.carrier.flow_to(frame)
+        seconds = {"decode": frame.decode_seconds, "carry": time.perf_counter() - began}
+        return _Flight(frame, seconds, flow=flow)
+
+    def start(self, flight: _Flight) -> None:
+        """Hand the network's input to the engine, if there is one."""
+        if flight.image is not None:
+            flight.pending = self.segmenter.submit_resized(flight.image)
+            flight.image = None
+
+    def land(self, flight: _Flight) -> Result:
+        """Wait for the frame's labels, or carry its key's to it."""
+        if flight.pending is not None:
+            labels = self.key_labels = self.segmenter.result(flight.pending)
+            finished = flight.pending.finished
+            flight.seconds["infer"] = finished - max(flight.pending.submitted, self.idle_since)
+            self.idle_since = finished
+            return Result(flight.frame, labels, flight.seconds)
+        began = time.perf_counter()
+        assert self.key_labels is not None, "the first frame is inferred"
+        assert flight.flow is not None, "what is not inferred follows"
+        labels = moved(self.key_labels, flight.flow)
+        flight.seconds["carry"] += time.perf_counter() - began
+        return Result(flight.frame, labels, flight.seconds, inferred=False)
 
 
 class Background(Generic[T]):

@@ -16,6 +16,10 @@ from urllib.parse import unquote, urlparse
 from lanes.errors import MissingDependency, UnknownName
 
 DISTRIBUTION = "lanes-video"
+DISTRIBUTIONS = {"cuda": "cuda-bindings"}
+"""Libraries whose distribution has another name."""
+INDEXES = {"tensorrt": " --extra-index-url https://pypi.nvidia.com"}
+"""What pip needs besides for a library, or an extra, that is not all on PyPI."""
 
 
 def names(folder: str) -> list[str]:
@@ -65,20 +69,21 @@ def installed(library: str) -> bool:
 def pip_command(library: str) -> str:
     """The pip command that brings `library`, by the extra of our own metadata that lists it."""
     wanted = library.partition(".")[0].replace("_", "-").lower()
+    wanted = DISTRIBUTIONS.get(wanted, wanted)
     try:
         ours = importlib.metadata.distribution(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
-        return f"pip install {wanted}"
+        return f"pip install {wanted}{INDEXES.get(wanted, '')}"
     extras: dict[str, list[str]] = {}
     for line in ours.requires or []:
         if extra := re.search(r"extra == ['\"]([\w-]+)['\"]", line):
             extras.setdefault(extra[1], []).append(re.split(r"[\s<>=!~;\[]", line)[0].lower())
     fitting = [name for name, libraries in extras.items() if wanted in libraries]
     if not fitting:
-        return f"pip install {wanted}"
+        return f"pip install {wanted}{INDEXES.get(wanted, '')}"
     # "dev" lists all that "train" does, and more.
     smallest = min(fitting, key=lambda name: len(extras[name]))
-    return f"pip install {_whence(ours)}[{smallest}]'"
+    return f"pip install {_whence(ours)}[{smallest}]'{INDEXES.get(smallest, '')}"
 
 
 def _whence(ours: importlib.metadata.Distribution) -> str:

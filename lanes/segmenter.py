@@ -89,10 +89,14 @@ def load(
     model: str = assets.DEFAULT_MODEL,
     backend: str = "auto",
     precision: str = "auto",
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = None,
+    hint: str = backends.LATENCY,
 ) -> Segmenter:
     """Load a model that comes along, or a model folder, ready to label images.
+
+    `backends.load` tells what the other arguments may be. `hint` is "latency" for cameras, where
+    the newest image counts, or "throughput" for files, where all do.
 
     Example:
         >>> with lanes.load() as segmenter:            # doctest: +SKIP
@@ -106,4 +110,4 @@ def load(
     folder = assets.model_folder(model)
     card = cards.read(folder)
     tasks.load(card.task)
-    return Segmenter(card, backends.load(backend, folder, precision, device, threads))
+    return Segmenter(card, backends.load(backend, folder, precision, device, threads, hint))

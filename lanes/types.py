@@ -107,7 +107,8 @@ class Frame:
 
     `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how they become
     BGR. `pts` counts in `time_base` seconds. `index` counts the frames of the source from 0;
-    `name` is the file's stem where each frame is a file.
+    `name` is the file's stem where each frame is a file. `image` is the BGR picture that the
+    planes were made of, where there was one (an image file, a camera).
     """
 
     planes: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -117,6 +118,7 @@ class Frame:
     time_base: Fraction
     name: str = ""
     decode_seconds: float = 0.0
+    image: Image | None = None
 
     @property
     def size(self) -> Size:
@@ -131,17 +133,27 @@ class Frame:
 
     @cached_property
     def bgr(self) -> Image:
-        """The picture as BGR (H, W, 3), made on first use and kept."""
-        return colour.to_bgr(self.planes, self.colour)
+        """The picture as BGR (H, W, 3): `image`, or made of the planes on first use and kept."""
+        return colour.to_bgr(self.planes, self.colour) if self.image is None else self.image
+
+    def drawn_on(self) -> None:
+        """Forget what the planes were made of and `bgr`, for the planes have been changed."""
+        self.image = None
+        self.__dict__.pop("bgr", None)
 
 
 @dataclass
 class Result:
-    """A frame with its labels (at the network's size) and the seconds that each stage took."""
+    """A frame with its labels (at the network's size) and the seconds that each stage took.
+
+    `inferred` tells whether the network labelled this very frame, or an earlier one's labels were
+    carried along.
+    """
 
     frame: Frame
     labels: LabelMap
     seconds: dict[str, float]
+    inferred: bool = True
 
 
 @dataclass

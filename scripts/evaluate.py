@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--split", default="val", help="train, choose, val (default), ...")
     options.add_argument("--backend", default="auto")
     options.add_argument("--precision", default="auto")
-    options.add_argument("--device", default="cpu")
+    options.add_argument("--device", help="one of the backend's; default: its own")
     options.add_argument("--threads", type=int, help="of the processor (default: all)")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options.add_argument(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_folders import make_model
+from model_folders import make_model, make_trained
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +19,9 @@ def own_cache(tmp_path_factory):
 def model_folder(tmp_path_factory):
     """A model folder that labels by grey value (`model_folders.labels_of`); not to be changed."""
     return make_model(tmp_path_factory.mktemp("models") / "thresholds")
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory):
+    """A model folder as training and export leave it; labels by grey value. Not to be changed."""
+    return make_trained(tmp_path_factory.mktemp("models") / "trained")

@@ -1,4 +1,8 @@
-"""Makes model folders whose labels a test knows in advance, with ONNX alone: no torch, quick."""
+"""Makes model folders whose labels a test knows in advance, with ONNX alone: no torch, quick.
+
+Both models label by grey value. `make_model` is a network that no file of lanes/models describes;
+`make_trained` is one as training and export leave it, of lanes/models/naive.py.
+"""
 
 from __future__ import annotations
 
@@ -74,4 +78,64 @@ def make_model(folder, size=SIZE):
     folder.mkdir(parents=True, exist_ok=True)
     card_of(size, name=folder.name).write(folder)
     write_network(folder / "model.onnx", size)
+    return folder
+
+
+TRAINING = {
+    "config": {
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "logit_bias": [],
+        "model_options": {"channels": 1, "layers": 1},
+    }
+}
+
+
+def write_trained(path, size=SIZE):
+    """Write the network that `TRAINING` describes, with the names that torch's exporter gives.
+
+    The first convolution passes the grey value on, and 2 more; the second makes logits of it that
+    cross half a grey below each threshold. Around there all numbers are exact in bf16.
+    """
+    passing = np.zeros((1, 3, 3, 3), np.float32)
+    passing[0, 1, 1, 1] = 1  # the middle of the green channel
+    values = {
+        "network.mean": np.zeros(3, np.float32),
+        "network.std": np.ones(3, np.float32),
+        "network.model.body.0.0.weight": passing,
+        "network.model.body.0.0.weight_bias": np.array([2], np.float32),
+        "network.model.classify.weight": np.array([0, 1, 2], np.float32).reshape(3, 1, 1, 1),
+        "network.model.classify.bias": np.array([0, -FIRST - 1.5, -FIRST - SECOND - 3], np.float32),
+    }
+    weights = list(values)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "network.mean"], ["sub"]),
+        helper.make_node("Div", ["sub", "network.std"], ["div"]),
+        helper.make_node("Transpose", ["div"], ["permute"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["permute", *weights[2:4]], ["conv"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["conv"], ["relu"]),
+        helper.make_node("Conv", ["relu", *weights[4:6]], ["logits"]),
+        helper.make_node("ArgMax", ["logits"], ["argmax"], axis=1, keepdims=0),
+        helper.make_node("Cast", ["argmax"], ["as_float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["as_float"], ["labels"], to=TensorProto.UINT8),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "naive",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, (1, *size, 3))],
+        [helper.make_tensor_value_info("labels", TensorProto.UINT8, (1, *size))],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def make_trained(folder, size=SIZE, **changes):
+    """Write card.json and model.onnx of a trained `naive` into `folder`; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"architecture": "naive", "training": TRAINING, **changes}
+    card_of(size, name=folder.name, **values).write(folder)
+    write_trained(folder / "model.onnx", size)
     return folder

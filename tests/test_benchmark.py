@@ -1,37 +1,470 @@
-import json
+"""`lanes benchmark`: figures that can be, equal labels, tables, charts and JSON; clear refusals."""
 
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import cv2
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
+from rich.console import Console
+from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes import segmenter
-from lanes.benchmark import benchmark_models, benchmark_video, peak_memory
-from lanes.errors import BackendError
+from lanes.benchmark import chart, checks, network, place, start, tables, turns
+from lanes.benchmark.checks import Check
+from lanes.benchmark.models import Benchmark, Figures
+from lanes.benchmark.plan import Configuration, Wish, plan
+from lanes.benchmark.start import Start, start_once
+from lanes.benchmark.trial import Loaded, Trial, Turn
+from lanes.benchmark.turns import Timed, Timing, ratio, take_turns
+from lanes.cli import app
+from lanes.errors import BackendError, BadInput, BadModel, BadOutput
+from lanes.machine import machine
+from model_folders import SIZE, grey, make_model
+
+ENGINE = "onnxruntime"
+GREYS = (10, 120, 240, 10)
 
 
-def test_stages_and_whole_are_timed_on_all_frames(tmp_path, model_folder):
-    clip = make_clip(tmp_path / "x.mp4", frames=70, audio="aac")
-    rounds = []
-    with segmenter.load(str(model_folder)) as loaded:
-        figures = benchmark_video(clip, loaded, rounds=2, progress=rounds.append)
-    assert rounds == [1, 2]
-    assert figures.frames == 70
-    stages = [figures.decode, figures.infer, figures.encode, figures.pipeline]
-    assert all(0 < seconds < 1 for seconds in stages)
-    assert figures.serial_fps == pytest.approx(1 / sum(stages[:3]))
-    assert figures.ratio == pytest.approx(figures.pipeline_fps / figures.serial_fps)
-    assert json.loads(json.dumps(figures.to_dict()))["frames"] == 70
-    assert [p.name for p in tmp_path.iterdir()] == ["x.mp4"]
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Short turns, plain pictures; and the export as reference: these models know no torch."""
+    monkeypatch.setattr(turns, "TURN", 0.05)
+    monkeypatch.setattr(checks.drawn, "frames", lambda task: [grey(GREYS)])
+    monkeypatch.setattr(checks, "REFERENCES", ((ENGINE, "fp32"),))
+    monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_models_are_timed_in_turns(model_folder):
-    one, other = benchmark_models([str(model_folder)] * 2, "onnxruntime", rounds=5)
-    assert (one.backend, one.precision) == ("onnxruntime", "fp32")
-    for found in (one, other):
-        assert 0 < found.p50 <= found.p95 < 1
-        # At least the engine's own libraries.
-        assert found.memory > 1_000_000
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run `lanes benchmark ARGS` in tmp_path; gives the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        done = CliRunner().invoke(app, ["benchmark", *map(str, args)])
+        assert "Traceback" not in done.output
+        return done.exit_code, done.output
+
+    return call
 
 
-def test_a_model_that_does_not_run_alone_says_why(tmp_path):
-    with pytest.raises(BackendError, match="nowhere"):
-        peak_memory(str(tmp_path / "nowhere"), "auto", "auto")
+@pytest.fixture
+def data(tmp_path):
+    """A data set with truth like the model's labels, but for one quarter of one image."""
+    for index, truth in enumerate(([0, 1, 2, 0], [0, 1, 2, 1])):
+        labels = np.repeat(np.array([truth], np.uint8), SIZE[1] // 4, 1).repeat(SIZE[0], 0)
+        for folder, picture in (("images", grey(GREYS)), ("labels", labels)):
+            path = tmp_path / "own" / "val" / folder / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture)
+    return tmp_path / "own"
+
+
+def write_network(path, shapes=((1, 3, 8, 8),), kind=TensorProto.FLOAT):
+    """An ONNX network that adds its inputs up, or passes the only one on."""
+    names = [f"x{number}" for number in range(len(shapes))]
+    inputs = [helper.make_tensor_value_info(n, kind, s) for n, s in zip(names, shapes, strict=True)]
+    output = helper.make_tensor_value_info("y", kind, None)
+    node = helper.make_node("Add" if len(names) > 1 else "Identity", names, ["y"])
+    opset = [helper.make_opsetid("", 18)]
+    graph = helper.make_graph([node], "other", inputs, [output])
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    return path
+
+
+def test_models_and_another_network_in_one_run(run, model_folder, data, tmp_path):
+    other = write_network(tmp_path / "other.onnx", ((1, 3, "height", "width"),))
+    code, shown = run(
+        *("models", model_folder, "--onnx", other, "--shape", "1,3,16,24"),
+        *("--backends", ENGINE, "--rounds", 2, "--data", f"image_folder={data}"),
+        *("--json", "figures.json", "--chart", "chart.png"),
+    )
+    assert code == 0, shown
+    for word in (
+        "thresholds",
+        "other.onnx",
+        f"{ENGINE} fp32",
+        f"{ENGINE} stored",
+        "100 %",
+        "0.800",
+    ):
+        assert word in shown, shown
+    assert max(map(len, tables_of(shown))) <= 80
+    found = json.loads((tmp_path / "figures.json").read_text())
+    assert found["rounds"] == 2
+    assert found["failed"] == {}
+    ours, theirs = found["figures"]
+    for figures in (ours, theirs):
+        timing = figures["timing"]
+        assert 0 < timing["p50"] <= timing["p95"] <= timing["p99"] < 1
+        assert timing["images"] >= 2 * 3
+        assert timing["throughput"] > 0
+        assert 0 < timing["first"] < 10
+        assert 0 < timing["load"] < 60
+    assert ours["timing"]["memory"] > 1_000_000  # at least the engine's own libraries
+    assert ours["size"] == (model_folder / "model.onnx").stat().st_size
+    assert ours["check"]["reference"] == f"{ENGINE} fp32"
+    assert ours["check"]["parity"] == 1
+    assert ours["check"]["frames"] == "image_folder"
+    # As computed by hand in test_evaluate.py.
+    assert ours["check"]["accuracy"]["image_folder drivable iou"] == pytest.approx(4 / 5)
+    assert theirs["check"] is None
+    assert theirs["configuration"]["shape"] == [1, 3, 16, 24]
+    assert cv2.imread(str(tmp_path / "chart.png")).shape[0] > 300
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [
+        *("chart.png", "figures.json", "other.onnx"),
+    ]
+
+
+def tables_of(shown):
+    """The lines of tables: those that have no sentence."""
+    return [line for line in shown.splitlines() if line.startswith(" ")]
+
+
+def test_a_configuration_that_fails_leaves_the_others(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "REFERENCES", ())
+    good, bad = make_model(tmp_path / "good"), make_model(tmp_path / "bad")
+    (bad / "model.onnx").write_bytes(b"no network")
+    code, shown = run(good, bad, "--backends", ENGINE, "--rounds", 1)
+    assert code == 1
+    assert "good" in shown
+    assert f"failed: {bad} in {ENGINE} fp32: {ENGINE} cannot read" in " ".join(shown.split())
+    code, shown = run(bad, "--backends", ENGINE, "--rounds", 1)
+    assert code == 2
+    assert "nothing could be timed" in shown
+
+
+def test_a_backend_without_a_method_for_the_task_is_left_out_not_failed(model_folder, tmp_path):
+    pytest.importorskip("lanes.backends.classical")
+    folder = make_model(tmp_path / "street")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "task": "road_scene"}))
+    planned = plan(Wish(models=[str(folder)], backends=["classical"]))
+    pictures = {str(folder): checks.Pictures("none", (grey(GREYS),))}
+    found, failed, left_out = checks.check_all(planned, pictures)
+    assert not found
+    assert not failed
+    assert "road_scene" in next(iter(left_out.values()))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["nobody"], "has no 'nobody'"),
+        (["MODEL", "--backends", "opnvino"], "did you mean 'openvino'"),
+        (["MODEL", "--precisions", "fp3"], "has no 'fp3'"),
+        (["MODEL", "--threads", "0"], "--threads 0"),
+        (["MODEL", "--rounds", "0"], "--rounds 0"),
+        (["MODEL", "--data", "camvdi=x"], "did you mean 'camvid'"),
+        (["MODEL", "--data", "synthetic", "--split", "tset"], "'tset'"),
+        (["MODEL", "--data", "=x"], "NAME=ROOT"),
+        (["MODEL", "--json", "exists"], "exists already"),
+        (["MODEL", "--json", "no/figures.json"], "mkdir -p no"),
+        (["MODEL", "--json", "/proc/figures.json"], "cannot be written"),
+        (["MODEL", "--chart", "chart.jpg"], "must end in .png"),
+        (["MODEL", "--shape", "1,3,8,8"], "--onnx"),
+        (["--onnx", "nothing.onnx"], "no file nothing.onnx"),
+        (["--onnx", "exists"], "ONNX Runtime cannot read exists"),
+        (["--onnx", "open.onnx"], "--shape 1,3,640,640"),
+        (["--onnx", "open.onnx", "--shape", "1,1,8,8"], "which is (1, 3, ?, ?)"),
+        (["--onnx", "open.onnx", "--shape", "1,3,8"], "does not fit"),
+        (["--onnx", "open.onnx", "--shape", "1,3,8,x"], "does not fit"),
+        (["--onnx", "two.onnx"], "2 inputs (x0, x1)"),
+        (["--onnx", "words.onnx"], "tensor(string)"),
+        (["video", "nothing.mp4"], "there is no nothing.mp4"),
+        (["video", "https://example.org/x.mp4"], "is an address"),
+        (["video", "demo", "--rounds", "0"], "--rounds 0"),
+        (["video", "demo", "--json", "exists"], "exists already"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_exit_code_2(run, model_folder, tmp_path, args, words):
+    (tmp_path / "exists").write_text("precious")
+    write_network(tmp_path / "open.onnx", ((1, 3, "height", "width"),))
+    write_network(tmp_path / "two.onnx", ((1, 2), (1, 2)))
+    write_network(tmp_path / "words.onnx", ((1, 2),), TensorProto.STRING)
+    before = sorted(tmp_path.iterdir())
+    given = [model_folder if arg == "MODEL" else arg for arg in args]
+    code, shown = run(*given, *([] if "--backends" in args or "video" in args else ONE_BACKEND))
+    assert code == 2, shown
+    assert words in " ".join(shown.split())
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "exists").read_text() == "precious"
+
+
+ONE_BACKEND = ["--backends", ENGINE]
+
+
+def test_data_of_another_task_is_refused(run):
+    code, shown = run("camvid-fcn", *ONE_BACKEND, "--data", "synthetic")
+    assert code == 2
+    told = " ".join(shown.split())
+    assert "synthetic is of the task 'lanes', the models are camvid-fcn of 'road_scene'" in told
+
+
+class Counting:
+    """A runner that notes how many images it holds at most."""
+
+    name, precision, depth = "counting", "none", 3
+
+    def __init__(self):
+        self.flying, self.most, self.order, self.next = 0, 0, [], 0
+
+    def submit(self, image):
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        self.next += 1
+        return self.next
+
+    def result(self, pending):
+        self.flying -= 1
+        self.order.append(pending)
+
+
+def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
+    runners = {}
+
+    def load(hint):
+        runners[hint] = Counting()
+        return runners[hint]
+
+    trial = Trial(load, [np.zeros(1)])
+    turn = trial.turn(0.01)
+    assert list(runners) == ["latency", "throughput"]
+    assert runners["latency"].most == 1
+    assert runners["throughput"].most == Counting.depth
+    for runner in runners.values():
+        assert runner.flying == 0
+        assert runner.order == sorted(runner.order)
+    assert len(turn.latencies) >= 3
+    assert all(seconds >= 0 for seconds in turn.latencies)
+    assert turn.throughput > 0
+    assert trial.told().engine == "counting"
+
+
+def test_figures_of_known_turns():
+    loaded = Loaded("x", "fp32", load=1.0, first=0.5, memory=7)
+    made = [Turn((0.1, 0.2, 0.3), 5.0), Turn((0.4, 0.5, 0.6), 9.0), Turn((0.7, 0.8, 0.9), 6.0)]
+    timed = turns._timed(loaded, made)
+    assert timed.timing.p50 == pytest.approx(0.5)
+    assert timed.timing.p99 == pytest.approx(np.percentile(np.arange(1, 10) / 10, 99))
+    assert timed.timing.images == 9
+    assert timed.timing.throughput == 6.0  # the median: one slow or quick turn changes nothing
+    assert timed.medians == pytest.approx((0.2, 0.5, 0.8))
+    # Twice as slow in each round, whatever the machine's speed was then.
+    slow = Timed(loaded, timed.timing, tuple(2 * seconds for seconds in timed.medians))
+    assert ratio(slow, timed) == pytest.approx(2)
+
+
+def test_a_process_that_dies_in_mid_run_is_told(monkeypatch):
+    class Dying:
+        def __init__(self, *arguments):
+            self.turns = 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def call(self, method, *arguments):
+            self.turns += 1
+            if self.turns == 2:
+                raise BackendError("the process crashed by signal 11 (SIGSEGV)")
+            return Turn((0.1,), 1.0)
+
+    monkeypatch.setattr(turns, "FreshProcess", Dying)
+    done = []
+    found, failed = take_turns({"one": (Counting, [])}, 3, done.append)
+    assert not found
+    assert failed == {"one": "the process crashed by signal 11 (SIGSEGV)"}
+    assert done == [1, 2, 3]
+
+
+def benchmark(accuracy, models=("lanes-fcn-lite", "camvid-fcn")):
+    """A benchmark with made-up figures of every kind."""
+    engines = (("classical", "uint8"), ("openvino", "bf16"), ("openvino", "fp32"), (ENGINE, "fp32"))
+    figures = tuple(
+        Figures(
+            Configuration(model, backend, precision),
+            size=0 if backend == "classical" else 9_818_702,
+            timing=Timing(0.25, 0.31, p50, p50 * 1.1, p50 * 1.25, 300, 1 / p50, 412_000_000),
+            check=Check(
+                "bdd100k", "torch fp32", 0.99996, {k: v + p50 for k, v in accuracy.items()}
+            ),
+            times_torch=123.4,
+            start=Start(12.34, 0.87),
+        )
+        for model in models
+        for p50, (backend, precision) in zip((0.0162, 0.029, 0.0334, 0.104), engines, strict=True)
+    )
+    facts = replace(machine(), load=0.0)
+    return Benchmark(facts, 10, figures, {"x in y": "broken"}, {"tensorrt": "not installed"})
+
+
+ACCURACY = {
+    "bdd100k drivable iou": 0.78,
+    "bdd100k teacher f4": 0.83,
+    "tusimple lane line iou": 0.38,
+    "tusimple lane line f4": 0.84,
+}
+
+
+def test_tables_fit_into_80_columns_with_nothing_cut_off():
+    console = Console(width=80, record=True, file=StringIO())
+    tables.show(benchmark(ACCURACY), console)
+    shown = console.export_text()
+    assert max(map(len, tables_of(shown))) <= 80
+    assert "\u2026" not in shown
+    # Columns keep their places, whatever the first row lacks.
+    heads = next(line.split() for line in shown.splitlines() if "on disk" in line)
+    assert heads == ["on", "disk", "load", "first", "memory", "start", "start"]
+    for word in ("openvino bf16", "16.2", "99.99 %", "123.4", "412", "12.34", "0.87", "0.796"):
+        assert word in shown, word
+    assert "torch fp32 on bdd100k" in shown.replace("as ", "").replace(",", "")
+    assert "failed: x in y: broken" in shown
+    assert "left out: tensorrt: not installed" in shown
+    assert "do not trust" not in shown
+
+
+def test_a_busy_machine_is_told():
+    console = Console(width=80, record=True, file=StringIO())
+    found = benchmark({})
+    tables.show(replace(found, machine=replace(found.machine, load=99.0)), console)
+    assert "do not trust the times" in console.export_text()
+
+
+@pytest.mark.parametrize("accuracy", [{}, ACCURACY])
+def test_charts_are_pictures(accuracy, tmp_path):
+    chart.write_chart(benchmark(accuracy), tmp_path / "chart.png")
+    picture = cv2.imread(str(tmp_path / "chart.png"))
+    assert 600 < picture.shape[1] < 3000
+    assert 400 < picture.shape[0] < 3000
+    assert len(np.unique(picture)) > 50  # lines, letters and colours
+    assert [p.name for p in tmp_path.iterdir()] == ["chart.png"]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    def fail(part):
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BadOutput, match="No space left"):
+        place.write(tmp_path / "x.json", fail)
+    assert not list(tmp_path.iterdir())
+    place.write_json(tmp_path / "x.json", {"a": [1, None]})
+    place.check_place(tmp_path / "x.json", overwrite=True)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [(TensorProto.FLOAT, "float32"), (TensorProto.UINT8, "uint8")]
+)
+def test_inputs_have_the_networks_shape_and_type(tmp_path, kind, dtype):
+    path = write_network(tmp_path / "x.onnx", ((1, 3, 8, 8),), kind)
+    assert network.shape_of(path) == (1, 3, 8, 8)
+    images = network.inputs_of(path, (1, 3, 8, 8))
+    assert {(image.shape, image.dtype.name) for image in images} == {((1, 3, 8, 8), dtype)}
+    assert all(len(np.unique(image)) > 10 for image in images)
+
+
+def test_other_networks_run_in_openvino_too(tmp_path):
+    pytest.importorskip("openvino")
+    path = write_network(tmp_path / "x.onnx", ((1, 3, "height", 8),))
+    runner = network.load(path, (1, 3, 8, 8), "openvino", "fp32", None, 1, "latency")
+    images = network.inputs_of(path, (1, 3, 8, 8))
+    pending = [runner.submit(image) for image in images[: runner.depth]]
+    for image, request in zip(images, pending, strict=False):
+        runner.result(request)
+        assert (request.get_output_tensor(0).data == image).all()
+    assert "fp32" in network.precisions("openvino")
+    assert network.precisions("torch") == ()
+
+
+def test_a_start_is_timed_from_outside(model_folder, tmp_path):
+    one = Configuration(str(model_folder), ENGINE, "fp32")
+    assert 0.05 < start_once(one, tmp_path) < 60
+    with pytest.raises(BackendError, match="has no 'fp4'"):
+        start_once(replace(one, precision="fp4"), tmp_path)
+
+
+def test_a_start_that_fails_costs_no_other_figure(monkeypatch):
+    def once(one, cache):
+        if one.precision == "bf16":
+            raise BackendError("broken")
+        return 1.0 if cache in seen else seen.append(cache) or 3.0
+
+    seen = []
+    monkeypatch.setattr(start, "start_once", once)
+    good, bad = (Configuration("x", ENGINE, precision) for precision in ("fp32", "bf16"))
+    done = []
+    found, failed = start.starts([good, bad], done.append)
+    assert found == {good: Start(cold=3.0, warm=1.0)}
+    assert failed == {bad: "broken"}
+    assert done == list(range(1, 2 * (start.ROUNDS + 1) + 1))
+
+
+def test_a_chart_without_matplotlib_is_refused_before_the_work(run, model_folder, monkeypatch):
+    monkeypatch.setattr(chart.plugins, "installed", lambda library: False)
+    code, shown = run(model_folder, *ONE_BACKEND, "--chart", "x.png")
+    assert code == 2
+    assert "--chart needs 'matplotlib', not installed: pip install" in " ".join(shown.split())
+
+
+def test_a_video_is_timed_by_stage_and_as_a_whole(run, model_folder, tmp_path):
+    make_clip(tmp_path / "x.mp4", frames=70, audio="aac")
+    code, shown = run(
+        *("video", "x.mp4", "--model", model_folder, "--backend", ENGINE),
+        *("--rounds", 2, "--max-frames", 65, "--json", "figures.json"),
+    )
+    assert code == 0, shown
+    assert "1 / (decode + infer + encode)" in shown
+    found = json.loads((tmp_path / "figures.json").read_text())
+    assert (found["frames"], found["rounds"]) == (65, 2)
+    stages = found["stages"]
+    assert list(stages) == ["decode", "prepare", "infer", "draw", "encode"]
+    for cost in (*stages.values(), found["pipeline"]):
+        assert 0 < cost["seconds"] < 1
+        assert 0 < cost["cpu"] < 1
+    serial = sum(stages[name]["seconds"] for name in ("decode", "infer", "encode"))
+    assert found["serial_fps"] == pytest.approx(1 / serial)
+    assert found["ratio"] == pytest.approx(found["fps"] / found["serial_fps"])
+    slowest = max(stages, key=lambda name: stages[name]["seconds"])
+    assert found["slowest"] == slowest
+    cpu = sum(cost["cpu"] for cost in stages.values())
+    assert found["cpu_fps"] == pytest.approx(found["machine"]["cores"] / cpu)
+    bound = min(found["cpu_fps"], 1 / stages[slowest]["seconds"])
+    assert found["bound_fps"] == pytest.approx(bound)
+    assert found["memory"] == 0 or found["memory"] > 30_000_000
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["figures.json", "x.mp4"]
+
+
+def test_models_that_need_not_be_named_are_those_that_come_along():
+    planned = plan(Wish(backends=[ENGINE]))
+    assert {one.model for one in planned.configurations} >= {"lanes-fcn-lite", "camvid-fcn"}
+
+
+def test_help_names_both_uses(run):
+    code, shown = run("--help")
+    assert code == 0
+    for words in ("models", "video", "`lanes benchmark MODEL...` is short for"):
+        assert words in " ".join(shown.split())
+
+
+def test_threads_and_device_are_asked_for(model_folder):
+    with pytest.raises(BadInput, match="--threads 0"):
+        plan(Wish(models=[str(model_folder)], threads=0))
+    (one,) = plan(Wish([str(model_folder)], backends=[ENGINE], threads=1)).configurations
+    assert (one.threads, one.device, one.precision) == (1, None, "fp32")
+
+
+def test_another_network_stands_alone_unless_models_are_named(tmp_path):
+    path = write_network(tmp_path / "x.onnx")
+    (one,) = plan(Wish(networks=[path], backends=[ENGINE])).configurations
+    assert (one.model, one.shape) == (str(path), (1, 3, 8, 8))
+    with pytest.raises(BadModel, match="no file"):
+        plan(Wish(networks=[tmp_path / "y.onnx"], backends=[ENGINE]))

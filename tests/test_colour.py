@@ -14,6 +14,7 @@ from lanes.colour import (
     empty_planes,
     from_bgr,
     to_bgr,
+    to_bgr_444,
     yuv_of,
 )
 
@@ -59,6 +60,13 @@ def test_to_bgr_is_the_formula(colour, size):
     assert bgr.shape == (*size, 3)
     assert bgr.dtype == np.uint8
     assert abs(bgr - bgr_by_formula(planes, colour)).max() <= 1
+
+
+@pytest.mark.parametrize("colour", COLOURS, ids=str)
+def test_planes_of_one_size_are_converted_alike(colour, image):
+    y, u, v = from_bgr(image, colour)
+    wide = (y, *(plane.repeat(2, 0).repeat(2, 1) for plane in (u, v)))
+    np.testing.assert_array_equal(to_bgr_444(wide, colour), to_bgr((y, u, v), colour))
 
 
 @pytest.mark.parametrize("colour", COLOURS, ids=str)

@@ -23,6 +23,7 @@ from lanes.training.checkpoint import Checkpoint
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
 SIZE = (32, 64)
+FILES = ["card.json", "model.fp16.onnx", "model.onnx"]
 OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "decoder": [8, 8]}
 
 
@@ -86,8 +87,8 @@ def exported(checkpoint, tmp_path_factory):
     return folder
 
 
-def test_the_folder_holds_a_card_and_a_network_and_nothing_else(exported):
-    assert sorted(p.name for p in exported.iterdir()) == ["card.json", "model.onnx"]
+def test_the_folder_holds_a_card_and_the_network_twice_and_nothing_else(exported):
+    assert sorted(p.name for p in exported.iterdir()) == FILES
     assert [p.name for p in exported.parent.iterdir()] == ["tiny"]
 
 
@@ -160,6 +161,13 @@ def test_a_wrong_graph_is_refused_and_leaves_nothing(checkpoint, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_that_half_spoils_is_refused(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(export.half_accuracy, "LARGEST_COST", -1.0)  # which nothing is below
+    with pytest.raises(BackendError, match=r"half precision changes .* with --keep node_"):
+        export.export(checkpoint, tmp_path / "tiny", "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_export_leaves_the_old_model(exported, checkpoint, tmp_path, monkeypatch):
     old = tmp_path / "old"
     old.mkdir()
@@ -203,7 +211,7 @@ def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp
     (folder / "card.json").write_text("{}")
     (folder / "stale.txt").write_text("of the model before")
     assert main([str(tmp_path / "best.pt"), str(folder), "--command", "x"]) == 0
-    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.onnx"]
+    assert sorted(p.name for p in folder.iterdir()) == FILES
     assert "onnxruntime fp32: 100.000% of pixels" in capsys.readouterr().out
     assert main([str(tmp_path / "none.pt"), str(folder)]) == 2
     assert "no checkpoint" in capsys.readouterr().err

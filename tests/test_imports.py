@@ -15,7 +15,10 @@ import lanes
 from lanes import plugins
 
 ROOT = Path(__file__).parents[1]
-SLOW = {"torch", "torchvision", "lightning_fabric", "matplotlib", "streamlit", "tensorboard"}
+SLOW = {
+    *("torch", "torchvision", "lightning_fabric", "matplotlib", "streamlit", "tensorboard"),
+    *("onnx", "nncf"),
+}
 ENGINES = {"onnxruntime", "openvino"}
 PUBLIC = {
     "Frame",
@@ -47,7 +50,7 @@ def test_import_lanes_loads_neither_torch_nor_an_engine():
     assert not loaded_after("import lanes") & (SLOW | ENGINES)
 
 
-@pytest.mark.parametrize("backend", plugins.names("backends"))
+@pytest.mark.parametrize("backend", sorted(ENGINES))
 def test_labelling_a_video_needs_no_torch(backend, model_folder, tmp_path):
     if not plugins.installed(backend):
         pytest.skip(f"{backend} is not installed")
@@ -70,6 +73,11 @@ assert found == [0, 1, 2], found
 """)
     assert backend in loaded
     assert not loaded & (SLOW | ENGINES - {backend})
+
+
+def test_the_baseline_needs_no_engine(model_folder):
+    loaded = loaded_after(f"import lanes; lanes.load({str(model_folder)!r}, 'classical').close()")
+    assert not loaded & (SLOW | ENGINES)
 
 
 def test_help_answers_without_reading_videos_or_models():

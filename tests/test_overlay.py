@@ -1,12 +1,16 @@
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
-from lanes import hud, tasks
+from clips import make_clip
+from lanes import tasks
 from lanes.colour import YuvColour, from_bgr, to_bgr
-from lanes.overlay import overlay, overlay_bgr
+from lanes.overlay import draw_labels, overlay, overlay_bgr
+from lanes.synthetic.road import demo_scene, render
 from lanes.types import Frame
+from lanes.video import VideoSource
 
 TASK = tasks.load("lanes")
 COLOURS = [YuvColour("bt601", False), YuvColour("bt709", False), YuvColour("bt709", True)]
@@ -87,18 +91,96 @@ def test_labels_at_the_border_are_drawn(row):
     assert (drawn[0 if row == 0 else -1] != 100).any()
 
 
-def test_hud_is_legible_on_any_background_and_stays_in_its_corner():
-    for value in (0, 128, 255):
-        frame = frame_of(grey((360, 640), value))
-        hud.draw(frame, ["58.3 FPS   inference 12.1 ms", "IoU  drivable 0.95"])
-        luma = frame.planes[0]
-        assert luma[:40, :300].max() >= 200
-        assert np.median(luma[:20, :150]) < 130
-        assert (luma[80:] == luma[200, 400]).all()
+def patch(size):
+    """A rectangle of lane line, away from all borders."""
+    labels = np.zeros(size, np.uint8)
+    labels[size[0] // 2 : size[0] * 3 // 4, size[1] // 4 : size[1] // 3] = 2
+    return labels
 
 
-@pytest.mark.parametrize("size", [(64, 64), (63, 95), (2160, 3840)])
-def test_hud_fits_any_size(size):
-    frame = frame_of(grey(size))
-    hud.draw(frame, ["a long line of text that is wider than a small picture", ""])
-    assert frame.planes[0].shape == size
+@pytest.mark.parametrize("size", [(64, 96), (63, 95), (360, 640), (1080, 1920)])
+@pytest.mark.parametrize("draw", [half, patch])
+def test_the_part_that_is_drawn_is_drawn_as_the_whole_would_be(size, draw):
+    """Against the plain way: masks and picture at full size, in floating point."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    labels = draw((40, 64))
+    drawn = overlay_bgr(image, labels, TASK, alpha=0.6).astype(float)
+    wanted = np.zeros((*size, 3))
+    for number, kind in enumerate(TASK.classes):
+        mask = (labels == number).astype(np.float32)
+        share = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+        opacity = 0.6 * kind.alpha
+        wanted += share * ((1 - opacity) * image + opacity * np.array(kind.colour))
+    assert abs(drawn - wanted).max() <= 3
+    assert abs(drawn - wanted).mean() < 0.6
+
+
+def test_only_the_part_with_labels_is_touched():
+    image = np.random.default_rng(0).integers(0, 256, (360, 640, 3)).astype(np.uint8)
+    frame = frame_of(image)
+    drawn = overlay(frame, patch((36, 64)), TASK)
+    for before, after in zip(frame.planes, drawn.planes, strict=True):
+        rows, columns = np.nonzero(before != after)
+        height, width = before.shape
+        assert height * 0.48 < rows.min() < rows.max() < height * 0.78
+        assert width * 0.22 < columns.min() < columns.max() < width * 0.36
+
+
+@pytest.mark.parametrize("size", [(64, 96), (63, 95)])
+def test_draw_labels_does_in_place_what_overlay_does_to_a_copy(size):
+    image = grey(size)
+    frame = frame_of(image)
+    frame.image = image
+    wanted = overlay(frame, half((32, 48)), TASK)
+    assert frame.bgr is image
+    planes = frame.planes
+    draw_labels(frame, half((32, 48)), TASK)
+    assert frame.planes is planes
+    for mine, theirs in zip(planes, wanted.planes, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for drawn in (frame, wanted):
+        np.testing.assert_array_equal(drawn.bgr, to_bgr(planes, frame.colour))
+
+
+def test_ids_that_are_no_class_are_not_drawn():
+    labels = np.full((32, 48), 1, np.uint8)
+    labels[8:16, 8:16] = 255
+    labels[8:16, 24:32] = 3
+    drawn = overlay_bgr(grey((64, 96)), labels, TASK)
+    assert (drawn[18:30, 18:30] == 100).all()
+    assert (drawn[18:30, 50:62] == 100).all()
+    assert (drawn[2:12, 2:12] != 100).any(-1).all()
+
+
+BT709, SMPTE170M, UNTAGGED = (1, 1, 1, 1), (6, 6, 6, 1), (2, 2, 2, 0)
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (360, 640)], ids=["1280x720", "640x360"])
+@pytest.mark.parametrize(
+    "tags", [BT709, SMPTE170M, UNTAGGED], ids=["bt709", "smpte170m", "untagged"]
+)
+def test_overlay_on_planes_looks_like_one_on_bgr(tmp_path, request, tags, size):
+    """Above 40 dB outside edges; both stand as PNGs in the test's folder, to be looked at."""
+    road, truth = render(demo_scene(), size, 2.0, through_gaps=True)
+    clip = make_clip(
+        tmp_path / "x.mp4", frames=1, size=size, tags=tags, draw=lambda number, size: road
+    )
+    labels = cv2.resize(truth, (640, 352), interpolation=cv2.INTER_NEAREST_EXACT)
+    with VideoSource(clip) as source:
+        frame = next(source)
+    on_bgr = overlay_bgr(frame.bgr, labels, TASK)
+    on_planes = overlay(frame, labels, TASK).bgr
+    for name, image in (("planes", on_planes), ("bgr", on_bgr)):
+        cv2.imwrite(str(tmp_path / f"{request.node.callspec.id}_{name}.png"), image)
+    assert set(np.unique(labels)) == {0, 1, 2}
+    drawn = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    edges = cv2.morphologyEx(drawn, cv2.MORPH_GRADIENT, np.ones((7, 7), np.uint8)) > 0
+    assert psnr(on_planes[~edges & (drawn > 0)], on_bgr[~edges & (drawn > 0)]) > 40
+    assert psnr(on_planes[~edges], on_bgr[~edges]) > 40
+    # The measure tells: without the overlay it is far below.
+    assert psnr(frame.bgr[~edges & (drawn > 0)], on_bgr[~edges & (drawn > 0)]) < 25
+
+
+def psnr(one, other):
+    """Peak signal to noise ratio in dB."""
+    return 10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2))

@@ -70,7 +70,8 @@ def test_metadata(files):
     assert "Apache License" in only(files, "/licenses/LICENSE")
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
-    assert {"train", "dev"} == set(metadata.get_all("Provides-Extra"))
+    extras = {"train", "tensorrt", "quantize", "dev"}
+    assert extras == set(metadata.get_all("Provides-Extra"))
 
 
 def test_an_installed_wheel_finds_its_files(wheel, tmp_path):

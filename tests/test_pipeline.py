@@ -6,6 +6,7 @@ import pytest
 
 from clips import make_clip
 from lanes import segmenter
+from lanes.errors import BadInput
 from lanes.pipeline import Background, prefetch, segment, timed
 from lanes.resize import resize_image
 from lanes.video import VideoSource
@@ -159,3 +160,72 @@ def test_an_engine_that_fails_ends_the_pipeline_with_its_error(tmp_path, model_f
         with pytest.raises(RuntimeError, match="the engine broke"):
             list(segment(prefetch(timed(source)), loaded))
     assert len(calls) == 1
+
+
+def grey_clip(path, frames):
+    """Each frame of one grey value, brighter from frame to frame."""
+    return make_clip(
+        path,
+        frames=frames,
+        draw=lambda number, size: np.full((*size, 3), 20 + 18 * number, np.uint8),
+    )
+
+
+class Recorded:
+    """Notes what is asked of a backend, and in what order."""
+
+    def __init__(self, backend):
+        self.backend, self.calls, self.in_flight, self.most = backend, [], 0, 0
+        self.depth = backend.depth
+
+    def submit(self, images):
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        self.calls.append("submit")
+        return self.backend.submit(images)
+
+    def result(self, pending):
+        self.in_flight -= 1
+        self.calls.append("result")
+        return self.backend.result(pending)
+
+    def close(self):
+        self.backend.close()
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 12, 50])
+def test_every_nth_frame_is_inferred_and_all_come_in_order(tmp_path, model_folder, every):
+    clip = grey_clip(tmp_path / "x.mp4", 12)
+    with segmenter.load(str(model_folder), "onnxruntime") as loaded, VideoSource(clip) as source:
+        backend = loaded.backend = Recorded(loaded.backend)
+        results = list(segment(timed(source), loaded, every))
+    assert [r.frame.index for r in results] == list(range(12))
+    assert [r.inferred for r in results] == [n % every == 0 for n in range(12)]
+    assert (
+        backend.calls.count("submit") == backend.calls.count("result") == len(range(0, 12, every))
+    )
+    assert backend.most <= backend.depth
+    for result in results:
+        key = result.frame.index // every * every
+        assert (result.labels == np.median(results[key].labels)).all()
+        stages = {"resize", "infer"} if result.inferred else {"carry"}
+        assert set(result.seconds) == {"decode", *stages}
+        assert all(0 < s < 5 for s in result.seconds.values())
+
+
+def test_the_engine_has_its_next_image_before_the_caller_works_on_a_result(tmp_path, model_folder):
+    clip = grey_clip(tmp_path / "x.mp4", 8)
+    with segmenter.load(str(model_folder), "onnxruntime") as loaded, VideoSource(clip) as source:
+        backend = loaded.backend = Recorded(loaded.backend)
+        for number, _ in enumerate(segment(source, loaded)):
+            # But for the end, where there is no next image.
+            assert backend.in_flight == min(backend.depth, 7 - number)
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_less_than_every_frame_is_refused(model_folder, every):
+    with (
+        segmenter.load(str(model_folder), "onnxruntime") as loaded,
+        pytest.raises(BadInput, match=f"--infer-every {every}: wanted 1"),
+    ):
+        segment([], loaded, every)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import cv2
 import numpy as np
 import pytest
 
-from lanes.resize import Resize, resize_image, resize_labels
+from lanes import segmenter
+from lanes.colour import YuvColour, from_bgr
+from lanes.resize import Resize, resize_frame, resize_image, resize_labels
+from lanes.synthetic.road import demo_scene, render
+from lanes.types import Frame
 
 
 def noise(size, seed=0):
@@ -71,3 +78,80 @@ def test_enlarged_labels_are_blocks():
 def test_labels_of_that_size_are_returned_as_they_are():
     labels = np.zeros((4, 5), np.uint8)
     assert resize_labels(labels, (4, 5)) is labels
+
+
+COLOURS = [YuvColour(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
+SIZES = [(64, 96), (65, 97), (31, 47), (32, 400), (33, 48), (129, 193), (130, 194), (300, 555)]
+
+
+def frame_of(image, colour):
+    return Frame(from_bgr(image, colour), colour, 0, 0, Fraction(1))
+
+
+def smooth(size):
+    """A colourful picture whose colours stay within BGR when they are rounded as YUV."""
+    coarse = noise((max(size[0] // 20, 2), max(size[1] // 20, 2))) // 2 + 64
+    return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize("colour", COLOURS, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_frame_is_resized_as_its_picture_is(size, colour):
+    frame, resize = frame_of(smooth(size), colour), Resize((32, 48))
+    found = resize_frame(frame, resize)
+    assert "bgr" not in frame.__dict__, "the whole picture need not be converted"
+    difference = abs(found.astype(int) - resize_image(frame.bgr, resize))
+    assert found.shape == (32, 48, 3)
+    if size[0] <= 64 or size[1] <= 96:
+        assert not difference.any(), "up to twice the network's size it is the same"
+    # Rounding; with odd sizes U and V are up to half a pixel off.
+    odd = size[0] % 2 or size[1] % 2
+    assert difference.max() <= (10 if odd else 3)
+    assert difference.mean() <= 1
+
+
+def test_frame_that_was_made_of_a_picture_gives_that_picture():
+    image = noise((100, 140))
+    frame = Frame(from_bgr(image, COLOURS[0]), COLOURS[0], 0, 0, Fraction(1), image=image)
+    resize = Resize((32, 48))
+    np.testing.assert_array_equal(resize_frame(frame, resize), resize_image(image, resize))
+
+
+@pytest.fixture(scope="module")
+def roads():
+    """Two moments of the demo drive at 1920x1080."""
+    return [render(demo_scene(), (1080, 1920), second, through_gaps=True)[0] for second in (1, 6)]
+
+
+@pytest.fixture(scope="module")
+def network():
+    with segmenter.load("lanes-fcn-lite", precision="fp32") as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize(
+    ("size", "colour"),
+    [
+        ((1080, 1920), COLOURS[0]),
+        ((1080, 1920), COLOURS[2]),
+        ((1079, 1919), COLOURS[2]),
+        ((768, 1366), COLOURS[1]),
+        ((720, 1280), COLOURS[2]),
+        ((719, 1279), COLOURS[3]),
+        ((540, 960), COLOURS[0]),
+        ((361, 641), COLOURS[2]),
+        ((240, 320), COLOURS[1]),
+    ],
+    ids=str,
+)
+def test_labels_by_the_planes_are_those_by_the_picture(roads, network, size, colour):
+    """At most 0.5 % of the pixels differ, with a network that is shipped."""
+    resize = network.card.resize
+    for road in roads:
+        frame = frame_of(cv2.resize(road, size[::-1], interpolation=cv2.INTER_AREA), colour)
+        by_planes, by_picture = (
+            network.result(network.submit_resized(image))
+            for image in (resize_frame(frame, resize), resize_image(frame.bgr, resize))
+        )
+        assert len(np.unique(by_picture)) == 3, "there is something to label"
+        assert (by_planes != by_picture).mean() <= 0.005

@@ -12,7 +12,7 @@ import pytest
 from clips import make_clip
 from lanes import segmenter
 from lanes.colour import default_colour, from_bgr
-from lanes.stability import moved, stability
+from lanes.stability import stability
 from lanes.types import Frame
 
 SIZE = (64, 96)
@@ -37,13 +37,6 @@ def textured(shift, grey=120):
 def model(model_folder):
     with segmenter.load(str(model_folder), "onnxruntime") as loaded:
         yield loaded
-
-
-def test_labels_are_taken_from_where_the_flow_points():
-    labels = np.array([[0, 1, 2, 3]], np.uint8)
-    flow = np.zeros((1, 4, 2), np.float32)
-    flow[..., 0] = 1  # what is here now was one pixel to the right
-    np.testing.assert_array_equal(moved(labels, flow), [[1, 2, 3, 255]])
 
 
 def test_labels_that_move_with_the_picture_are_steady(model):

@@ -75,3 +75,15 @@ def test_every_error_is_one_of_ours_and_the_tree_names_it():
     assert len(ours) >= 8
     for kind in ours:
         assert kind.__name__ in errors.__doc__
+
+
+def test_bgr_is_the_picture_itself_until_it_is_drawn_on():
+    image = np.full((4, 6, 3), (10, 200, 90), np.uint8)
+    planes = from_bgr(image, BT601)
+    frame = Frame(planes, BT601, index=0, pts=0, time_base=Fraction(1, 25), image=image)
+    assert frame.bgr is image
+    planes[0][:] = 16
+    frame.drawn_on()
+    assert frame.image is None
+    assert frame.bgr.max() < 120
+    assert (image == (10, 200, 90)).all()

@@ -2,56 +2,125 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from lanes import card as cards
 from lanes import plugins
-from lanes.errors import BadInput, MissingDependency
+from lanes.backends import _auto, _cache, _engine
+from lanes.backends._auto import PREFERENCE, Choice
+from lanes.errors import BackendError, BadInput, MissingDependency, UnknownName
+from lanes.plugins import unknown
 from lanes.types import Backend
 
-PREFERENCE = ("openvino", "onnxruntime")
-"""Fastest first, as measured on CPUs: OpenVINO with bf16 or fp32 beats ONNX Runtime's fp32."""
+__all__ = [
+    "HINTS",
+    "LATENCY",
+    "PREFERENCE",
+    "THROUGHPUT",
+    "Choice",
+    "choices",
+    "load",
+    "precisions",
+]
+
+LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
+"""What an engine divides the processor's cores for: that one image is labelled soon, or many."""
 
 
 def load(
     name: str,
     folder: Path,
     precision: str = "auto",
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = None,
+    hint: str = LATENCY,
 ) -> Backend:
-    """Load the model of `folder` into the backend `name`; "auto" takes the fastest installed.
+    """Load the model of `folder` into the backend `name`; "auto" is the fastest of this machine.
 
-    `precision` is "auto", "fp32", "bf16", ... as far as the backend knows it; `threads` bounds
-    the processor's threads (None = all cores).
+    `precision` is "auto", "fp32", "bf16", ... as far as the backend knows it. `device` is one of
+    the backend's (None: its own, for most the processor); `threads` bounds the processor's threads
+    (None: all cores); `hint` is one of `HINTS`. What "auto" is, `choices` finds out.
 
     Raises:
         UnknownName: no backend, or no precision or device of it, of that name.
         MissingDependency: its library is not installed.
         BadModel: the network cannot be read, or contradicts its card.
+        BackendError: the engine refuses the network.
         BadInput: `threads` is not at least 1.
     """
     if threads is not None and threads < 1:
         raise BadInput(f"{threads} threads were asked for; give 1 or more, or none for all cores")
-    if name == "auto":
-        name = _fastest()
+    if hint not in HINTS:
+        raise UnknownName(unknown("hint", hint, list(HINTS)))
+    if name != "auto":
+        return _load(name, folder, precision, device, threads, hint)
+    trial = _trial(folder, precision, device, threads, hint)
+    try:
+        return trial.load(trial.fastest())
+    except (MissingDependency, BackendError):
+        # What was remembered no longer runs: a GPU may be gone, or a library broken.
+        return trial.load(trial.fastest(anew=True))
+
+
+def choices(
+    folder: Path,
+    precision: str = "auto",
+    device: str | None = None,
+    threads: int | None = None,
+    hint: str = LATENCY,
+) -> list[Choice]:
+    """What "auto" chooses from for the model of `folder`, and why; see `load` for the rest.
+
+    The candidates are timed with the model itself, which takes about two seconds (more where
+    TensorRT has to build its engine); the answer is remembered in the user's cache until the model,
+    an engine or the machine is another one.
+
+    Raises:
+        BadModel: the folder has no network, or its card cannot be read.
+    """
+    return _trial(folder, precision, device, threads, hint).choices()
+
+
+def precisions(name: str, device: str | None = None, folder: Path | None = None) -> tuple[str, ...]:
+    """The precisions that the backend `name` can run on this machine.
+
+    Some need a file of their own: given a model's `folder`, they are told too if it has that.
+    """
     module = plugins.load("backends", name)
-    backend: Backend = module.load(folder, precision=precision, device=device, threads=threads)
-    return backend
-
-
-def precisions(name: str, device: str = "cpu") -> tuple[str, ...]:
-    """The precisions that the backend `name` can run on this machine."""
-    found: tuple[str, ...] = plugins.load("backends", name).precisions(device)
+    device = device or getattr(module, "DEVICE", "cpu")
+    found: tuple[str, ...] = module.precisions(device, **_taken(module.precisions, folder=folder))
     return found
 
 
-def _fastest() -> str:
-    reasons = []
-    for name in PREFERENCE:
-        try:
-            plugins.load("backends", name)
-        except MissingDependency as error:
-            reasons.append(str(error))
-        else:
-            return name
-    raise MissingDependency("no backend can be loaded: " + "; ".join(reasons))
+def _load(
+    name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
+) -> Backend:
+    module = plugins.load("backends", name)
+    backend: Backend = module.load(
+        folder,
+        precision=precision,
+        device=device or getattr(module, "DEVICE", "cpu"),
+        threads=threads,
+        **_taken(module.load, hint=hint),
+    )
+    return backend
+
+
+def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
+    """Those of `arguments` that `function` takes: a backend that has no use for one leaves it."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in arguments.items() if name in known}
+
+
+def _trial(
+    folder: Path, precision: str, device: str | None, threads: int | None, hint: str
+) -> _auto.Trial:
+    network = _cache.digest(_engine.onnx_path(folder))
+    return _auto.Trial(
+        size=cards.read(folder).resize.size,
+        load=lambda name: _load(name, folder, precision, device, threads, hint),
+        depends_on=(network, precision, device, threads, hint),
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from lanes.errors import BackendError, BadInput, BadModel, LanesError, UnknownNa
 from lanes.plugins import unknown
 from lanes.types import ImageBatch, LabelBatch, Pending
 
+INT8 = "int8"
 TensorKind = tuple[str, Sequence[Any]]
 """Type and shape of a network's input or output, as the engine tells them: "uint8", [1, H, W]."""
 
@@ -78,6 +81,39 @@ class Engine(ABC):
         self.closed = True
 
 
+class ThreadedEngine(Engine):
+    """An engine that has to be waited for: a thread of its own does, so that `submit` returns."""
+
+    def __init__(self, device: str, precision: str, shape: Sequence[int]) -> None:
+        """See `Engine`."""
+        super().__init__(device, precision, shape)
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+
+    def _begin(self, images: ImageBatch) -> Any:
+        """What `_run` is given, made before `submit` returns."""
+        return images
+
+    @abstractmethod
+    def _run(self, begun: Any) -> LabelBatch:
+        """Label what has begun, in the engine's thread."""
+
+    def _start(self, images: ImageBatch, pending: Pending) -> Future[LabelBatch]:
+        return self.worker.submit(self._timed, self._begin(images), pending)
+
+    def _timed(self, begun: Any, pending: Pending) -> LabelBatch:
+        labels = self._run(begun)
+        pending.finished = time.perf_counter()
+        return labels
+
+    def _wait(self, request: Future[LabelBatch]) -> LabelBatch:
+        return request.result()
+
+    def close(self) -> None:
+        """End the thread, after what is in flight."""
+        super().close()
+        self.worker.shutdown()
+
+
 def _is_of(library: str, error: Exception) -> bool:
     # Engines build their exception classes in C++; some share no base but Exception.
     ours = isinstance(error, LanesError)
@@ -109,12 +145,47 @@ def reading(path: Path, library: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def without(module: str) -> Iterator[None]:
+    """Let an import in the `with` block not find `module`, which is optional for it."""
+    absent = module not in sys.modules
+    if absent:
+        sys.modules[module] = None  # type: ignore[assignment]  # documented: "not found"
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[module]
+
+
 def onnx_path(folder: Path) -> Path:
     """The `model.onnx` of a model folder; raises `BadModel` if there is none."""
     path = folder / cards.ONNX
     if not path.is_file():
         raise BadModel(f"no {cards.ONNX} in {folder}: {cards.CURE}")
     return path
+
+
+def network_path(folder: Path, precision: str) -> Path:
+    """The file of a model folder that runs at `precision`: int8 has one of its own.
+
+    Raises:
+        BadModel: there is none.
+    """
+    path = folder / cards.INT8_ONNX
+    if precision != INT8:
+        return onnx_path(folder)
+    if not path.is_file():
+        raise BadModel(
+            f"no {path.name} in {folder}: scripts/quantize.py makes it, or leave int8 out"
+        )
+    return path
+
+
+def with_int8(precisions: tuple[str, ...], folder: Path | None) -> tuple[str, ...]:
+    """`precisions`, and int8 if `folder` holds a quantised network."""
+    quantised = folder is not None and (folder / cards.INT8_ONNX).is_file()
+    return (*precisions, INT8) if quantised else precisions
 
 
 def check_network(path: Path, inputs: list[TensorKind], outputs: list[TensorKind]) -> None:

@@ -1,79 +1,113 @@
-"""ONNX Runtime: the exported graph in fp32 on any CPU (https://onnxruntime.ai)."""
+"""ONNX Runtime: the exported graph on any processor, and on all that its build has a provider for.
+
+See https://onnxruntime.ai, "Execution Providers". The build of `pip install onnxruntime` computes
+on the processor; others (onnxruntime-gpu, -directml, -openvino, ...) take its place.
+"""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from lanes.backends import _engine
-from lanes.errors import UnknownName
+from lanes.errors import BackendError, UnknownName
 from lanes.plugins import unknown
-from lanes.types import ImageBatch, LabelBatch, Pending
+from lanes.types import ImageBatch, LabelBatch
 
 PRECISIONS = ("fp32",)
-PROVIDERS = {"cpu": "CPUExecutionProvider"}
+CPU = "cpu"
+END = "ExecutionProvider"
 FATAL = 4
 """Only fatal messages are logged: every other one is raised as well."""
 
 
-class OnnxRuntimeBackend(_engine.Engine):
-    """See `lanes.types.Backend`; runs in a thread of its own, so that `submit` returns at once."""
+class OnnxRuntimeBackend(_engine.ThreadedEngine):
+    """See `lanes.types.Backend`."""
 
     name = library = "onnxruntime"
 
-    def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, device: str, precision: str) -> None:
         """Run `session`, whose input is uint8 (1, H, W, 3)."""
-        super().__init__(device, "fp32", session.get_inputs()[0].shape)
+        super().__init__(device, precision, session.get_inputs()[0].shape)
         self.session = session
         self.input_name = session.get_inputs()[0].name
-        self.worker = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime")
 
-    def _start(self, images: ImageBatch, pending: Pending) -> Future[LabelBatch]:
-        return self.worker.submit(self._run, images, pending)
-
-    def _run(self, images: ImageBatch, pending: Pending) -> LabelBatch:
-        labels = self.session.run(None, {self.input_name: images})[0]
-        pending.finished = time.perf_counter()
-        return np.asarray(labels, np.uint8)
-
-    def _wait(self, request: Future[LabelBatch]) -> LabelBatch:
-        return request.result()
-
-    def close(self) -> None:
-        """End the thread, after what is in flight."""
-        super().close()
-        self.worker.shutdown()
+    def _run(self, begun: ImageBatch) -> LabelBatch:
+        return np.asarray(self.session.run(None, {self.input_name: begun})[0], np.uint8)
 
 
-def precisions(device: str = "cpu") -> tuple[str, ...]:
-    """The precisions that can run on this machine."""
-    return PRECISIONS
+def precisions(device: str = CPU, folder: Path | None = None) -> tuple[str, ...]:
+    """The precisions of `device`; int8 too if `folder` has a quantised network."""
+    _provider(device)
+    return _engine.with_int8(PRECISIONS, folder)
 
 
 def load(
-    folder: Path, precision: str = "auto", device: str = "cpu", threads: int | None = None
+    folder: Path, precision: str = "auto", device: str = CPU, threads: int | None = None
 ) -> OnnxRuntimeBackend:
-    """Load `model.onnx` of `folder`; see `lanes.backends.load`."""
-    path = _engine.onnx_path(folder)
-    device = device.lower()
-    if device not in PROVIDERS:
-        raise UnknownName(unknown("backend onnxruntime", device, sorted(PROVIDERS)))
-    _engine.check_precision("onnxruntime", precision, precisions(device))
+    """Load `model.onnx` of `folder`; see `lanes.backends.load`.
+
+    `device` is a provider of this build, "CUDAExecutionProvider" or "cuda" for short.
+
+    Raises:
+        BackendError: the provider does not start, or takes no part of the network.
+    """
+    _engine.onnx_path(folder)
+    provider = _provider(device)
+    _engine.check_precision("onnxruntime", precision, (*PRECISIONS, _engine.INT8))
+    path = _engine.network_path(folder, precision)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
     options.intra_op_num_threads = threads or 0
+    # Its threads wait for work by turning in circles, which takes the cores from decoding and
+    # encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     with _engine.reading(path, "onnxruntime"):
-        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDERS[device]])
+        # Its fallback would go on with the processor, and say so only in a printed line.
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[provider], enable_fallback=0
+        )
     _engine.check_network(
         path,
         [(_dtype(tensor.type), tensor.shape) for tensor in session.get_inputs()],
         [(_dtype(tensor.type), tensor.shape) for tensor in session.get_outputs()],
     )
-    return OnnxRuntimeBackend(session, device)
+    _check_use(session, provider)
+    precision = PRECISIONS[0] if precision == "auto" else precision
+    return OnnxRuntimeBackend(session, _short(provider), precision)
+
+
+def _provider(device: str) -> str:
+    """The provider's whole name; raises `UnknownName` if this build does not have it."""
+    have: dict[str, str] = {_short(name): name for name in onnxruntime.get_available_providers()}
+    short = _short(device)
+    if short not in have:
+        raise UnknownName(unknown("backend onnxruntime as installed", device, sorted(have)))
+    return have[short]
+
+
+def _short(provider: str) -> str:
+    return provider.lower().removesuffix(END.lower())
+
+
+def _check_use(session: onnxruntime.InferenceSession, provider: str) -> None:
+    """Raise `BackendError` unless `provider` runs at least a part of the network."""
+    if provider not in session.get_providers():
+        raise BackendError(
+            f"onnxruntime could not start {provider}, and would compute on the processor: its "
+            "libraries (for cuda: CUDA and cuDNN) must be found by this build, or use --device cpu"
+        )
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # before 1.24
+        return
+    used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    if used and provider not in used:
+        raise BackendError(
+            f"{provider} takes no part of the network, {' and '.join(sorted(used))} would run all "
+            f"of it: use --device {_short(min(used))}"
+        )
 
 
 def _dtype(kind: str) -> str:

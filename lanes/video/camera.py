@@ -78,9 +78,8 @@ class CameraSource(Source):
                 return
             if pts * self.time_base < self._cut.start:
                 continue
-            frame = Frame(from_bgr(image, self.colour), self.colour, index, pts, self.time_base)
-            frame.bgr = image
-            yield frame
+            planes = from_bgr(image, self.colour)
+            yield Frame(planes, self.colour, index, pts, self.time_base, image=image)
             index, last = index + 1, pts
             if index == self._cut.max_frames:
                 return

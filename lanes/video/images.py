@@ -93,10 +93,8 @@ class ImagesSource(Source):
     def _read(self, images: Iterator[tuple[int, Path, Image]]) -> Iterator[Frame]:
         for index, (number, path, image) in enumerate(images):
             planes = from_bgr(image, self.colour)
-            frame = Frame(planes, self.colour, index, number, self.time_base, path.stem)
             # The network sees the image itself, not what is left of its colours in 4:2:0.
-            frame.bgr = image
-            yield frame
+            yield Frame(planes, self.colour, index, number, self.time_base, path.stem, image=image)
 
 
 def read_image(path: Path) -> Image | None:

@@ -1,0 +1,69 @@
+"""What backends derive from a model and keep in the user's cache, so that the next start is quick.
+
+A file begins with the SHA-256 of the rest: one that is damaged or cut off is never used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from lanes import assets
+
+KEPT = 16
+"""Files of a folder that stay when one is added: the oldest go."""
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+def key(*parts: object) -> str:
+    """A file's name for what depends on all of `parts`."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's content; a file that has not changed is read once."""
+    state = path.stat()
+    return _digest(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(folder: str, name: str) -> bytes | None:
+    """What `write` has put there; None if nothing, or it is damaged."""
+    try:
+        content = (assets.cache_folder(folder) / name).read_bytes()
+    except OSError:
+        return None
+    kept = content[DIGEST_BYTES:]
+    return kept if hashlib.sha256(kept).digest() == content[:DIGEST_BYTES] else None
+
+
+def write(folder: str, name: str, content: bytes) -> None:
+    """Keep `content`, whole or not at all.
+
+    A home that cannot be written, or a full disk, costs time at the next start, so it is no error.
+    """
+    with contextlib.suppress(OSError):
+        place = assets.cache_folder(folder)
+        with tempfile.NamedTemporaryFile(dir=place, suffix=".part", delete=False) as part:
+            try:
+                part.write(hashlib.sha256(content).digest() + content)
+                part.close()
+                os.replace(part.name, place / name)
+            except BaseException:
+                os.unlink(part.name)
+                raise
+        _forget_the_oldest(place)
+
+
+def _forget_the_oldest(folder: Path) -> None:
+    by_age = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+    for path in by_age[:-KEPT]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""TensorRT 10 and 11: the exported graph on NVIDIA GPUs, in half where it was exported so.
+
+An engine is built at first use, which takes seconds to minutes, checked against ONNX Runtime, and
+kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. Two batches
+are under way at a time, each with a stream, an execution context and memory of its own, so that one
+is copied while the other is computed. (A context may run in one stream at a time: TensorRT's
+documentation of `IExecutionContext::enqueueV3`.)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import tensorrt as trt
+
+from lanes import card as cards
+from lanes.backends import _cache, _engine, _tensorrt_build, _tensorrt_check, _tensorrt_gpu
+from lanes.backends._tensorrt_build import LOG, refusal
+from lanes.backends._tensorrt_check import PARITY, LayerTypes, parity
+from lanes.backends._tensorrt_gpu import Gpu, Slot
+from lanes.errors import BadModel
+from lanes.types import ImageBatch, LabelBatch, Pending
+
+__all__ = ["DEVICE", "PARITY", "TensorRtBackend", "facts", "load", "parity", "precisions"]
+
+DEVICE = _tensorrt_gpu.KIND
+FILES = {"fp16": cards.FP16_ONNX, "fp32": cards.ONNX}
+"""Which network runs at which precision, the fastest first."""
+CACHE = "tensorrt"
+RECIPE = 1
+"""To be raised when engines are built in another way, so that older ones are not used."""
+
+Request = tuple[Slot, trt.IExecutionContext, Pending]
+
+
+class TensorRtBackend(_engine.Engine):
+    """See `lanes.types.Backend`; `depth` slots take turns."""
+
+    name = library = "tensorrt"
+
+    def __init__(self, engine: trt.ICudaEngine, gpu: Gpu, precision: str) -> None:
+        """Run `engine` on `gpu`; raises `BackendError` if the GPU's memory does not suffice."""
+        self.engine, self.gpu = engine, gpu
+        images, labels = _names(engine)
+        shape = tuple(engine.get_tensor_shape(images))
+        super().__init__(f"{DEVICE}:{gpu.number}", precision, shape)
+        self.free: deque[tuple[Slot, trt.IExecutionContext]] = deque()
+        with ExitStack() as made:
+            for _ in range(self.depth):
+                slot = Slot(gpu, shape, tuple(engine.get_tensor_shape(labels)))
+                made.callback(slot.close)
+                context = engine.create_execution_context()
+                if context is None:
+                    raise refusal("run the engine")
+                context.set_tensor_address(images, slot.images_there)
+                context.set_tensor_address(labels, slot.labels_there)
+                self.free.append((slot, context))
+            made.pop_all()
+
+    def layers(self) -> LayerTypes:
+        """What the engine inspector tells of the layers' types."""
+        inspector = self.engine.create_engine_inspector()
+        told = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
+        return _tensorrt_check.layer_types(told)
+
+    def _start(self, images: ImageBatch, pending: Pending) -> Request:
+        slot, context = self.free[0]
+        np.copyto(slot.images, images)
+        slot.upload()
+        if not context.execute_async_v3(slot.stream):
+            raise refusal("run the network")
+        slot.download()
+        self.free.popleft()
+        return slot, context, pending
+
+    def _wait(self, request: Request) -> LabelBatch:
+        slot, context, pending = request
+        try:
+            pending.finished = slot.wait()
+            return slot.labels.copy()
+        finally:
+            if self.closed:
+                slot.close()
+            else:
+                self.free.append((slot, context))
+
+    def close(self) -> None:
+        """Give back the GPU's memory, that of a batch in flight when its result is taken."""
+        super().close()
+        while self.free:
+            slot, _ = self.free.popleft()
+            slot.close()
+
+
+def precisions(device: str = DEVICE, folder: Path | None = None) -> tuple[str, ...]:
+    """The precisions of `device`: fp32, and fp16 if `folder` has the network in half.
+
+    Raises:
+        BackendError: this machine has no NVIDIA GPU, or no driver for it.
+        UnknownName: it has one, but not `device`.
+    """
+    _tensorrt_gpu.find(device)
+    return tuple(p for p, file in FILES.items() if p == "fp32" or _has(folder, file))
+
+
+def load(
+    folder: Path, precision: str = "auto", device: str = DEVICE, threads: int | None = None
+) -> TensorRtBackend:
+    """Load the engine of `folder`, built first if the user's cache does not have it.
+
+    See `lanes.backends.load`. "auto" is fp16 where the folder has the network in half.
+
+    Raises:
+        BackendError: there is no GPU or driver, TensorRT does not support a node, the engine's
+            labels are not those of ONNX Runtime, the GPU's memory does not suffice, ...
+    """
+    _engine.onnx_path(folder)
+    _engine.check_precision("tensorrt", precision, tuple(FILES))
+    if precision == "auto":
+        precision = "fp16" if _has(folder, cards.FP16_ONNX) else "fp32"
+    path = folder / FILES[precision]
+    if not path.is_file():
+        raise BadModel(
+            f"no {path.name} in {folder}: python scripts/export.py --half {folder} writes it, or "
+            "use precision fp32"
+        )
+    gpu = _tensorrt_gpu.find(device)
+    gpu.select()
+    key = engine_key(path, precision, gpu)
+    return _kept(key, gpu, precision) or _built(path, key, gpu, precision)
+
+
+def facts(device: str = DEVICE) -> str:
+    """In one line what would run: TensorRT, GPU, driver, memory; raises as `precisions` does."""
+    gpu = _tensorrt_gpu.find(device)
+    free, total = (count >> 20 for count in gpu.free_memory())
+    return (
+        f"TensorRT {trt.__version__}, {gpu.name} (compute capability {gpu.capability}), driver "
+        f"{gpu.driver}, {free} of {total} MiB free"
+    )
+
+
+def engine_key(path: Path, precision: str, gpu: Gpu) -> str:
+    """The name, in the cache, of the engine of a network: another one whatever it depends on."""
+    return _cache.key(
+        *(RECIPE, _cache.digest(path), cards.read(path.parent).resize.size, precision),
+        *(trt.__version__, gpu.name, gpu.capability, gpu.driver),
+    )
+
+
+def _has(folder: Path | None, file: str) -> bool:
+    return folder is not None and (folder / file).is_file()
+
+
+def _kept(key: str, gpu: Gpu, precision: str) -> TensorRtBackend | None:
+    """The backend with the engine of the cache, if that has it and it can be read."""
+    kept = _cache.read(CACHE, key)
+    # The key stands in the file too: one that was renamed, or comes from elsewhere, is no use.
+    if kept is None or not kept.startswith(key.encode()):
+        return None
+    engine = _deserialised(kept[len(key) :])
+    if engine is None:
+        LOG.take()
+        return None
+    return TensorRtBackend(engine, gpu, precision)
+
+
+def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
+    """The backend with a new engine, which the cache keeps once it is found right."""
+    timing_key = _cache.key("timings", trt.__version__, gpu.name, gpu.capability, gpu.driver)
+    built = _tensorrt_build.build(path, _cache.read(CACHE, timing_key) or b"")
+    _cache.write(CACHE, timing_key, built.timings)
+    engine = _deserialised(built.engine)
+    if engine is None:
+        raise refusal(f"read the engine that it built of {path}")
+    backend = TensorRtBackend(engine, gpu, precision)
+    try:
+        if precision == "fp16":
+            _tensorrt_check.check_layers(backend.layers(), built.float_layers)
+        _tensorrt_check.check_parity(backend, path.parent)
+    except BaseException:
+        backend.close()
+        raise
+    _cache.write(CACHE, key, key.encode() + built.engine)
+    return backend
+
+
+def _deserialised(serialized: bytes) -> trt.ICudaEngine | None:
+    return trt.Runtime(LOG).deserialize_cuda_engine(serialized)
+
+
+def _names(engine: trt.ICudaEngine) -> list[str]:
+    """The names of the images and of the labels, in this order."""
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    return sorted(names, key=lambda n: engine.get_tensor_mode(n) != trt.TensorIOMode.INPUT)

@@ -1,0 +1,141 @@
+"""The figures as a picture: accuracy against latency, or latencies alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanes import plugins
+from lanes.benchmark.models import Benchmark, Figures
+from lanes.benchmark.place import write
+from lanes.benchmark.tables import figure_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LIBRARY = "matplotlib"
+MARKERS = "oDsv^P*X"
+DOTS = 150
+"""Dots an inch."""
+LOGARITHMIC_FROM = 10
+"""So many times the fastest the slowest may take on an axis that begins at 0."""
+
+
+def check_library() -> None:
+    """Raise `MissingDependency` if charts cannot be drawn here."""
+    if not plugins.installed(LIBRARY):
+        raise plugins.missing("--chart", LIBRARY)
+
+
+def write_chart(found: Benchmark, path: Path) -> None:
+    """Write a PNG; raises `MissingDependency` or `BadOutput`."""
+    check_library()
+    scored = any(one.accuracy for one in found.figures)
+    figure = _against_accuracy(found) if scored else _bars(found)
+    write(path, lambda part: figure.savefig(part, dpi=DOTS, format="png"))
+
+
+def _bars(found: Benchmark) -> Figure:
+    """A bar for each configuration, as long as its median latency; a whisker to the 95th of 100."""
+    from matplotlib.figure import Figure
+
+    rows = _rows(found.figures)
+    colours = _colours([one.configuration.backend for one in found.figures])
+    figure = Figure(figsize=(8, 1.4 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for y, row in enumerate(rows):
+        if isinstance(row, str):
+            axes.text(0, y, row, weight="bold", va="center", ha="left")
+            continue
+        p50, p95 = row.timing.p50 * 1e3, row.timing.p95 * 1e3
+        axes.barh(y, p50, height=0.7, color=colours[row.configuration.backend])
+        axes.plot([p50, p95], [y, y], color="0.3", linewidth=1)
+        told = f"{p50:.1f} ms" if p50 < 100 else f"{p50:.0f} ms"
+        axes.annotate(
+            told, (max(p50, p95), y), (4, 0), textcoords="offset points", va="center", size=8
+        )
+    names = ["" if isinstance(row, str) else row.configuration.engine for row in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, 1.12 * max(one.timing.p95 * 1e3 for one in found.figures))
+    axes.set_xlabel("ms for one image: median, and line to the 95th percentile")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    _sign(figure, "Latency", found)
+    return figure
+
+
+def _against_accuracy(found: Benchmark) -> Figure:
+    """A panel for each figure of accuracy: a point for each configuration, best top left."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    scored = [one for one in found.figures if one.accuracy]
+    names = list(dict.fromkeys(name for one in scored for name in one.accuracy))
+    colours = _colours([one.configuration.model for one in scored])
+    engines = list(dict.fromkeys(one.configuration.engine for one in scored))
+    markers = dict(zip(engines, MARKERS * len(engines), strict=False))
+    columns = 2 if len(names) == 4 else min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(1 + 3.6 * columns, 1.9 + 3 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        for one in scored:
+            if name in one.accuracy:
+                axes.plot(
+                    one.timing.p50 * 1e3,
+                    one.accuracy[name],
+                    marker=markers[one.configuration.engine],
+                    color=colours[one.configuration.model],
+                    markersize=8,
+                    alpha=0.85,
+                    linestyle="",
+                )
+        measure, _, kind = figure_name(name).rpartition(" ")
+        axes.set(title=measure, xlabel="ms for one image (median)", ylabel=kind)
+        _scale(axes, [one.timing.p50 * 1e3 for one in scored])
+        axes.grid(alpha=0.3)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    keys = [(Path(model).name, "s", colour) for model, colour in colours.items()]
+    keys += [(engine, marker, "0.4") for engine, marker in markers.items()]
+    handles = [
+        Line2D([], [], linestyle="", label=name, marker=marker, color=colour)
+        for name, marker, colour in keys
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    _sign(figure, "Accuracy against latency", found)
+    return figure
+
+
+def _rows(figures: Sequence[Figures]) -> list[str | Figures]:
+    """The name of each model, then its configurations, the fastest first."""
+    rows: list[str | Figures] = []
+    for model in dict.fromkeys(one.configuration.model for one in figures):
+        mine = [one for one in figures if one.configuration.model == model]
+        rows += [Path(model).name, *sorted(mine, key=lambda one: one.timing.p50)]
+    return rows
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour of matplotlib's cycle for each name."""
+    return {name: f"C{index % 10}" for index, name in enumerate(dict.fromkeys(names))}
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """From 0 on, or by powers of 10 where a few slow ones would press all others together."""
+    if max(values) > LOGARITHMIC_FROM * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_xlim(0, 1.1 * max(values))
+
+
+def _sign(figure: Figure, title: str, found: Benchmark) -> None:
+    """Title, and below it the machine, without which no time means anything."""
+    machine = found.machine
+    figure.suptitle(f"{title}: {machine.processor}, {machine.cores} cores", size="medium")

@@ -1,0 +1,149 @@
+"""Whether a model's labels are the same in every backend, and how right they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lanes import assets, backends, drawn, evaluate
+from lanes import card as cards
+from lanes.benchmark.plan import Configuration, Data, Plan
+from lanes.benchmark.trial import Input
+from lanes.card import ModelCard
+from lanes.errors import LanesError, UnknownName
+from lanes.fresh_process import FreshProcess
+from lanes.resize import resize_image
+from lanes.scores import headlines, share_equal
+from lanes.segmenter import Segmenter
+from lanes.types import Image, LabelBatch, LabelMap, Pending
+
+REFERENCES = (("torch", "fp32"), ("onnxruntime", "fp32"))
+"""Whose labels are taken as right, the first that runs a model: the checkpoint, else its export."""
+FRAMES = drawn.FRAMES
+"""So many pictures are labelled by all, and timed, in turn."""
+OTHER_METHODS = ("classical",)
+"""Backends that run no network: their labels need not be the model's."""
+DRAWN = "drawn pictures"
+"""Where pictures are from that need no files."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a configuration's labels are worth, all figures 0..1.
+
+    `parity` is the share of pixels labelled as by `reference` on pictures of `frames`
+    (None where nothing could be the reference); `accuracy` has the figures that tell the most, by
+    `DATASET MEASURE KIND`.
+    """
+
+    frames: str
+    reference: str
+    parity: float | None
+    accuracy: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of the data set `source`, or `DRAWN`, at the network's size."""
+
+    source: str
+    images: tuple[Image, ...]
+
+
+class ModelRunner:
+    """A model, loaded; see `lanes.benchmark.trial.Runner`."""
+
+    def __init__(self, one: Configuration, hint: str = backends.LATENCY) -> None:
+        folder = assets.model_folder(one.model)
+        backend = backends.load(one.backend, folder, one.precision, one.device, one.threads, hint)
+        self.segmenter = Segmenter(cards.read(folder), backend)
+        self.name, self.precision, self.depth = backend.name, backend.precision, backend.depth
+
+    def submit(self, image: Input) -> Pending:
+        """Begin to label an image of the network's size."""
+        return self.segmenter.submit_resized(image)
+
+    def result(self, pending: Pending) -> LabelMap:
+        """Its labels."""
+        return self.segmenter.result(pending)
+
+    def labels(self, images: Sequence[Image]) -> LabelBatch:
+        """The labels (N, h, w) of images of the network's size."""
+        return np.stack([self.result(self.submit(image)) for image in images])
+
+    def accuracy(self, data: Data) -> dict[str, float]:
+        """The figures that tell the most of a data set, by `DATASET MEASURE KIND`."""
+        found = evaluate.evaluate(self.segmenter, data.open(), data.name, data.split)
+        named = {f"{data.name} {name}": figure.value for name, figure in found.figures.items()}
+        return {name: named[name] for name in headlines(named) if np.isfinite(named[name])}
+
+
+def pictures_of(card: ModelCard, data: Sequence[Data]) -> Pictures:
+    """Pictures for the model: of `data`, its first set, else drawn ones."""
+    source, images = DRAWN, drawn.frames(card.task)
+    if data:
+        source, dataset = data[0].name, data[0].open()
+        # Spread over the split: neighbours in a folder are often of one drive.
+        chosen = np.linspace(0, len(dataset) - 1, min(FRAMES, len(dataset))).round().astype(int)
+        images = [dataset[int(index)].image for index in chosen]
+    return Pictures(source, tuple(resize_image(image, card.resize) for image in images))
+
+
+def check_all(
+    plan: Plan,
+    pictures: Mapping[str, Pictures],
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[dict[Configuration, Check], dict[Configuration, str], dict[Configuration, str]]:
+    """Label and score by each configuration of a model, one process after the other.
+
+    Gives the checks, why others failed, and why others do not apply. `pictures` are by model. What
+    an engine keeps in our cache is there afterwards, so that the load that is timed is not the
+    first one ever.
+    """
+    labels: dict[Configuration, LabelBatch] = {}
+    accuracies: dict[Configuration, dict[str, float]] = {}
+    failed: dict[Configuration, str] = {}
+    left_out: dict[Configuration, str] = {}
+    ours = [one for one in plan.configurations if one.model in pictures]
+    for number, one in enumerate(ours):
+        try:
+            with FreshProcess(ModelRunner, one) as process:
+                found = process.call("labels", pictures[one.model].images)
+                scores = [process.call("accuracy", data) for data in plan.data[one.model]]
+        except UnknownName as error:  # a method that does not know the model's task
+            left_out[one] = str(error)
+        except LanesError as error:
+            failed[one] = str(error)
+        else:
+            labels[one] = found
+            accuracies[one] = {name: value for score in scores for name, value in score.items()}
+        progress(number + 1)
+    checks = {}
+    references: dict[str, tuple[str, LabelBatch | None]] = {}
+    for one, found in labels.items():
+        if one.model not in references:
+            references[one.model] = _reference(one, pictures[one.model], labels)
+        reference, wanted = references[one.model]
+        comparable = None if one.backend in OTHER_METHODS else wanted
+        parity = None if comparable is None else share_equal(found, comparable)
+        checks[one] = Check(pictures[one.model].source, reference, parity, accuracies[one])
+    return checks, failed, left_out
+
+
+def _reference(
+    one: Configuration, pictures: Pictures, labels: Mapping[Configuration, LabelBatch]
+) -> tuple[str, LabelBatch | None]:
+    """The labels of the first of `REFERENCES` that runs the model, and its name."""
+    for backend, precision in REFERENCES:
+        wanted = replace(one, backend=backend, precision=precision, device=None)
+        name = f"{backend} {precision}"
+        if wanted in labels:
+            return name, labels[wanted]
+        try:
+            with FreshProcess(ModelRunner, wanted, noise=False) as process:
+                return name, process.call("labels", pictures.images)
+        except LanesError:
+            continue
+    return "", None

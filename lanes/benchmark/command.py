@@ -1,0 +1,81 @@
+"""What `lanes benchmark` does: plan, measure, print, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from lanes.benchmark import chart, tables
+from lanes.benchmark.models import benchmark_models
+from lanes.benchmark.place import check_place, write_json
+from lanes.benchmark.plan import Wish, plan
+from lanes.benchmark.video import VideoWish, benchmark_video
+from lanes.commands import DEMO
+from lanes.demo import demo_files
+from lanes.errors import INCOMPLETE, BadInput
+
+
+def run_models(
+    wish: Wish,
+    rounds: int,
+    start: bool,
+    json: Path | None,
+    picture: Path | None,
+    overwrite: bool,
+) -> int:
+    """Time models in backends; returns the exit code, 1 if some of them failed."""
+    check_place(json, overwrite)
+    check_place(picture, overwrite, suffix=".png")
+    if picture:
+        chart.check_library()
+    _check_rounds(rounds)
+    planned = plan(wish)
+    with _progress() as progress:
+        found = benchmark_models(planned, rounds, start, progress)
+    tables.show(found, Console())
+    if json:
+        write_json(json, found.to_dict())
+    if picture:
+        chart.write_chart(found, picture)
+    return INCOMPLETE if found.failed else 0
+
+
+def run_video(wish: VideoWish, rounds: int, json: Path | None, overwrite: bool) -> int:
+    """Time a video by stage and as a whole; returns the exit code."""
+    check_place(json, overwrite)
+    _check_rounds(rounds)
+    with _progress() as progress:
+        if wish.clip == DEMO:
+            clip, _ = demo_files(lambda done, total: progress("rendering the demo", done, total))
+            wish = replace(wish, clip=str(clip))
+        found = benchmark_video(wish, rounds, lambda done: progress("timing", done, rounds))
+    tables.show_video(found, Console())
+    if json:
+        write_json(json, found.to_dict())
+    return 0
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise BadInput(f"--rounds {rounds}: wanted 1 or more")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the screen's error output, gone when the work is done."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("starting")
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,166 @@
+"""What is to be timed: models or other networks, in backends, at precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lanes import assets, backends, evaluate, plugins
+from lanes import card as cards
+from lanes.benchmark import network
+from lanes.card import ModelCard
+from lanes.errors import BadInput, LanesError, MissingDependency, UnknownName
+from lanes.types import Dataset
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A model (its name or folder), or another network's file, in a backend at a precision.
+
+    Of a network that is none of ours `shape` is the input's; models have None.
+    """
+
+    model: str
+    backend: str
+    precision: str
+    device: str | None = None
+    threads: int | None = None
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def engine(self) -> str:
+        """Backend and precision."""
+        return f"{self.backend} {self.precision}"
+
+    def __str__(self) -> str:
+        return f"{self.model} in {self.engine}"
+
+
+@dataclass(frozen=True)
+class Data:
+    """A split of a data set, to score models of its task on."""
+
+    name: str
+    root: str
+    split: str
+
+    def open(self) -> Dataset:
+        """Open the split; raises `UnknownName` or `BadDataset`."""
+        return evaluate.open_dataset(self.name, self.root, self.split)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The configurations, what each model is scored on, and why some backends are left out."""
+
+    configurations: tuple[Configuration, ...]
+    data: dict[str, tuple[Data, ...]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asks for; see `lanes benchmark models --help`. Empty means all that there is."""
+
+    models: Sequence[str] = ()
+    networks: Sequence[Path] = ()
+    shape: str = ""
+    backends: Sequence[str] = ()
+    precisions: Sequence[str] = ()
+    device: str | None = None
+    threads: int | None = None
+    data: Sequence[str] = ()
+    split: str = "val"
+
+
+def plan(wish: Wish) -> Plan:
+    """Everything that `wish` asks for and this machine has.
+
+    Raises:
+        UnknownName: no model, backend, precision, data set or split of that name.
+        MissingDependency, BackendError: a backend that was named cannot be loaded here.
+        BadModel, BadDataset: a model, network or data set cannot be read.
+        BadInput: data of none of the models' tasks, or options that do not go together.
+    """
+    if wish.threads is not None and wish.threads < 1:
+        raise BadInput(f"--threads {wish.threads}: wanted 1 or more, or none for all cores")
+    # Another network is compared with the models that are named, if any.
+    models = wish.models or (() if wish.networks else assets.model_names())
+    folders = {model: assets.model_folder(model) for model in models}
+    cards_of = {model: cards.read(folder) for model, folder in folders.items()}
+    names, left_out = _loadable(wish.backends, wish.device)
+    if wish.shape and not wish.networks:
+        raise BadInput(f"--shape {wish.shape} is for a network that is given by --onnx")
+    able = {
+        (model, name): backends.precisions(name, wish.device, folder)
+        for model, folder in folders.items()
+        for name in names
+    }
+    for path in wish.networks:
+        able |= {(str(path), name): network.precisions(name, wish.device) for name in names}
+    _check_precisions(wish.precisions, able)
+    shapes = {str(path): network.shape_of(path, wish.shape) for path in wish.networks}
+    configurations = tuple(
+        Configuration(model, name, precision, wish.device, wish.threads, shapes.get(model))
+        for (model, name), precisions in able.items()
+        for precision in precisions
+        if not wish.precisions or precision in wish.precisions
+    )
+    data = [_data(pair, wish.split) for pair in wish.data]
+    return Plan(configurations, _by_model(data, cards_of), left_out)
+
+
+def _loadable(names: Sequence[str], device: str | None) -> tuple[list[str], dict[str, str]]:
+    """The backends that load here, and why the others do not; one that was named must."""
+    loadable: list[str] = []
+    left_out: dict[str, str] = {}
+    for name in names or plugins.names("backends"):
+        try:
+            backends.precisions(name, device)
+        except LanesError as error:
+            if names:
+                raise
+            left_out[name] = str(error)
+        else:
+            loadable.append(name)
+    if not loadable:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise MissingDependency(f"no backend can be loaded: {reasons}")
+    return loadable, left_out
+
+
+def _check_precisions(
+    wanted: Sequence[str], able: Mapping[tuple[str, str], tuple[str, ...]]
+) -> None:
+    known = sorted({precision for found in able.values() for precision in found})
+    names = sorted({name for _, name in able})
+    for precision in wanted:
+        if precision not in known:
+            where = f"this machine, with {', '.join(names)},"
+            raise UnknownName(plugins.unknown(where, precision, known))
+
+
+def _data(pair: str, split: str) -> Data:
+    name, _, root = pair.partition("=")
+    if not name:
+        raise BadInput(f"--data {pair!r}: wanted NAME=ROOT, such as bdd100k=/data/bdd100k")
+    return Data(name, root, split)
+
+
+def _by_model(
+    data: Sequence[Data], cards_of: Mapping[str, ModelCard]
+) -> dict[str, tuple[Data, ...]]:
+    """What each model is scored on: the data of its task."""
+    tasks = {one: one.open().TASK for one in data}
+    for one, task in tasks.items():
+        if not any(card.task == task for card in cards_of.values()):
+            models = ", ".join(f"{model} of {card.task!r}" for model, card in cards_of.items())
+            raise BadInput(
+                f"the data set {one.name} is of the task {task!r}, the models are "
+                f"{models or 'none'}: name a model of {task!r}, or other data"
+            )
+    return {
+        model: tuple(one for one, task in tasks.items() if task == card.task)
+        for model, card in cards_of.items()
+    }

@@ -1,0 +1,87 @@
+"""From the start of a process to its first labelled picture: what a user waits for."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes.benchmark.plan import Configuration
+from lanes.errors import BackendError
+
+ROUNDS = 5
+PATIENCE = 1800.0
+"""Seconds after which a process that has not labelled its picture is ended."""
+CODE = """
+import sys
+import numpy as np
+import lanes
+model, backend, precision, device, threads = sys.argv[1:]
+image = np.zeros((720, 1280, 3), np.uint8)
+options = {"device": device} if device else {}
+options |= {"threads": int(threads)} if threads else {}
+lanes.load(model, backend, precision, **options)(image)
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Seconds of a whole process: the first ever (`cold`), and the median of `ROUNDS` later ones.
+
+    Cold means that nothing of the model lies in our cache; the files may lie in the system's.
+    """
+
+    cold: float
+    warm: float
+
+
+def starts(
+    configurations: Sequence[Configuration],
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[dict[Configuration, Start], dict[Configuration, str]]:
+    """Time the start of each configuration, in turns; gives times, and why the others failed.
+
+    `progress(done)` is called after each process, `len(configurations) * (ROUNDS + 1)` in all.
+    """
+    times: dict[Configuration, list[float]] = {one: [] for one in configurations}
+    failed: dict[Configuration, str] = {}
+    done = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS + 1):
+            for number, one in enumerate(configurations):
+                if one in times:
+                    try:
+                        times[one].append(start_once(one, Path(folder, str(number))))
+                    except BackendError as error:
+                        failed[one] = str(error)
+                        del times[one]
+                progress(done := done + 1)
+    found = {one: Start(first, statistics.median(rest)) for one, (first, *rest) in times.items()}
+    return found, failed
+
+
+def start_once(one: Configuration, cache: Path) -> float:
+    """Seconds that a process takes to label one picture of 1280x720, with `cache` as its cache."""
+    words = (one.model, one.backend, one.precision, one.device or "", str(one.threads or ""))
+    began = time.perf_counter()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", CODE, *words],
+            env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+    except subprocess.CalledProcessError as error:
+        told = (error.stderr.strip().splitlines() or [f"code {error.returncode}"])[-1]
+        raise BackendError(f"{one} does not start in a process of its own: {told}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"{one} labelled nothing within {PATIENCE:.0f} s") from error
+    return time.perf_counter() - began

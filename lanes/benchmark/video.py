@@ -1,0 +1,296 @@
+"""Where the time of a video goes: each stage alone, all overlapped, and what bounds them.
+
+Stages run alone as they run in the pipeline: the same code, settings and threads. Rounds alternate,
+so that a machine whose speed drifts slows all of them alike; figures are medians of the rounds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lanes import hud, segmenter
+from lanes.annotate import CHANGE_EVERY, Options, annotate
+from lanes.errors import BadInput
+from lanes.fresh_process import FreshProcess
+from lanes.machine import Machine, machine, peak_memory
+from lanes.overlay import draw_labels, overlay
+from lanes.resize import resize_frame
+from lanes.segmenter import Segmenter
+from lanes.threads import Threads, opencv_threads, share, usable_cores
+from lanes.types import Pending
+from lanes.video import Quality, VideoSink, VideoSource
+from lanes.video.opening import is_url
+
+T = TypeVar("T")
+STAGES = ("decode", "prepare", "infer", "draw", "encode")
+SERIAL = ("decode", "infer", "encode")
+KEPT_FRAMES = 60
+"""Frames held in memory for the stages that run alone, used again and again."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds a frame: on the clock, and of all cores together."""
+
+    seconds: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class VideoFigures:
+    """Medians over the rounds. `memory` is the peak of a fresh process in bytes (0: not told).
+
+    `pipeline` is the whole of `lanes video` but for loading the model.
+    """
+
+    machine: Machine
+    clip: str
+    size: tuple[int, int]
+    frames: int
+    rounds: int
+    model: str
+    backend: str
+    precision: str
+    hint: str
+    quality: str
+    stages: dict[str, Cost]
+    pipeline: Cost
+    memory: int
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of the pipeline."""
+        return 1 / self.pipeline.seconds
+
+    @property
+    def serial_fps(self) -> float:
+        """1 / (decode + infer + encode): without overlap, if all else cost nothing."""
+        return 1 / sum(self.stages[name].seconds for name in SERIAL)
+
+    @property
+    def ratio(self) -> float:
+        """The pipeline's rate as a share of the serial one; above 1 the overlap pays."""
+        return self.fps / self.serial_fps
+
+    @property
+    def slowest(self) -> str:
+        """The stage that takes longest alone: no pipeline is faster."""
+        return max(self.stages, key=lambda name: self.stages[name].seconds)
+
+    @property
+    def cpu_fps(self) -> float:
+        """Frames a second if all cores did nothing but the stages' work, all the time."""
+        return self.machine.cores / sum(cost.cpu for cost in self.stages.values())
+
+    @property
+    def bound_fps(self) -> float:
+        """What overlapping could reach at best: the lower of the two bounds."""
+        return min(self.cpu_fps, 1 / self.stages[self.slowest].seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values."""
+        names = ("fps", "serial_fps", "ratio", "slowest", "cpu_fps", "bound_fps")
+        return {**asdict(self), **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True)
+class VideoWish:
+    """What runs on which clip, and how; see `lanes benchmark video --help`."""
+
+    clip: str
+    model: str
+    backend: str = "auto"
+    precision: str = "auto"
+    device: str | None = None
+    threads: int | None = None
+    hint: str = "latency"
+    quality: Quality = "fast"
+    max_frames: int | None = None
+
+    def load(self) -> Segmenter:
+        """The model, ready."""
+        return segmenter.load(
+            self.model, self.backend, self.precision, self.device, self.threads, self.hint
+        )
+
+    def annotate(self, loaded: Segmenter, output: Path) -> int:
+        """Run the whole pipeline; gives the number of frames."""
+        options = Options(
+            output=output, overwrite=True, quality=self.quality, max_frames=self.max_frames
+        )
+        return annotate(self.clip, loaded, options).frames
+
+
+def benchmark_video(
+    wish: VideoWish,
+    rounds: int = 5,
+    progress: Callable[[int], None] = lambda done: None,
+) -> VideoFigures:
+    """Time a clip by stage and as a whole; `progress(done)` is called after each round.
+
+    Raises:
+        BadInput, BadVideo: the clip cannot be read.
+        Those of `lanes.segmenter.load`.
+    """
+    if is_url(wish.clip):
+        raise BadInput(f"{wish.clip} is an address; wanted a video file, to be read several times")
+    with VideoSource(Path(wish.clip)):  # told before the model is loaded, which takes a while
+        pass
+    facts = machine()
+    threads = share(usable_cores(), hard=wish.quality != "fast")
+    with (
+        wish.load() as loaded,
+        opencv_threads(threads.opencv),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        output = Path(folder) / "out.mp4"
+        memory = _peak_memory(wish, output)
+        alone = Alone(wish, loaded, threads, output)
+        whole = {**alone.stages(), "pipeline": alone.pipeline}
+        costs: dict[str, list[Cost]] = {name: [] for name in whole}
+        for number in range(rounds):
+            for name, run in whole.items():
+                costs[name].append(_cost(run))
+            progress(number + 1)
+        medians = {name: _median(found) for name, found in costs.items()}
+        return VideoFigures(
+            machine=facts,
+            clip=Path(wish.clip).name,
+            size=alone.size,
+            frames=alone.count,
+            rounds=rounds,
+            model=loaded.card.name,
+            backend=loaded.backend.name,
+            precision=loaded.backend.precision,
+            hint=wish.hint,
+            quality=wish.quality,
+            pipeline=medians.pop("pipeline"),
+            stages=medians,
+            memory=memory,
+        )
+
+
+class Alone:
+    """The stages one by one, on frames that are held in memory; each run is of the whole clip."""
+
+    def __init__(self, wish: VideoWish, loaded: Segmenter, threads: Threads, output: Path) -> None:
+        self.wish, self.loaded, self.threads, self.output = wish, loaded, threads, output
+        with self._source() as source:
+            self.size = source.size
+            self.kept = list(islice(source, KEPT_FRAMES))
+            self.count = len(self.kept) + sum(1 for _ in source)
+        self.images = [resize_frame(frame, loaded.card.resize) for frame in self.kept]
+        self.labels = [loaded.result(loaded.submit_resized(image)) for image in self.images]
+        self.drawn = [
+            overlay(frame, labels, loaded.task)
+            for frame, labels in zip(self.kept, self.labels, strict=True)
+        ]
+        # What is drawn over again and again becomes plain, and would be quick to encode.
+        self.scratch = [overlay(frame, self.labels[0], loaded.task) for frame in self.kept[:16]]
+
+    def stages(self) -> Mapping[str, Callable[[], int]]:
+        """Each of `STAGES`, a function that does it for the clip and gives the number of frames."""
+        return {name: getattr(self, name) for name in STAGES}
+
+    def _source(self) -> VideoSource:
+        return VideoSource(
+            Path(self.wish.clip),
+            max_frames=self.wish.max_frames,
+            threads=self.threads.decode,
+        )
+
+    def _again(self, items: Iterable[T]) -> Iterable[T]:
+        """As many of the kept ones as the clip has frames."""
+        return islice(cycle(items), self.count)
+
+    def decode(self) -> int:
+        """Read the clip."""
+        with self._source() as source:
+            return sum(1 for _ in source)
+
+    def prepare(self) -> int:
+        """Make the network's input."""
+        for frame in self._again(self.kept):
+            resize_frame(frame, self.loaded.card.resize)
+        return self.count
+
+    def infer(self) -> int:
+        """Label, with as many in flight as the backend takes."""
+        flying: deque[Pending] = deque()
+        for image in self._again(self.images):
+            if len(flying) == self.loaded.backend.depth:
+                self.loaded.result(flying.popleft())
+            flying.append(self.loaded.submit_resized(image))
+        while flying:
+            self.loaded.result(flying.popleft())
+        return self.count
+
+    def draw(self) -> int:
+        """Draw labels and figures, in place."""
+        frames = cycle(self.scratch)
+        for number, labels in enumerate(self._again(self.labels)):
+            frame = next(frames)
+            draw_labels(frame, labels, self.loaded.task)
+            # The figures change now and then, as those of the pipeline do.
+            hud.draw(frame, [f"{number // CHANGE_EVERY:.1f} FPS   inference 10.0 ms"])
+        return self.count
+
+    def encode(self) -> int:
+        """Write the drawn frames, the sound and the finished file."""
+        with self._source() as source:
+            sink = VideoSink.like(
+                source,
+                self.output,
+                quality=self.wish.quality,
+                overwrite=True,
+                audio_from=self.wish.clip,
+                threads=self.threads.encode,
+            )
+        with sink:
+            for frame in self._again(self.drawn):
+                sink.write(frame.planes)
+        return self.count
+
+    def pipeline(self) -> int:
+        """All of it, overlapped."""
+        return self.wish.annotate(self.loaded, self.output)
+
+
+class PipelineRun:
+    """The whole job in a process of its own, for its memory."""
+
+    def __init__(self, wish: VideoWish, output: Path) -> None:
+        with wish.load() as loaded:
+            wish.annotate(loaded, output)
+
+    def peak(self) -> int:
+        """Bytes that the process held at most."""
+        return peak_memory()
+
+
+def _peak_memory(wish: VideoWish, output: Path) -> int:
+    with FreshProcess(PipelineRun, wish, output) as process:
+        peak: int = process.call("peak")
+    return peak
+
+
+def _cost(run: Callable[[], int]) -> Cost:
+    """What a run costs by frame; spinning of idle threads counts as processor time, too."""
+    began, cpu = time.perf_counter(), time.process_time()
+    count = run()
+    return Cost((time.perf_counter() - began) / count, (time.process_time() - cpu) / count)
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        statistics.median(cost.seconds for cost in costs),
+        statistics.median(cost.cpu for cost in costs),
+    )

@@ -1,0 +1,107 @@
+"""What half precision costs a network, in labels, measured on any processor.
+
+ONNX Runtime runs a graph in half on a CPU, but computes it in fp32 and rounds only the weights: it
+casts around each layer, and drops the casts that meet (1.32). So the rounding is written into a
+graph here, layer by layer, where it cannot be dropped. That is what a GPU does that sums in fp32
+and keeps half in memory; one that sums in half too loses a little more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnx import ModelProto, helper
+
+from lanes import half
+from lanes.card import ONNX
+from lanes.errors import BackendError
+from lanes.half import FLOAT, HALF
+from lanes.types import ImageBatch, LabelBatch
+
+LARGEST_COST = 0.005
+"""Share of the labels that half may change: as much as a TensorRT engine may differ by in all."""
+FATAL = 4
+"""Only fatal messages are logged: every other one is raised as well."""
+
+
+def write(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+    """Write `model.fp16.onnx` beside the `model.onnx` of a model folder, if it labels alike.
+
+    The nodes `keep` stay in fp32. Returns the share of the labels of `images` that half changes.
+
+    Raises:
+        BackendError: it is more than `LARGEST_COST`; the message says which node to keep.
+        BadModel, BadOutput, UnknownName: see `lanes.half.write`.
+    """
+    model = half.read(folder / ONNX)
+    changed = cost(model, images, keep)
+    if changed > LARGEST_COST:
+        name, alone = dearest(model, images[:1], keep)
+        raise BackendError(
+            f"half precision changes {changed:.2%} of the labels, wanted at most "
+            f"{LARGEST_COST:.1%}; of all layers {name} costs most ({alone:.2%} alone): keep it in "
+            f"fp32 with --keep {' '.join((*keep, name))}"
+        )
+    half.write(folder, keep)
+    return changed
+
+
+def cost(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+    """Share of the labels of `images` that half changes, 0..1; the nodes `keep` stay in fp32."""
+    typed = rounded(half.to_half(model, keep))
+    return _changed(labels(model, images), labels(typed, images))
+
+
+def dearest(
+    model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()
+) -> tuple[str, float]:
+    """The node that changes most labels if it alone is in half, and their share, 0..1.
+
+    Every node takes its turn but those of `keep`, so it takes as many runs as there are layers.
+    """
+    names = half.half_nodes(half.to_half(model, keep))
+    wanted = labels(model, images)
+    costs = {}
+    for name in names:
+        alone = half.to_half(model, {*names, *keep} - {name})
+        costs[name] = _changed(wanted, labels(rounded(alone), images))
+    name = max(costs, key=lambda name: costs[name])
+    return name, costs[name]
+
+
+def rounded(typed: ModelProto) -> ModelProto:
+    """A network of `half.to_half` as one in fp32 that rounds every half tensor when it is made."""
+    model = ModelProto()
+    model.CopyFrom(typed)
+    halves = half.half_tensors(typed)
+    for tensor in model.graph.initializer:
+        half.retype_constant(tensor, FLOAT)
+    del model.graph.node[:], model.graph.value_info[:]
+    for source in typed.graph.node:
+        node = model.graph.node.add()
+        node.CopyFrom(source)
+        half.retype_cast(node, FLOAT)
+        for index, name in enumerate(source.output):
+            if name in halves:
+                exact, stored = f"{name}_exact", f"{name}_stored"
+                node.output[index] = exact
+                cast = helper.make_node("Cast", [exact], [stored], to=HALF)
+                back = helper.make_node("Cast", [stored], [name], to=FLOAT)
+                model.graph.node.extend([cast, back])
+    return model
+
+
+def labels(model: ModelProto, images: Sequence[ImageBatch]) -> LabelBatch:
+    """The labels (n, H, W) of `images`, n times (1, H, W, 3), by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: image})[0] for image in images])
+
+
+def _changed(wanted: LabelBatch, got: LabelBatch) -> float:
+    return float(np.mean(wanted != got))

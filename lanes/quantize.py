@@ -1,0 +1,134 @@
+"""A model's network in whole numbers: `model.int8.onnx`, by quantisation after training.
+
+NNCF (https://github.com/openvinotoolkit/nncf) looks at the values between the layers on real frames
+and stores weights and activations in 8 bits with a scale each (Jacob et al., "Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018,
+arXiv:1712.05877). The file is ONNX with QuantizeLinear and DequantizeLinear, which OpenVINO and
+ONNX Runtime compute in 8 bits; uint8 images go in and uint8 labels come out as before.
+
+Whether it is worth it must be measured: time by `lanes benchmark`, accuracy by `scripts/evaluate.py
+--precision int8`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from lanes import backends, plugins
+from lanes import card as cards
+from lanes.backends import PREFERENCE, _engine
+from lanes.errors import BackendError, BadDataset, BadInput, BadOutput, MissingDependency
+from lanes.resize import resize_image
+from lanes.scores import share_equal
+from lanes.types import Dataset, ImageBatch
+
+CALIBRATION_FRAMES = 300
+CHECK_FRAMES = 8
+LEAST = 0.9
+"""The share of labels that must stay as they were: less is a mistake, not a loss of accuracy."""
+
+
+def quantize(folder: Path, dataset: Dataset, frames: int = CALIBRATION_FRAMES) -> dict[str, float]:
+    """Write `model.int8.onnx` into the model's `folder`, calibrated on frames of `dataset`.
+
+    Returns the share of labels, 0..1, that are those of `model.onnx`, by backend.
+
+    Raises:
+        MissingDependency: NNCF or ONNX is not installed.
+        BadInput: the data set is of another task, or `frames` is not at least 1.
+        BadDataset: it has no frames.
+        BackendError: NNCF refuses the network, or the labels are far from what they were.
+        BadOutput: `folder` cannot be written.
+    """
+    card = cards.read(folder)
+    if card.task != dataset.TASK:
+        raise BadInput(
+            f"the model {card.name} is of the task {card.task!r}, the frames are of "
+            f"{dataset.TASK!r}: calibrate on what the model is for"
+        )
+    indices = spread(len(dataset), frames)
+    images = [resize_image(dataset[index].image, card.resize)[None] for index in indices]
+    try:
+        # A model folder of its own, beside which the real one stays as it is until all is right.
+        with TemporaryDirectory(prefix=".int8-", dir=folder) as name:
+            part = Path(name)
+            for file in (folder / cards.CARD, _engine.onnx_path(folder)):
+                shutil.copy(file, part)
+            _write(part, images)
+            shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
+            os.replace(part / cards.INT8_ONNX, folder / cards.INT8_ONNX)
+    except OSError as error:
+        if isinstance(error, BadOutput):
+            raise
+        raise BadOutput(f"cannot write into {folder}: {error.strerror}") from error
+    return shares
+
+
+def spread(count: int, wanted: int) -> Sequence[int]:
+    """Up to `wanted` indices from 0 to `count`, as far apart as can be."""
+    if wanted < 1:
+        raise BadInput(f"{wanted} frames were asked for; wanted 1 or more, some hundred are best")
+    if not count:
+        raise BadDataset("the data set has no frames to calibrate on: give another split or root")
+    return [int(index) for index in np.linspace(0, count - 1, min(count, wanted))]
+
+
+def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
+    """The share of labels at int8 that are those of the network before, by installed backend.
+
+    Raises:
+        BackendError: it is below `LEAST`, or no backend is installed.
+    """
+    shares: dict[str, float] = {}
+    for name in PREFERENCE:
+        try:
+            before, after = (_labels(folder, name, p, images) for p in ("fp32", _engine.INT8))
+        except MissingDependency:
+            continue
+        shares[name] = share_equal(after, before)
+        if shares[name] < LEAST:
+            raise BackendError(
+                f"{name} int8 agrees with fp32 on {shares[name]:.2%} of the pixels, wanted "
+                f"{LEAST:.0%}: the calibration frames may be too few, or unlike the model's"
+            )
+    if not shares:
+        raise MissingDependency(f"no backend that computes int8 is installed: {PREFERENCE}")
+    return shares
+
+
+def _labels(folder: Path, name: str, precision: str, images: Sequence[ImageBatch]) -> Any:
+    with closing(backends.load(name, folder, precision)) as backend:
+        return np.stack([backend(image) for image in images])
+
+
+def _write(folder: Path, images: Sequence[ImageBatch]) -> None:
+    """Quantise `model.onnx` of `folder` by the values that `images` bring about."""
+    path = folder / cards.ONNX
+    try:
+        # NNCF reports each use to Google Analytics where it finds the package that does so.
+        with _engine.without("openvino_telemetry"):
+            import nncf
+        import onnx
+    except ModuleNotFoundError as error:
+        raise plugins.missing("lanes.quantize", str(error.name)) from error
+    try:
+        network = onnx.load(path)
+        name = network.graph.input[0].name
+        quantized = nncf.quantize(
+            network,
+            nncf.Dataset(images, lambda image: {name: image}),
+            # Not all values between layers begin at 0, as those after ReLU do.
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+        )
+    except Exception as error:  # of which NNCF has no common class
+        raise BackendError(f"NNCF cannot quantise {path}: {error}") from error
+    onnx.save(quantized, folder / cards.INT8_ONNX)

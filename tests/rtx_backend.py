@@ -1,0 +1,146 @@
+"""The TensorRT backend, imported over TensorRT-RTX, whose builder needs neither a GPU nor a driver.
+
+TensorRT-RTX has TensorRT's parser and builder under TensorRT's names, and installs from PyPI; but
+that engines are for GPUs of a stated compute capability. The fixtures are for
+test files that ask for them: pytest_plugins = ["rtx_backend"].
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fake_gpu import FakeCuda, FakeNvml, FakeTensorRt
+from lanes import assets, backends, drawn, half
+from model_folders import SIZE, labels_of, make_model
+
+NAMES = ("tensorrt", "_tensorrt_build", "_tensorrt_check", "_tensorrt_gpu")
+_loaded = None
+
+
+def modules():
+    """The backend's modules by short names: plugin, build, check, gpu; and trt, TensorRT-RTX.
+
+    They are imported once: TensorRT keeps the first logger that it is given. Other tests do not
+    find them: for these, TensorRT stays as missing, or as installed, as it is.
+    """
+    global _loaded
+    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+    pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    if _loaded is None:
+        import lanes.backends
+
+        full = [f"lanes.backends.{name}" for name in NAMES]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "tensorrt", trt)
+            for name in full:
+                patch.delitem(sys.modules, name, raising=False)
+            plugin, build, check, gpu = (importlib.import_module(name) for name in full)
+            for name in full:
+                del sys.modules[name]
+        for name in NAMES:  # `from lanes.backends import name` would find them here
+            delattr(lanes.backends, name)
+        _loaded = SimpleNamespace(plugin=plugin, build=build, check=check, gpu=gpu, trt=trt)
+        build.configured = _for_a_capability(build.configured, trt)
+        build.build = _quiet(build.build)
+    return _loaded
+
+
+def _for_a_capability(configured, trt):
+    def config_of(builder, timings):
+        config = configured(builder, timings)
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(trt.ComputeCapability.SM86, 0)
+        return config
+
+    return config_of
+
+
+def _quiet(function):
+    """TensorRT-RTX warns of what it has no use for: timing caches."""
+
+    def called(*arguments):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Use Deprecated in TensorRT-RTX", DeprecationWarning)
+            return function(*arguments)
+
+    return called
+
+
+@pytest.fixture
+def ours():
+    """The backend's modules over TensorRT-RTX."""
+    return modules()
+
+
+@pytest.fixture
+def cuda(ours, monkeypatch):
+    """A GPU that is faked; change it, and the machine is another one."""
+    fake = FakeCuda()
+    monkeypatch.setattr(ours.gpu, "runtime", fake)
+    monkeypatch.setattr(ours.gpu, "nvml", FakeNvml())
+    return fake
+
+
+def frames(card, count=2):
+    """Instead of drawn roads, which take a while: noise with a dark and a bright side."""
+    noise = np.random.default_rng(0).integers(0, 100, (count, 1, *card.resize.size, 3))
+    noise[..., card.resize.size[1] // 2 :, :] += 155
+    return list(noise.astype(np.uint8))
+
+
+@pytest.fixture
+def tensorrt(ours, cuda, monkeypatch):
+    """TensorRT's runtime on that GPU, which labels by the thresholds of `model_folders`."""
+    fake = FakeTensorRt(ours.trt, cuda, labels_of, SIZE)
+    monkeypatch.setattr(drawn, "images", frames)
+    fake.logger = ours.build.LOG
+    monkeypatch.setattr(ours.trt, "Runtime", fake.Runtime)
+    monkeypatch.setitem(sys.modules, "lanes.backends.tensorrt", ours.plugin)
+    return fake
+
+
+@pytest.fixture
+def half_folder(tmp_path):
+    """A model folder with the network in half too."""
+    made = make_model(tmp_path / "thresholds")
+    half.write(made)
+    return made
+
+
+@pytest.fixture
+def engine_cache(tmp_path, monkeypatch):
+    """The backend's folder in the user's cache, empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return assets.cache_folder("tensorrt")
+
+
+@pytest.fixture
+def builds(ours, monkeypatch):
+    """The files that engines were built of, in order."""
+    build, noted = ours.build.build, []
+
+    def note(path, timings=b""):
+        noted.append(path.name)
+        return build(path, timings)
+
+    monkeypatch.setattr(ours.build, "build", note)
+    return noted
+
+
+@pytest.fixture
+def backend(tensorrt, half_folder, engine_cache):
+    loaded = backends.load("tensorrt", half_folder)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def engines(engine_cache):
+    """Gives the files of the cache, but for the timings."""
+    return lambda: [path for path in engine_cache.iterdir() if len(path.read_bytes()) > 10_000]

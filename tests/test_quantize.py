@@ -1,0 +1,184 @@
+"""A network in whole numbers: written whole, labels about as before, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+
+from lanes import backends, plugins, quantize
+from lanes.errors import BackendError, BadDataset, BadInput, BadModel, BadOutput, MissingDependency
+from lanes.types import Sample
+from model_folders import grey, labels_of, make_model, make_trained
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "quantize.py"
+FILES = ["card.json", "model.int8.onnx", "model.onnx"]
+
+
+class Greys:
+    """Frames of every grey, larger than the network's input."""
+
+    TASK = "lanes"
+
+    def __init__(self, count=8):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        image = grey(range(index, 256, 2), (128, 256))
+        return Sample(image, np.zeros((128, 256), np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_trained(tmp_path / "model")
+
+
+def in_whole_numbers(path):
+    return {"QuantizeLinear", "DequantizeLinear"} <= {n.op_type for n in onnx.load(path).graph.node}
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """ONNX Runtime's quantisation in place of NNCF's, which brings 0.2 GB along."""
+    from onnxruntime import quantization
+
+    def quantized(network, dataset, preset, subset_size):
+        assert preset == "mixed"
+        frames = [dataset.prepare(image) for image in dataset.images]
+        assert len(frames) == subset_size
+        reader = SimpleNamespace(get_next=iter([*frames, None]).__next__)
+        quantization.quantize_static(network, tmp_path / "made", reader)
+        return onnx.load(tmp_path / "made")
+
+    module = ModuleType("nncf")
+    module.Dataset = lambda images, prepare: SimpleNamespace(images=images, prepare=prepare)
+    module.QuantizationPreset = SimpleNamespace(MIXED="mixed")
+    module.quantize = quantized
+    monkeypatch.setitem(sys.modules, "nncf", module)
+    return module
+
+
+def check(folder, shares):
+    """The folder has a network in whole numbers, which every backend runs as int8."""
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert in_whole_numbers(folder / "model.int8.onnx")
+    images = grey([10, 60, 110, 140, 200, 240])[None]
+    assert shares.keys() == set(backends.PREFERENCE)
+    for name, share in shares.items():
+        assert quantize.LEAST <= share <= 1
+        assert "int8" in backends.precisions(name, folder=folder)
+        backend = backends.load(name, folder, "int8")
+        np.testing.assert_array_equal(backend(images), labels_of(images))
+        backend.close()
+
+
+def test_the_network_is_written_beside_the_others(folder, stand_in):
+    before = (folder / "model.onnx").read_bytes()
+    check(folder, quantize.quantize(folder, Greys()))
+    assert (folder / "model.onnx").read_bytes() == before
+    check(folder, quantize.quantize(folder, Greys(), frames=3))  # again, over the first
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_nncf(folder):
+    if not plugins.installed("nncf"):
+        pytest.skip("nncf is not installed")
+    check(folder, quantize.quantize(folder, Greys()))
+    assert "openvino_telemetry" not in sys.modules
+
+
+def test_a_network_that_labels_otherwise_is_refused(folder, stand_in, monkeypatch):
+    def spoilt(network, *_, **__):
+        for tensor in network.graph.initializer:
+            if tensor.name == "network.model.classify.bias":
+                bias = np.array([0, 300, 0], np.float32)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(bias, tensor.name))
+        return network
+
+    monkeypatch.setattr(stand_in, "quantize", spoilt)
+    with pytest.raises(BackendError, match=r"int8 agrees with fp32 on .*% of the pixels"):
+        quantize.quantize(folder, Greys())
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+
+
+def test_what_nncf_cannot_do(folder, stand_in, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("no such operation")
+
+    monkeypatch.setattr(stand_in, "quantize", fail)
+    with pytest.raises(BackendError, match="NNCF cannot quantise .*no such operation"):
+        quantize.quantize(folder, Greys())
+    (folder / "model.onnx").write_bytes(b"hello\n")
+    with pytest.raises(BackendError, match="NNCF cannot quantise"):
+        quantize.quantize(folder, Greys())
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+
+
+def test_frames_that_do_not_suit(folder):
+    other = Greys()
+    other.TASK = "road_scene"
+    with pytest.raises(BadInput, match="of the task 'lanes', the frames are of 'road_scene'"):
+        quantize.quantize(folder, other)
+    with pytest.raises(BadInput, match="0 frames were asked for"):
+        quantize.quantize(folder, Greys(), frames=0)
+    with pytest.raises(BadDataset, match="no frames to calibrate on"):
+        quantize.quantize(folder, Greys(0))
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "indices"), [(10, 3, [0, 4, 9]), (3, 10, [0, 1, 2]), (5, 1, [0])]
+)
+def test_frames_are_spread_over_the_split(count, wanted, indices):
+    assert quantize.spread(count, wanted) == indices
+
+
+def test_a_folder_that_cannot_be_used(folder, stand_in, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(BadOutput, match="cannot write into .*No space left"):
+            quantize.quantize(folder, Greys())
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+    (folder / "model.onnx").unlink()
+    with pytest.raises(BadModel, match=r"no model\.onnx"):
+        quantize.quantize(folder, Greys())
+
+
+def test_without_nncf(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(MissingDependency, match=r"lanes\.quantize needs 'nncf'.*pip install"):
+        quantize.quantize(folder, Greys())
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+
+
+def test_the_script(tmp_path, stand_in, monkeypatch, capsys):
+    folder = make_model(tmp_path / "model")
+    opened = []
+
+    def load(room, name):
+        if room != "datasets":
+            return real(room, name)
+        return SimpleNamespace(open=lambda *given: opened.append((name, *given)) or Greys())
+
+    real = plugins.load
+    monkeypatch.setattr(plugins, "load", load)
+    main = runpy.run_path(str(SCRIPT))["main"]
+    assert main([str(folder), "greys", "/data", "--frames", "4"]) == 0
+    assert opened == [("greys", "/data", "train")]
+    told = capsys.readouterr().out
+    assert "model.int8.onnx: 0.0 MB" in told
+    assert "onnxruntime int8: " in told
+    assert main([str(tmp_path / "none"), "greys"]) == 2
+    assert "error: weights/ has no" in capsys.readouterr().err

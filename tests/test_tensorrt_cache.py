@@ -1,0 +1,124 @@
+"""Engines are built once, and again for another network, TensorRT, GPU or driver, or if damaged."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from fake_gpu import FakeNvml
+from lanes import backends, card
+from lanes.errors import BackendError
+from model_folders import grey, labels_of, make_model
+
+pytest_plugins = ["rtx_backend"]
+DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
+
+
+def test_an_engine_is_built_once(tensorrt, half_folder, engine_cache, builds):
+    backends.load("tensorrt", half_folder).close()
+    (built,) = tensorrt.read
+    backends.load("tensorrt", half_folder).close()
+    assert builds == ["model.fp16.onnx"]
+    assert tensorrt.read == [built, built]
+    backends.load("tensorrt", half_folder, "fp32").close()
+    assert builds == ["model.fp16.onnx", "model.onnx"]
+
+
+def another_network(ours, cuda, folder, patch):
+    model = onnx.load(folder / card.FP16_ONNX)
+    model.doc_string = "trained further"
+    onnx.save(model, folder / card.FP16_ONNX)
+
+
+CHANGES = {
+    "network": another_network,
+    "tensorrt": lambda ours, cuda, folder, patch: patch(ours.trt, "__version__", "11.9"),
+    "recipe": lambda ours, cuda, folder, patch: patch(ours.plugin, "RECIPE", 99),
+    "gpu": lambda ours, cuda, folder, patch: patch(cuda, "name", "Other GPU"),
+    "capability": lambda ours, cuda, folder, patch: patch(cuda, "capability", (9, 0)),
+    "driver": lambda ours, cuda, folder, patch: patch(ours.gpu, "nvml", FakeNvml("600.1")),
+}
+"""What makes an engine stale."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_stale_engine_is_rebuilt(
+    ours, cuda, tensorrt, half_folder, engine_cache, builds, monkeypatch, change
+):
+    backends.load("tensorrt", half_folder).close()
+    CHANGES[change](ours, cuda, half_folder, monkeypatch.setattr)
+    backends.load("tensorrt", half_folder).close()
+    assert len(builds) == 2
+    backends.load("tensorrt", half_folder).close()
+    assert len(builds) == 2
+
+
+def test_another_size_is_another_engine(ours, cuda, half_folder, tmp_path):
+    gpu = ours.gpu.find("cuda")
+    other = make_model(tmp_path / "other", (32, 96))
+    (other / "model.onnx").write_bytes((half_folder / "model.onnx").read_bytes())
+    keys = {ours.plugin.engine_key(f / "model.onnx", "fp32", gpu) for f in (half_folder, other)}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut off", "one bit", "empty", "foreign"])
+def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, half_folder, engines, builds, damage):
+    backends.load("tensorrt", half_folder).close()
+    (path,) = engines()
+    content = bytearray(path.read_bytes())
+    if damage == "foreign":  # whole, but of another machine, under this one's name
+        backends.load("tensorrt", half_folder, "fp32").close()
+        (other,) = set(engines()) - {path}
+        content = other.read_bytes()
+        builds.clear()
+        builds.append("the first")
+    elif damage == "one bit":
+        content[len(content) // 2] ^= 1
+    else:
+        del content[len(content) // 2 if damage == "cut off" else 0 :]
+    path.write_bytes(content)
+    before = len(tensorrt.read)
+    backends.load("tensorrt", half_folder).close()
+    assert len(builds) == 2
+    assert len(tensorrt.read) == before + 1  # the new one alone
+    backends.load("tensorrt", half_folder).close()
+    assert len(builds) == 2
+
+
+def test_an_engine_that_tensorrt_cannot_read_is_rebuilt(
+    tensorrt, half_folder, engine_cache, builds
+):
+    backends.load("tensorrt", half_folder).close()
+    tensorrt.unreadable = 1
+    backends.load("tensorrt", half_folder).close()
+    assert len(builds) == 2
+    tensorrt.unreadable = 2  # the one that is kept, and the new one too
+    with pytest.raises(BackendError, match="cannot read the engine that it built.*Serialization"):
+        backends.load("tensorrt", half_folder)
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    tensorrt, half_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    backend = backends.load("tensorrt", half_folder)
+    np.testing.assert_array_equal(backend(DARK), labels_of(DARK))
+    backend.close()
+
+
+def test_timings_are_kept_for_the_next_build(
+    ours, tensorrt, half_folder, engine_cache, monkeypatch
+):
+    configured, given = ours.build.configured, []
+
+    def note(builder, timings):
+        given.append(timings)
+        return configured(builder, timings)
+
+    monkeypatch.setattr(ours.build, "configured", note)
+    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", half_folder, "fp32").close()
+    assert given[0] == b""
+    assert given[1]

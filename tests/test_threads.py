@@ -1,0 +1,77 @@
+"""The cores are shared out between the stages, and OpenCV's part is given back afterwards."""
+
+import cv2
+import pytest
+
+from clips import make_clip
+from lanes import annotate as annotating
+from lanes import segmenter, threads
+from lanes.annotate import Options, annotate
+from lanes.threads import Threads, opencv_threads, share
+from lanes.video import VideoSink
+
+
+@pytest.mark.parametrize(
+    ("cores", "hard", "wanted"),
+    [
+        (1, False, Threads(1, 1, 1)),
+        (2, False, Threads(1, 1, 1)),
+        (2, True, Threads(1, 1, 2)),
+        (4, False, Threads(1, 1, 2)),
+        (8, False, Threads(2, 1, 4)),
+        (8, True, Threads(2, 1, 4)),
+        (64, True, Threads(4, 1, 4)),
+    ],
+)
+def test_share(cores, hard, wanted):
+    assert share(cores, hard) == wanted
+
+
+def test_usable_cores_are_those_of_the_process(monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: {0, 5, 7}, raising=False)
+    assert threads.usable_cores() == 3
+    monkeypatch.delattr(threads.os, "sched_getaffinity")
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: None)
+    assert threads.usable_cores() == 1
+
+
+@pytest.mark.parametrize(("count", "inside"), [(1, 1), (3, 3), (0, 2)])
+def test_opencv_gets_its_threads_back(count, inside):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with pytest.raises(KeyError), opencv_threads(count):
+            assert cv2.getNumThreads() == inside
+            raise KeyError
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, share(2)),
+        ({"quality": "best"}, share(2, hard=True)),
+        ({"threads": Threads(3, 2, 5)}, Threads(3, 2, 5)),
+    ],
+)
+def test_a_job_gives_each_stage_its_threads(tmp_path, model_folder, monkeypatch, options, wanted):
+    clip = make_clip(tmp_path / "x.mp4", frames=3)
+    given = {}
+
+    def open_source(*words, threads):
+        given["decode"] = threads
+        return opened(*words, threads=threads)
+
+    def like(source, *words, threads, **more):
+        given["encode"], given["opencv"] = threads, cv2.getNumThreads()
+        return sink(source, *words, threads=threads, **more)
+
+    opened, sink = annotating.open_source, VideoSink.like
+    monkeypatch.setattr(annotating, "usable_cores", lambda: 2)
+    monkeypatch.setattr(annotating, "open_source", open_source)
+    monkeypatch.setattr(VideoSink, "like", like)
+    with segmenter.load(str(model_folder), "onnxruntime") as loaded:
+        annotate(str(clip), loaded, Options(output=tmp_path / "y.mp4", **options))
+    assert Threads(**given) == wanted
