@@ -24,12 +24,16 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument(
         "--command", default="", help="the training's command, for the card (default: its config)"
     )
-    options.add_argument(
+    bias = options.add_mutually_exclusive_group()
+    bias.add_argument(
         "--logit-bias",
         type=float,
         nargs="+",
         metavar="B",
         help="added to the classes' logits, one number a class (default: the config's)",
+    )
+    bias.add_argument(
+        "--fit-bias", action="store_true", help="fit that bias on the choosing splits; minutes"
     )
     options.add_argument(
         "--half",
@@ -59,13 +63,17 @@ def _export(given: argparse.Namespace) -> None:
     # torch takes seconds to import: --help and --half need not wait for it.
     from lanes import export
     from lanes.training import checkpoint as checkpoints
+    from lanes.training.bias import fit_bias
 
     checkpoint = checkpoints.load(given.checkpoint)
-    if given.logit_bias:
-        checkpoint = checkpoints.with_logit_bias(checkpoint, tuple(given.logit_bias))
+    fitted = fit_bias(checkpoint) if given.fit_bias else given.logit_bias
+    if fitted:
+        checkpoint = checkpoints.with_logit_bias(checkpoint, tuple(fitted))
     card = export.export(checkpoint, given.folder, given.command, given.keep)
     shares = export.compare(given.folder, checkpoint, export.check_frames(checkpoint))
     print(f"{given.folder}: {card.architecture}, {card.parameters / 1e6:.2f} M parameters")
+    if given.fit_bias:
+        print("  logit bias:", *fitted)
     for (backend, precision), share in shares.items():
         print(f"  {backend} {precision}: {share:.3%} of pixels as the checkpoint's")
 
