@@ -139,8 +139,7 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass frame after frame through the stages."""
-    hard = options.quality != "fast"
-    threads = options.threads or share(usable_cores(), hard)
+    threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
     source = stack.enter_context(open_source(given, *cut, threads=threads.decode))

@@ -84,7 +84,6 @@ def test_for_cameras_and_streams_latency_counts(inputs, live, monkeypatch):
         raise BadVideo("far enough")
 
     monkeypatch.setattr(segmenter, "load", load)
-    monkeypatch.setattr(commands, "FILES_HINT", backends.THROUGHPUT)
     options = commands.Options()
     with pytest.raises(BadVideo, match="far enough"):
         commands.run_video(inputs, "m", "auto", "auto", options, show=False, quiet=True)

@@ -12,19 +12,17 @@ from lanes.video import VideoSink
 
 
 @pytest.mark.parametrize(
-    ("cores", "hard", "wanted"),
+    ("cores", "wanted"),
     [
-        (1, False, Threads(1, 1, 1)),
-        (2, False, Threads(1, 1, 1)),
-        (2, True, Threads(1, 1, 2)),
-        (4, False, Threads(1, 1, 2)),
-        (8, False, Threads(2, 1, 4)),
-        (8, True, Threads(2, 1, 4)),
-        (64, True, Threads(4, 1, 4)),
+        (1, Threads(1, 1, 1)),
+        (2, Threads(1, 1, 2)),
+        (4, Threads(1, 1, 4)),
+        (8, Threads(2, 1, 4)),
+        (64, Threads(4, 1, 4)),
     ],
 )
-def test_share(cores, hard, wanted):
-    assert share(cores, hard) == wanted
+def test_share(cores, wanted):
+    assert share(cores) == wanted
 
 
 def test_usable_cores_are_those_of_the_process(monkeypatch):
@@ -52,7 +50,6 @@ def test_opencv_gets_its_threads_back(count, inside):
     ("options", "wanted"),
     [
         ({}, share(2)),
-        ({"quality": "best"}, share(2, hard=True)),
         ({"threads": Threads(3, 2, 5)}, Threads(3, 2, 5)),
     ],
 )

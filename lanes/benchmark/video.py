@@ -145,7 +145,7 @@ def benchmark_video(
     with VideoSource(Path(wish.clip)):  # told before the model is loaded, which takes a while
         pass
     facts = machine()
-    threads = share(usable_cores(), hard=wish.quality != "fast")
+    threads = share(usable_cores())
     with (
         wish.load() as loaded,
         opencv_threads(threads.opencv),
