@@ -21,6 +21,8 @@ DOTS = 150
 """Dots an inch."""
 LOGARITHMIC_FROM = 10
 """So many times the fastest the slowest may take on an axis that begins at 0."""
+LEAST_SPAN = 0.1
+"""Of an axis of accuracy, which is 0..1."""
 
 
 def check_library() -> None:
@@ -127,12 +129,22 @@ def _colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:
-    """From 0 on, or by powers of 10 where a few slow ones would press all others together."""
+    """From 0 on, or by powers of 10 where a few slow ones would press all others together.
+
+    Accuracy spans `LEAST_SPAN` or more, so that what is equal looks equal.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     if max(values) > LOGARITHMIC_FROM * min(values):
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(0, 1.1 * max(values))
+    low, high = axes.get_ylim()
+    missing = max(LEAST_SPAN - (high - low), 0)
+    axes.set_ylim(low - missing / 2, high + missing / 2)
 
 
 def _sign(figure: Figure, title: str, found: Benchmark) -> None:
