@@ -58,12 +58,7 @@ def load(
     provider = _provider(device)
     _engine.check_precision("onnxruntime", precision, (*PRECISIONS, _engine.INT8))
     path = _engine.network_path(folder, precision)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = FATAL
-    options.intra_op_num_threads = threads or 0
-    # Its threads wait for work by turning in circles, which takes the cores from decoding and
-    # encoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options(threads)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     with _engine.reading(path, "onnxruntime"):
         # Its fallback would go on with the processor, and say so only in a printed line.
@@ -78,6 +73,17 @@ def load(
     _check_use(session, provider)
     precision = PRECISIONS[0] if precision == "auto" else precision
     return OnnxRuntimeBackend(session, _short(provider), precision)
+
+
+def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
+    """How every network runs here, on `threads` of the processor (None: all cores)."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
+    options.intra_op_num_threads = threads or 0
+    # Its threads wait for work by turning in circles, which takes the cores from decoding and
+    # encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _provider(device: str) -> str:

@@ -160,10 +160,7 @@ class OpenVinoNetwork:
 def _session(path: Path, device: str, threads: int | None) -> Any:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # fatal messages; every other one is raised as well
-    options.intra_op_num_threads = threads or 0
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options = plugins.load("backends", "onnxruntime").session_options(threads)
     providers = [
         name
         for name in onnxruntime.get_available_providers()
