@@ -30,7 +30,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 200
-    """Steps in which the learning rate rises from 0 (at most half of a short run); then it falls
+    """Steps in which the learning rate rises from 0 (at most half of a short run), while it falls
     to 0 along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
     clip_norm: float = 5.0
     """Gradients of a greater norm are scaled down to it."""

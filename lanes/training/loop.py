@@ -17,7 +17,7 @@ from typing import Any, cast
 import cv2
 import torch
 from lightning_fabric import Fabric, seed_everything
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -37,8 +37,6 @@ from lanes.training.memory import keep_freed_memory
 
 SAVE_SECONDS = 180
 LOG_STEPS = 20
-SPEED_STEPS = (10, 40)
-"""`--minutes`: the steps after the start between which the speed is measured."""
 HOPELESS = 50
 """So many steps in a row without a finite loss end the run."""
 BEST, LAST = "best.pt", "last.pt"
@@ -46,7 +44,7 @@ BEST, LAST = "best.pt", "last.pt"
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: a number of steps, or the minutes from which it is worked out."""
+    """How long to train, validation included: a number of steps, or of minutes."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -57,6 +55,10 @@ class Budget:
         if (self.steps if self.steps is not None else self.minutes or 0) <= 0:
             raise BadConfig(f"got --steps {self.steps}, --minutes {self.minutes}; wanted above 0")
 
+    def spent(self, step: int, seconds: float) -> float:
+        """Which share of it a run has used up, 0..1 and beyond."""
+        return step / self.steps if self.steps else seconds / 60 / (self.minutes or 1)
+
 
 def train(
     config: TrainConfig, data: Mapping[str, str], budget: Budget, folder: Path, resume: bool = False
@@ -64,7 +66,7 @@ def train(
     """Train on `data` (data set name -> root) into `folder`: best.pt, last.pt, log.csv.
 
     `resume` continues the run of `folder`, or begins one if there is none. A run's number of steps
-    is fixed once, since its learning rate follows it: a resumed run keeps it.
+    stays, since its learning rate follows it; one that has minutes may be given others.
 
     Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits; the last
     one if the configuration says `keep_last`.
@@ -125,8 +127,6 @@ class Run:
         self.model, self.optimizer = fabric.setup(network, optimizer)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
         self.skipped_in_a_row = 0
-        self.began_at, self.speed_from = 0, 0.0
-        self.steps = budget.steps
         self.metrics: dict[str, float] = {}
         self.best = -math.inf
 
@@ -139,16 +139,16 @@ class Run:
         """Go on from `saved`; its number of steps stands."""
         if saved.config != self.config or saved.data != self.data:
             raise BadConfig("--resume: the configuration or the data differ from the run's own")
-        if saved.steps and self.budget.steps not in (None, saved.steps):
-            raise BadConfig(
-                f"--resume: the run has {saved.steps} steps, --steps says {self.budget.steps}: "
-                "the learning rate follows their number, so it stays"
-            )
+        if saved.steps:
+            if self.budget.steps not in (None, saved.steps):
+                raise BadConfig(
+                    f"--resume: the run has {saved.steps} steps, --steps says {self.budget.steps}: "
+                    "the learning rate follows their number, so it stays"
+                )
+            self.budget = Budget(saved.steps)
         self.network.load_state_dict(saved.network)
         self.optimizer.load_state_dict(saved.optimizer)
-        self.step = self.began_at = saved.step
-        # 0: the run ended before --minutes had fixed them.
-        self.steps = saved.steps or self.budget.steps
+        self.step = saved.step
         self.skipped, self.seconds = saved.run["skipped"], saved.run["seconds"]
         self.average.restore(saved.ema, updates=saved.step - self.skipped)
         self.best, self.metrics = saved.run["best"], saved.metrics
@@ -157,30 +157,37 @@ class Run:
 
     def loop(self) -> None:
         """All steps that are left, with validation and checkpoints in between."""
-        if self.steps is not None and self.step >= self.steps:
+        if self.spent >= 1:
             return
         began = saved = time.monotonic()
         before = self.seconds
         log = Log(self.folder, self.step)
         with closing(log), _progress() as bar, closing(self.batches()) as batches:
-            task = bar.add_task("training", total=self.steps, completed=self.step, note="")
+            task = bar.add_task("training", total=1.0, note="")
             for batch in batches:
                 loss = self.train_step(batch)
                 self.seconds = before + time.monotonic() - began
-                if self.steps is None:
-                    self.fix_steps()
-                bar.update(task, completed=self.step, total=self.steps, note=f"loss {loss:.3f}")
-                last = self.step == self.steps
+                note = f"step {self.step}, loss {loss:.3f}"
+                bar.update(task, completed=self.spent, note=note)
+                last = self.spent >= 1
+                if last:
+                    self.budget = Budget(self.step)  # minutes that are over have become steps
                 if last or self.step % LOG_STEPS == 0:
-                    log.write({"loss": loss, "learning rate": self.rate(self.step - 1)}, self.step)
-                # Not before the number of steps is known: it would spoil the measured speed.
-                if last or (self.steps and self.step % self.config.validate_every == 0):
+                    rate = self.optimizer.param_groups[0]["lr"]
+                    log.write({"loss": loss, "learning rate": rate}, self.step)
+                if last or self.step % self.config.validate_every == 0:
                     bar.console.print(self.validate(log), f"loss {loss:.3f}", highlight=False)
+                    self.seconds = before + time.monotonic() - began
                 if last or time.monotonic() - saved > SAVE_SECONDS:
                     self.save(LAST)
                     saved = time.monotonic()
                 if last:
                     break
+
+    @property
+    def spent(self) -> float:
+        """The share of the budget that is used up, 0..1 and beyond."""
+        return self.budget.spent(self.step, self.seconds)
 
     def batches(self) -> Generator[dict[str, Tensor], None, None]:
         """Batches without end; a resumed run draws others than the run it continues."""
@@ -204,7 +211,7 @@ class Run:
         """One step of the optimiser; a loss or gradient that is not finite is skipped, counted."""
         self.model.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step) * group["scale"]
+            group["lr"] = self.rate() * group["scale"]
         # The forward pass moves batch normalisation's means: a skipped step must not spoil them.
         buffers = [buffer.clone() for buffer in self.network.buffers()]
         loss = self.loss(batch)
@@ -249,32 +256,12 @@ class Run:
                 'learning_rate, or set precision = "32-true" in the configuration'
             )
 
-    def rate(self, step: int) -> float:
-        """The learning rate of the step after `step`: a linear rise, then a cosine to zero."""
-        config = self.config
-        # A run shorter than twice the warm-up still rises and falls.
-        warm = config.warmup_steps if self.steps is None else self.steps // 2
-        warm = min(config.warmup_steps, warm)
-        if step < warm or self.steps is None:
-            return config.learning_rate * min((step + 1) / max(warm, 1), 1.0)
-        done = (step - warm) / max(self.steps - warm, 1)
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-    def fix_steps(self) -> None:
-        """From the speed of the first steps, fix how many fit into the minutes of the whole run."""
-        first, last = SPEED_STEPS
-        done = self.step - self.began_at
-        if done == first:
-            self.speed_from = self.seconds
-        if done != last or self.budget.minutes is None:
-            return
-        each = (self.seconds - self.speed_from) / (last - first)
-        left = self.budget.minutes * 60 - self.seconds
-        # A validation costs about as much as a forward pass of each of its images.
-        images = sum(len(d) for d in self.choosing.values())
-        each += images * each / self.config.batch / 2 / self.config.validate_every
-        self.steps = self.step + max(int(left / each), 1)
-        print(f"{each:.3f} s a step: {self.steps} steps in {self.budget.minutes:g} minutes")
+    def rate(self) -> float:
+        """The learning rate of the next step: a linear rise on a cosine that ends at zero."""
+        # A run shorter than twice the warm-up has risen after half of it.
+        rise = max((self.step + 1) / max(self.config.warmup_steps, 1), 2 * self.spent)
+        fall = 0.5 * (1 + math.cos(math.pi * min(self.spent, 1.0)))
+        return self.config.learning_rate * min(rise, 1.0) * fall
 
     def validate(self, log: Log) -> str:
         """Score the averaged weights on the choosing splits, keep the best; returns it in words."""
@@ -291,7 +278,7 @@ class Run:
             self.best = chosen
             self.save(BEST)
         told = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
-        note = f"step {self.step}/{self.steps}, {self.seconds / 60:.1f} min: {told};"
+        note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {told};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 
     def save(self, name: str) -> None:
@@ -300,7 +287,7 @@ class Run:
             config=self.config,
             data=self.data,
             step=self.step,
-            steps=self.steps or 0,
+            steps=self.budget.steps or 0,
             network=self.network.state_dict(),
             ema=self.average.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
@@ -326,7 +313,7 @@ def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
 from lanes.resize import Resize
-from lanes.training.augment import Augment, fit, moved
+from lanes.training.augment import Augment, changed, fit, moved
 from lanes.types import Sample
 
 
@@ -77,6 +78,31 @@ def test_the_image_stays_bgr(make_config):
     assert got[0] > got[1] == got[2]
     # Blue weighs 0.114 in luma, red 0.299: less saturation mixes towards 23, not towards 60.
     assert got[1] < 30
+
+
+@pytest.mark.parametrize(
+    ("factors", "change"),
+    [
+        ((1.2, 1.0, 1.0), v2.functional.adjust_brightness),
+        ((1.0, 0.7, 1.0), v2.functional.adjust_contrast),
+        ((1.0, 1.0, 0.4), v2.functional.adjust_saturation),
+    ],
+)
+def test_light_changes_as_torchvision_does(factors, change):
+    image = np.random.default_rng(0).integers(60, 190, (40, 50, 3), np.uint8)
+    rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
+    factor = next(f for f in factors if f != 1)
+    wanted = change(rgb, factor).permute(1, 2, 0).numpy()[..., ::-1]
+    got = changed(image, *factors)
+    # torchvision cuts off the fractions, of the grey too.
+    assert np.abs(got.astype(int) - wanted).max() <= 2
+
+
+def test_blur_is_a_probability(make_config):
+    still_but_blurred = still(make_config, blur=1.0, crop_area=[1.0, 1.0], crop_ratio=[1.5, 1.5])
+    checks = sample((64, 96))
+    torch.manual_seed(0)
+    assert len(np.unique(still_but_blurred(checks).image)) > 2
 
 
 def test_moved_cuts_and_mirrors():
