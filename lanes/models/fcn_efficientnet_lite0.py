@@ -51,7 +51,10 @@ class FcnEfficientNetLite0(nn.Module):
             self.score_half = conv_bn(half, finest, kernel=1)
             self.fuse_half = conv_bn(finest, finest)
         self.classify = nn.Conv2d(finest or fine, classes, 1)
-        self.enlarge = nn.ConvTranspose2d(classes, classes, 4, stride=2, padding=1, bias=False)
+        step = 2 if finest else 4
+        self.enlarge = nn.ConvTranspose2d(
+            classes, classes, 2 * step, stride=step, padding=step // 2, bias=False
+        )
         bilinear_kernel_(self.enlarge.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,8 +66,7 @@ class FcnEfficientNetLite0(nn.Module):
         fused = self.fuse_quarter(fused)
         if self.finest:
             fused = self.fuse_half(double(self.lower_quarter(fused)) + self.score_half(half))
-        logits = self.enlarge(self.classify(fused))
-        logits = logits if self.finest else double(logits)
+        logits: Tensor = self.enlarge(self.classify(fused))
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:

@@ -66,7 +66,7 @@ class FcnLite(nn.Module):
         self.fuse_quarter = conv_bn(decoder[1], decoder[1])
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(decoder[1], classes, 1)
-        self.enlarge = nn.ConvTranspose2d(classes, classes, 4, stride=2, padding=1, bias=False)
+        self.enlarge = nn.ConvTranspose2d(classes, classes, 8, stride=4, padding=2, bias=False)
         bilinear_kernel_(self.enlarge.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class FcnLite(nn.Module):
         fused = self.lower_eighth(self.fuse_eighth(fused))
         fused = double(fused) + self.score_quarter(quarter)
         fused = self.dropout(self.fuse_quarter(fused))
-        logits = double(self.enlarge(self.classify(fused)))
+        logits: Tensor = self.enlarge(self.classify(fused))
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:

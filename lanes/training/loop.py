@@ -1,6 +1,6 @@
 """The training loop: readable from top to bottom, on Lightning Fabric.
 
-Shapes: images uint8 (N, H, W, 3), targets int64 (N, H, W), soft uint8 (N, H, W), logits
+Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, H, W), logits
 (N, C, H, W).
 """
 
@@ -231,7 +231,7 @@ class Run:
         """The truth's term, plus the teacher's if a data set has one."""
         config = self.config
         log_p = torch.log_softmax(self.model(batch["images"]).float(), 1)
-        loss = partial_cross_entropy(log_p, batch["targets"], self.table, self.class_weights)
+        loss = partial_cross_entropy(log_p, batch["targets"].int(), self.table, self.class_weights)
         if self.soft_class is None:
             return loss
         teacher = soft_binary_cross_entropy(

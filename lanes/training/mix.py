@@ -76,7 +76,8 @@ class Part(TorchDataset[Tensors]):
             soft = np.full(sample.targets.shape, NO_TEACHER, np.uint8)
         return {
             "images": torch.from_numpy(sample.image),
-            "targets": torch.from_numpy(sample.targets.astype(np.int64) + self.offset),
+            # uint8 to the very loss: int64 would be eight times as much to hand between processes.
+            "targets": torch.from_numpy(sample.targets + np.uint8(self.offset)),
             "soft": torch.from_numpy(soft),
         }
 

@@ -43,7 +43,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
     assert len(samples) == 5
     assert samples[0]["targets"].unique().tolist() == [1]
     assert samples[4]["targets"].unique().tolist() == [3]
-    assert samples[4]["targets"].dtype == torch.int64
+    assert samples[4]["targets"].dtype == torch.uint8
     assert samples[0]["soft"].unique().tolist() == [mix.NO_TEACHER]
     assert samples[4]["soft"].unique().tolist() == [255]
     table = mix.table_of(datasets)
