@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fake_gpu import FakeCuda, FakeNvml, FakeTensorRt
-from lanes import assets, backends, drawn, half
+from lanes import assets, backends, drawn
 from model_folders import SIZE, labels_of, make_model
 
 NAMES = ("tensorrt", "_tensorrt_build", "_tensorrt_check", "_tensorrt_gpu")
@@ -106,11 +106,9 @@ def tensorrt(ours, cuda, monkeypatch):
 
 
 @pytest.fixture
-def half_folder(tmp_path):
-    """A model folder with the network in half too."""
-    made = make_model(tmp_path / "thresholds")
-    half.write(made)
-    return made
+def folder(tmp_path):
+    """A model folder that may be changed."""
+    return make_model(tmp_path / "thresholds")
 
 
 @pytest.fixture
@@ -122,20 +120,20 @@ def engine_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def builds(ours, monkeypatch):
-    """The files that engines were built of, in order."""
+    """The networks that engines were built of, in order."""
     build, noted = ours.build.build, []
 
-    def note(path, timings=b""):
-        noted.append(path.name)
-        return build(path, timings)
+    def note(path, network, timings=b""):
+        noted.append(network)
+        return build(path, network, timings)
 
     monkeypatch.setattr(ours.build, "build", note)
     return noted
 
 
 @pytest.fixture
-def backend(tensorrt, half_folder, engine_cache):
-    loaded = backends.load("tensorrt", half_folder)
+def backend(tensorrt, folder, engine_cache):
+    loaded = backends.load("tensorrt", folder)
     yield loaded
     loaded.close()
 

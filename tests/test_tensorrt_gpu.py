@@ -34,9 +34,7 @@ def real():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A small network whose labels are known."""
-    made = make_trained(tmp_path_factory.mktemp("models") / "trained")
-    half.write(made)
-    return made
+    return make_trained(tmp_path_factory.mktemp("models") / "trained")
 
 
 @pytest.fixture(params=["fp16", "fp32"])
@@ -98,7 +96,6 @@ def test_closing_in_flight_gives_the_memory_back(folder, real):
 def test_an_engine_is_built_once(tmp_path, monkeypatch, real):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = make_trained(tmp_path / "own")
-    half.write(folder)
     began = time.perf_counter()
     backends.load("tensorrt", folder).close()
     built = time.perf_counter()
