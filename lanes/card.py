@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lanes.errors import BadModel
+from lanes.errors import BadModel, BadOutput
 from lanes.resize import Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"
-FP16_ONNX = "model.fp16.onnx"
 INT8_ONNX = "model.int8.onnx"
 CURE = "export the checkpoint again with scripts/export.py"
 LARGEST = 1 << 14
@@ -31,8 +32,10 @@ KINDS: dict[str, type] = {
     "metrics": dict,
     "training": dict,
 }
+OPTIONAL_KINDS: dict[str, type] = {"half_keep": list, "int8": dict}
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
+INT8_KINDS: dict[str, type] = {"fp32": float, "int8": float}
 """The keys of `card.json` and of its parts, with JSON's types."""
 
 
@@ -52,7 +55,9 @@ class ModelCard:
     `resize` brings a picture to the network's input; `classes` are those of `task`, in order of
     their ids. `gflop` is the cost of one image, 2 a multiply-add of the convolutions, in billions.
     `metrics` are figures 0..1 by name, each with the data set and split it was scored
-    on; `training` holds the command, the seed, the steps and every number of the run.
+    on; `training` holds the command, the seed, the steps and every number of the run. `half_keep`
+    are the layers that half precision leaves in fp32; `int8` is what quantisation costs, each
+    figure 0..1 by name at {"fp32": ..., "int8": ...}.
     """
 
     name: str
@@ -66,11 +71,22 @@ class ModelCard:
     data: tuple[DataUse, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    half_keep: tuple[str, ...] = ()
+    int8: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write `card.json` into `folder`."""
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
-        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+        """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""
+        values = dataclasses.asdict(self)
+        values = {k: v for k, v in values.items() if v or k not in OPTIONAL_KINDS}
+        path, part = folder / CARD, folder / f".{CARD}.part"
+        try:
+            part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            os.replace(part, path)
+        except OSError as error:
+            raise BadOutput(f"cannot write {path}: {error.strerror}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> ModelCard:
@@ -88,12 +104,13 @@ def read(folder: Path) -> ModelCard:
     values["resize"] = Resize(**values["resize"])
     values["classes"] = tuple(values["classes"])
     values["data"] = tuple(DataUse(**use) for use in values["data"])
+    values["half_keep"] = tuple(values.get("half_keep", ()))
     return ModelCard(**values)
 
 
 def _wrong(values: Any) -> str:
     """What is wrong with the values of a card, "" if nothing."""
-    if wrong := _wrong_keys(values, KINDS, "it"):
+    if wrong := _wrong_keys(values, KINDS, "it", OPTIONAL_KINDS):
         return wrong
     if wrong := _wrong_keys(values["resize"], RESIZE_KINDS, "resize"):
         return wrong
@@ -108,17 +125,25 @@ def _wrong(values: Any) -> str:
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         return f"has the classes {classes}; wanted two names or more"
+    if not all(isinstance(layer, str) for layer in values.get("half_keep", [])):
+        return f"has half_keep = {values['half_keep']!r}; wanted names of layers"
+    for name, costs in values.get("int8", {}).items():
+        if wrong := _wrong_keys(costs, INT8_KINDS, f"int8, {name}"):
+            return wrong
     return ""
 
 
-def _wrong_keys(values: Any, kinds: dict[str, type], where: str) -> str:
+def _wrong_keys(
+    values: Any, kinds: dict[str, type], where: str, optional: dict[str, type] | None = None
+) -> str:
     if not isinstance(values, dict):
         return f"has {where} = {values!r}; wanted the keys {', '.join(kinds)}"
     if missing := kinds.keys() - values.keys():
         return f"lacks {', '.join(sorted(missing))} in {where}"
+    kinds = kinds | (optional or {})
     if surplus := values.keys() - kinds.keys():
         return f"has {', '.join(sorted(surplus))} in {where}, unknown to this version of lanes"
     for key, kind in kinds.items():
-        if not isinstance(values[key], kind):
+        if key in values and not isinstance(values[key], kind):
             return f"has {key} = {values[key]!r} in {where}; wanted {kind.__name__}"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -27,15 +28,17 @@ def list_models() -> int:
     console = Console()
     table = Table("model", "task", "architecture", "parameters", "GFLOP", "input")
     terms: list[str] = []
+    int8: list[str] = []
     weights: dict[str, list[str]] = {}
     for name in assets.model_names():
         card = cards.read(assets.model_folder(name))
         weights.setdefault(card.architecture, []).append(name)
         table.add_row(name, card.task, card.architecture, *_size_of(card))
         terms.append(f"Terms of {name}: {card.terms}")
+        int8 += [f"{name} in int8: {figure} {told}" for figure, told in _int8_costs(card)]
     _unbroken(table)
     console.print(table)
-    console.print("\n".join(terms), highlight=False, markup=False)
+    console.print("\n".join([*int8, *terms]), highlight=False, markup=False)
     if not plugins.installed(TRAINING_LIBRARY):
         told = str(plugins.missing("the list of architectures", TRAINING_LIBRARY))
         console.print(told, soft_wrap=True, highlight=False, markup=False)
@@ -86,6 +89,12 @@ def show_model(name: str) -> int:
     return 0
 
 
+def _int8_costs(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """Figures that quantisation was judged by, and in words what became of them."""
+    for figure, cost in card.int8.items():
+        yield figure, f"{cost['int8']:.3f} instead of {cost['fp32']:.3f}"
+
+
 def _size_of(card: ModelCard) -> tuple[str, str, str]:
     height, width = card.resize.size
     return f"{card.parameters / 1e6:.2f} M", f"{card.gflop:.2f}", f"{width}x{height}"
@@ -103,6 +112,8 @@ def _print_card(console: Console, card: ModelCard) -> None:
         table.add_row("made by", str(command))
     for figure, value in card.metrics.items():
         table.add_row(figure, f"{value:.3f}")
+    for figure, told in _int8_costs(card):
+        table.add_row(f"int8, {figure}", told)
     console.print(table, markup=False)
 
 

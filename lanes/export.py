@@ -1,6 +1,5 @@
 """Checkpoint -> model folder: `model.onnx` (uint8 images in, uint8 labels out) and `card.json`.
 
-`model.fp16.onnx` beside it is the same network typed in half, for GPUs (`lanes.half`).
 Normalisation and argmax live inside the graph, so no runtime can disagree with training. After
 writing, the file itself is run in every installed backend and compared with the checkpoint: an
 export that merely runs is not yet right.
@@ -23,7 +22,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from lanes import backends, half_accuracy, plugins, tasks
+from lanes import backends, drawn, half_accuracy, plugins, tasks
+from lanes import card as cards
 from lanes.backends import PREFERENCE
 from lanes.card import CARD, ONNX, DataUse, ModelCard
 from lanes.errors import BackendError, BadDataset, BadOutput, MissingDependency
@@ -65,7 +65,7 @@ def export(
 ) -> ModelCard:
     """Write the model folder of `checkpoint`; an existing folder is replaced once all is right.
 
-    The nodes `keep` stay in fp32 in the network in half. Returns the card.
+    The nodes `keep` stay in fp32 where the network runs in half. Returns the card.
 
     Raises:
         BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`, or the
@@ -81,8 +81,8 @@ def export(
         card.write(part)
         frames = check_frames(checkpoint)
         compare(part, checkpoint, frames)
-        half_accuracy.write(part, [resize_image(f, card.resize)[None] for f in frames], keep)
-    return card
+        half_accuracy.keep_layers(part, [resize_image(f, card.resize)[None] for f in frames], keep)
+    return cards.read(folder)
 
 
 @contextmanager
@@ -180,11 +180,8 @@ def check_frames(checkpoint: Checkpoint) -> list[Image]:
 
     They are of a data set that needs no files, else of the run's own data, else noise.
     """
-    for name in plugins.names("datasets"):
-        module = plugins.load("datasets", name)
-        if checkpoint.config.task == module.TASK and getattr(module, "NEEDS_NO_FILES", False):
-            dataset = module.open("", "val", CHECK_FRAMES)
-            return [dataset[index].image for index in range(len(dataset))]
+    if found := drawn.of_task(checkpoint.config.task, CHECK_FRAMES):
+        return found
     for name, root in checkpoint.data.items():
         try:
             dataset = plugins.load("datasets", name).open(root, "choose")

@@ -76,7 +76,7 @@ def _checks(models: Sequence[str], device: str | None) -> Iterator[Check]:
     yield Check("TensorRT and GPU", True, facts)
     for model in models:
         folder = assets.model_folder(model)
-        for precision in backend.precisions(device or backend.DEVICE, folder):
+        for precision in backend.precisions(device or backend.DEVICE):
             yield from _model_checks(backend, folder, precision, device or backend.DEVICE)
     yield _tried("video", lambda: _video(assets.DEFAULT_MODEL, device))
 

@@ -7,15 +7,16 @@ accuracy in half stays in fp32:
 - the normalisation, whose pixels and means need more than half's 11 bits;
 - what follows the last layer with weights: enlarging the logits, and telling the greatest;
 - sums over many values, and functions that magnify an error (`KEPT`);
-- layers whose constants are beyond half's range, and those that the caller names.
+- layers whose constants are beyond half's range, and those that the model's card names.
 
-A cast stands only where a tensor's maker and its user differ in type, one for all such users.
+A cast stands only where a tensor's maker and its user differ in type, one for all such users. The
+result is made when an engine is built, and not kept: what changes it must raise `RECIPE` of
+`lanes/backends/tensorrt.py`.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -23,8 +24,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, defs, helper, numpy_helper
 
-from lanes.card import CURE, FP16_ONNX, ONNX
-from lanes.errors import BadModel, BadOutput, UnknownName
+from lanes import card as cards
+from lanes.card import CURE, ONNX
+from lanes.errors import BadModel, UnknownName
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 LARGEST = 65504.0
@@ -76,24 +78,14 @@ def half_nodes(model: ModelProto) -> list[str]:
     return [n.name for n in model.graph.node if n.op_type != "Cast" and halves & {*n.output}]
 
 
-def write(folder: Path, keep: Collection[str] = ()) -> Path:
-    """Write `model.fp16.onnx` beside the `model.onnx` of a model folder; returns its path.
+def of_folder(folder: Path) -> ModelProto:
+    """The network of a model folder typed in half, but for the layers that its card keeps in fp32.
 
     Raises:
         BadModel: there is no network, or none that can be read.
-        BadOutput: the folder cannot be written.
         UnknownName: see `to_half`.
     """
-    path, part = folder / FP16_ONNX, folder / f".{FP16_ONNX}.part"
-    typed = to_half(read(folder / ONNX), keep)
-    try:
-        onnx.save(typed, part)
-        os.replace(part, path)
-    except OSError as error:
-        raise BadOutput(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return to_half(read(folder / ONNX), cards.read(folder).half_keep)
 
 
 def read(path: Path) -> ModelProto:

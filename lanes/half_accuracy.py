@@ -9,12 +9,14 @@ and keeps half in memory; one that sums in half too loses a little more.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from onnx import ModelProto, helper
 
+from lanes import card as cards
 from lanes import half
 from lanes.card import ONNX
 from lanes.errors import BackendError
@@ -27,16 +29,25 @@ FATAL = 4
 """Only fatal messages are logged: every other one is raised as well."""
 
 
-def write(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
-    """Write `model.fp16.onnx` beside the `model.onnx` of a model folder, if it labels alike.
+def keep_layers(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+    """Note in the card of a model folder that half leaves the nodes `keep` in fp32.
 
-    The nodes `keep` stay in fp32. Returns the share of the labels of `images` that half changes.
+    Returns the share of the labels of `images` that half changes then.
 
     Raises:
         BackendError: it is more than `LARGEST_COST`; the message says which node to keep.
-        BadModel, BadOutput, UnknownName: see `lanes.half.write`.
+        BadModel: there is no network, or none that can be read.
+        BadOutput: the card cannot be written.
+        UnknownName: a name of `keep` is no node.
     """
-    model = half.read(folder / ONNX)
+    card = cards.read(folder)
+    changed = check(half.read(folder / ONNX), images, keep)
+    replace(card, half_keep=tuple(keep)).write(folder)
+    return changed
+
+
+def check(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+    """The `cost` of half; raises `BackendError`, with a cure, if it is above `LARGEST_COST`."""
     changed = cost(model, images, keep)
     if changed > LARGEST_COST:
         name, alone = dearest(model, images[:1], keep)
@@ -45,7 +56,6 @@ def write(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()
             f"{LARGEST_COST:.1%}; of all layers {name} costs most ({alone:.2%} alone): keep it in "
             f"fp32 with --keep {' '.join((*keep, name))}"
         )
-    half.write(folder, keep)
     return changed
 
 

@@ -6,56 +6,81 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CV
 arXiv:1712.05877). The file is ONNX with QuantizeLinear and DequantizeLinear, which OpenVINO and
 ONNX Runtime compute in 8 bits; uint8 images go in and uint8 labels come out as before.
 
-Whether it is worth it must be measured: time by `lanes benchmark`, accuracy by `scripts/evaluate.py
---precision int8`.
+What it costs is measured on labelled images and noted in the model's card; whether it is faster,
+the backend "auto" finds out on each machine.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from lanes import backends, plugins
+from lanes import backends, plugins, scores
 from lanes import card as cards
+from lanes import segmenter as segmenters
 from lanes.backends import PREFERENCE, _engine
 from lanes.errors import BackendError, BadDataset, BadInput, BadOutput, MissingDependency
 from lanes.resize import resize_image
-from lanes.scores import share_equal
 from lanes.types import Dataset, ImageBatch
 
 CALIBRATION_FRAMES = 300
 CHECK_FRAMES = 8
 LEAST = 0.9
 """The share of labels that must stay as they were: less is a mistake, not a loss of accuracy."""
+LARGEST_LOSS = 0.005
+"""What quantisation may take from an IoU, of 1."""
 
 
-def quantize(folder: Path, dataset: Dataset, frames: int = CALIBRATION_FRAMES) -> dict[str, float]:
-    """Write `model.int8.onnx` into the model's `folder`, calibrated on frames of `dataset`.
+@dataclass(frozen=True)
+class Quantized:
+    """What came of it: `shares` of labels, 0..1, that are those of `model.onnx`, by backend.
 
-    Returns the share of labels, 0..1, that are those of `model.onnx`, by backend.
+    `costs` are the figures of the judged data sets, by name: {"fp32": 0.782, "int8": 0.780}.
+    """
+
+    shares: dict[str, float]
+    costs: dict[str, dict[str, float]]
+
+
+def quantize(
+    folder: Path,
+    calibration: Sequence[Dataset],
+    judged: Mapping[str, Dataset],
+    frames: int = CALIBRATION_FRAMES,
+) -> Quantized:
+    """Write `model.int8.onnx` into the model's `folder`, and what it costs into the card.
+
+    It is calibrated on so many `frames` of the data sets `calibration`, and scored on those
+    `judged`, by names such as "bdd100k val".
 
     Raises:
         MissingDependency: NNCF or ONNX is not installed.
-        BadInput: the data set is of another task, or `frames` is not at least 1.
-        BadDataset: it has no frames.
-        BackendError: NNCF refuses the network, or the labels are far from what they were.
+        BadInput: a data set is of another task, or `frames` is not at least 1.
+        BadDataset: one has no frames.
+        BackendError: NNCF refuses the network, the labels are far from what they were, or an IoU
+            loses `LARGEST_LOSS` or more.
         BadOutput: `folder` cannot be written.
     """
     card = cards.read(folder)
-    if card.task != dataset.TASK:
-        raise BadInput(
-            f"the model {card.name} is of the task {card.task!r}, the frames are of "
-            f"{dataset.TASK!r}: calibrate on what the model is for"
-        )
-    indices = spread(len(dataset), frames)
-    images = [resize_image(dataset[index].image, card.resize)[None] for index in indices]
+    for dataset in (*calibration, *judged.values()):
+        if card.task != dataset.TASK:
+            raise BadInput(
+                f"the model {card.name} is of the task {card.task!r}, the frames are of "
+                f"{dataset.TASK!r}: quantise with data of what the model is for"
+            )
+    images = [
+        resize_image(dataset[index].image, card.resize)[None]
+        for dataset in calibration
+        for index in spread(len(dataset), -(-frames // len(calibration)))
+    ]
     try:
         # A model folder of its own, beside which the real one stays as it is until all is right.
         with TemporaryDirectory(prefix=".int8-", dir=folder) as name:
@@ -64,12 +89,15 @@ def quantize(folder: Path, dataset: Dataset, frames: int = CALIBRATION_FRAMES) -
                 shutil.copy(file, part)
             _write(part, images)
             shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
-            os.replace(part / cards.INT8_ONNX, folder / cards.INT8_ONNX)
+            costs = _costs(part, next(iter(shares)), judged)
+            replace(card, int8=costs).write(part)
+            for written in (cards.CARD, cards.INT8_ONNX):
+                os.replace(part / written, folder / written)
     except OSError as error:
         if isinstance(error, BadOutput):
             raise
         raise BadOutput(f"cannot write into {folder}: {error.strerror}") from error
-    return shares
+    return Quantized(shares, costs)
 
 
 def spread(count: int, wanted: int) -> Sequence[int]:
@@ -93,7 +121,7 @@ def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
             before, after = (_labels(folder, name, p, images) for p in ("fp32", _engine.INT8))
         except MissingDependency:
             continue
-        shares[name] = share_equal(after, before)
+        shares[name] = scores.share_equal(after, before)
         if shares[name] < LEAST:
             raise BackendError(
                 f"{name} int8 agrees with fp32 on {shares[name]:.2%} of the pixels, wanted "
@@ -107,6 +135,35 @@ def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
 def _labels(folder: Path, name: str, precision: str, images: Sequence[ImageBatch]) -> Any:
     with closing(backends.load(name, folder, precision)) as backend:
         return np.stack([backend(image) for image in images])
+
+
+def _costs(
+    folder: Path, backend: str, judged: Mapping[str, Dataset]
+) -> dict[str, dict[str, float]]:
+    """The figures that tell the most at fp32 and int8; raises `BackendError` for a loss."""
+    by_precision = {}
+    for precision in ("fp32", _engine.INT8):
+        with segmenters.load(str(folder), backend, precision) as model:
+            by_precision[precision] = {
+                f"{name}: {figure}": round(value, 4)
+                for name, dataset in judged.items()
+                for figure, value in scores.score(dataset, model).figures().items()
+            }
+    costs = {
+        name: {precision: figures[name] for precision, figures in by_precision.items()}
+        for name in scores.headlines(by_precision["fp32"])
+    }
+    # A figure is NaN where there is nothing to judge.
+    costs = {name: cost for name, cost in costs.items() if np.isfinite([*cost.values()]).all()}
+    for name, cost in costs.items():
+        loss = cost["fp32"] - cost[_engine.INT8]
+        if name.endswith("iou") and loss >= LARGEST_LOSS:
+            raise BackendError(
+                f"int8 takes {loss * 100:.2f} points from {name} ({cost['fp32']:.2%} in fp32), "
+                f"wanted less than {LARGEST_LOSS * 100:.1f}: nothing is written; calibrate on more "
+                "frames, or on others"
+            )
+    return costs
 
 
 def _write(folder: Path, images: Sequence[ImageBatch]) -> None:

@@ -1,7 +1,7 @@
 """Export a checkpoint: `scripts/export.py runs/x/best.pt weights/NAME`.
 
-Model folders that lack the network in half, or whose layers to keep in fp32 are others, get it
-without a checkpoint: `scripts/export.py --half weights/*/ [--keep LAYER ...]`.
+What half precision costs a model, and which layers it leaves in fp32 (noted in the card), needs no
+checkpoint: `scripts/export.py --half weights/*/ [--keep LAYER ...]`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         type=Path,
         nargs="+",
         metavar="FOLDER",
-        help="write model.fp16.onnx into these model folders, from their model.onnx",
+        help="check the labels of these model folders in half; their cards note what --keep names",
     )
     options.add_argument(
         "--keep", nargs="+", default=[], metavar="LAYER", help="layers of model.onnx kept in fp32"
@@ -83,9 +83,8 @@ def _half(folders: Sequence[Path], keep: Sequence[str]) -> None:
     from lanes import drawn, half_accuracy
 
     for folder in folders:
-        changed = half_accuracy.write(folder, drawn.images(cards.read(folder)), keep)
-        size = (folder / cards.FP16_ONNX).stat().st_size / 1e6
-        print(f"{folder}: {size:.1f} MB, {1 - changed:.3%} of the labels as in fp32")
+        changed = half_accuracy.keep_layers(folder, drawn.images(cards.read(folder)), keep)
+        print(f"{folder}: {1 - changed:.3%} of the labels as in fp32")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The TensorRT backend, imported over TensorRT-RTX, whose builder needs neither a GPU nor a driver.
 
 TensorRT-RTX has TensorRT's parser and builder under TensorRT's names, and installs from PyPI; but
-that engines are for GPUs of a stated compute capability. The fixtures are for
-test files that ask for them: pytest_plugins = ["rtx_backend"].
+that engines are for GPUs of a stated compute capability. The fixtures are for test files that ask
+for them: pytest_plugins = ["rtx_backend"]; their GPU is faked. `instead_of_tensorrt` fakes nothing:
+it lets the tests that wait for a GPU run where TensorRT-RTX is all that can be had.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fake_gpu import FakeCuda, FakeNvml, FakeTensorRt
-from lanes import assets, backends, drawn, half
+from lanes import assets, backends, drawn
 from model_folders import SIZE, labels_of, make_model
 
 NAMES = ("tensorrt", "_tensorrt_build", "_tensorrt_check", "_tensorrt_gpu")
+AHEAD = "SM86"
+"""The compute capability that engines are built for where there is no GPU; one keeps them small."""
 _loaded = None
 
 
@@ -46,19 +51,36 @@ def modules():
         for name in NAMES:  # `from lanes.backends import name` would find them here
             delattr(lanes.backends, name)
         _loaded = SimpleNamespace(plugin=plugin, build=build, check=check, gpu=gpu, trt=trt)
-        build.configured = _for_a_capability(build.configured, trt)
+        _loaded.capability = AHEAD
+        build.configured = _for_a_capability(build.configured)
         build.build = _quiet(build.build)
     return _loaded
 
 
-def _for_a_capability(configured, trt):
+def _for_a_capability(configured):
     def config_of(builder, timings):
         config = configured(builder, timings)
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(trt.ComputeCapability.SM86, 0)
+        if _loaded.capability != "ANY":
+            wanted = getattr(_loaded.trt.ComputeCapability, _loaded.capability)
+            config.num_compute_capabilities = 1
+            config.set_compute_capability(wanted, 0)
         return config
 
     return config_of
+
+
+@contextmanager
+def instead_of_tensorrt(capability: str) -> Iterator[SimpleNamespace]:
+    """Let the backend `tensorrt` be the one over TensorRT-RTX, on the real GPU.
+
+    Engines are for `capability`: "CURRENT" is the machine's GPU, "ANY" all that TensorRT-RTX
+    supports, "SM89" that one.
+    """
+    ours = modules()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ours, "capability", capability)
+        patch.setitem(sys.modules, "lanes.backends.tensorrt", ours.plugin)
+        yield ours
 
 
 def _quiet(function):
@@ -106,11 +128,9 @@ def tensorrt(ours, cuda, monkeypatch):
 
 
 @pytest.fixture
-def half_folder(tmp_path):
-    """A model folder with the network in half too."""
-    made = make_model(tmp_path / "thresholds")
-    half.write(made)
-    return made
+def folder(tmp_path):
+    """A model folder that may be changed."""
+    return make_model(tmp_path / "thresholds")
 
 
 @pytest.fixture
@@ -122,20 +142,20 @@ def engine_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def builds(ours, monkeypatch):
-    """The files that engines were built of, in order."""
+    """The networks that engines were built of, in order."""
     build, noted = ours.build.build, []
 
-    def note(path, timings=b""):
-        noted.append(path.name)
-        return build(path, timings)
+    def note(path, network, timings=b""):
+        noted.append(network)
+        return build(path, network, timings)
 
     monkeypatch.setattr(ours.build, "build", note)
     return noted
 
 
 @pytest.fixture
-def backend(tensorrt, half_folder, engine_cache):
-    loaded = backends.load("tensorrt", half_folder)
+def backend(tensorrt, folder, engine_cache):
+    loaded = backends.load("tensorrt", folder)
     yield loaded
     loaded.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from lanes import card as cards
 from lanes.card import DataUse
-from lanes.errors import BadModel
+from lanes.errors import BadModel, BadOutput
 from model_folders import card_of
 
 
@@ -18,9 +18,30 @@ def test_round_trip(tmp_path):
         data=(DataUse("bdd100k", "drivable maps", "non-commercial"),),
         metrics={"bdd100k val: drivable iou": 0.5},
         training={"command": "train", "config": {"size": [64, 96]}},
+        half_keep=("conv", "logits"),
+        int8={"bdd100k val: drivable iou": {"fp32": 0.5, "int8": 1.0}},
     )
     card.write(tmp_path)
     assert cards.read(tmp_path) == card
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_what_most_cards_have_not_is_left_out(tmp_path):
+    card_of().write(tmp_path)
+    assert cards.read(tmp_path) == card_of()
+    assert json.loads((tmp_path / "card.json").read_text()).keys() == cards.KINDS.keys()
+
+
+def test_a_card_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    card_of().write(tmp_path)
+    monkeypatch.setattr(cards.os, "replace", full)
+    with pytest.raises(BadOutput, match=r"cannot write .*card\.json: No space left"):
+        card_of(name="other").write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+    assert cards.read(tmp_path) == card_of()
 
 
 @pytest.fixture
@@ -50,10 +71,17 @@ def test_missing_key(broken, key):
     assert f"lacks {key}" in broken(**{key: None})
 
 
-@pytest.mark.parametrize("key", list(cards.KINDS))
+@pytest.mark.parametrize("key", [*cards.KINDS, *cards.OPTIONAL_KINDS])
 def test_key_of_a_wrong_type(broken, key):
     wrong = "many" if key == "gflop" else 1.5
     assert f"has {key} = {wrong!r}" in broken(**{key: wrong})
+
+
+def test_costs_of_a_wrong_kind(broken):
+    assert "wanted names of layers" in broken(half_keep=[3])
+    assert "lacks int8 in int8, road iou" in broken(int8={"road iou": {"fp32": 0.5}})
+    assert "has int8, road iou = 0.5; wanted the keys fp32, int8" in broken(int8={"road iou": 0.5})
+    assert "has fp32 = 'good' in int8" in broken(int8={"a": {"fp32": "good", "int8": 0.5}})
 
 
 def test_unknown_key(broken):

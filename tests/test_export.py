@@ -23,7 +23,7 @@ from lanes.training.checkpoint import Checkpoint
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
 SIZE = (32, 64)
-FILES = ["card.json", "model.fp16.onnx", "model.onnx"]
+FILES = ["card.json", "model.onnx"]
 OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "decoder": [8, 8]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lanes import assets, card, drawn, half, half_accuracy
-from lanes.errors import BackendError, BadModel, BadOutput, UnknownName
-from model_folders import make_model, make_trained
+from lanes.errors import BackendError, BadModel, UnknownName
+from model_folders import card_of, make_model, make_trained
 
 SIZE = (8, 12)
 SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
@@ -249,33 +250,20 @@ def test_branches_are_refused():
 # ------------------------------------------------------------------------------------- files
 
 
-def test_the_file_stands_beside_the_network(tmp_path):
+def test_a_folder_says_which_layers_stay_in_fp32(tmp_path):
     folder = make_trained(tmp_path / "trained")
-    path = half.write(folder)
-    assert path.name == card.FP16_ONNX
-    assert sorted(p.name for p in folder.iterdir()) == ["card.json", card.FP16_ONNX, "model.onnx"]
-    assert half.half_nodes(onnx.load(path))
+    assert half.half_nodes(half.of_folder(folder)) == ["permute", "conv", "relu", "logits"]
+    replace(card.read(folder), half_keep=("conv", "logits")).write(folder)
+    assert half.half_nodes(half.of_folder(folder)) == ["permute", "relu"]
 
 
 def test_files_that_are_no_network(tmp_path):
     with pytest.raises(BadModel, match="no model.onnx in"):
-        half.write(tmp_path)
+        half.of_folder(tmp_path)
     for content in (b"hello", b"", b"\xff" * 40):
         (tmp_path / "model.onnx").write_bytes(content)
         with pytest.raises(BadModel, match=r"onnx cannot read .*export the checkpoint again"):
-            half.write(tmp_path)
-
-
-def test_a_folder_that_cannot_be_written_keeps_nothing_half_written(tmp_path, monkeypatch):
-    folder = make_trained(tmp_path / "trained")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(half.os, "replace", full)
-    with pytest.raises(BadOutput, match=r"cannot write .*model.fp16.onnx: No space left"):
-        half.write(folder)
-    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.onnx"]
+            half.of_folder(tmp_path)
 
 
 # ---------------------------------------------------------------------------------- accuracy
@@ -334,15 +322,17 @@ def test_the_dearest_layer_is_the_one_that_overflows():
     assert half_accuracy.cost(model, images(), keep=["large", "back"]) <= 0.005
 
 
-def test_a_network_that_labels_otherwise_in_half_is_not_written(tmp_path):
+def test_the_card_notes_the_layers_with_which_half_labels_alike(tmp_path):
+    card_of(SIZE).write(tmp_path)
     onnx.save(overflowing(), tmp_path / "model.onnx")
     with pytest.raises(BackendError, match=r"half precision changes .*with --keep large"):
-        half_accuracy.write(tmp_path, images())
-    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+        half_accuracy.keep_layers(tmp_path, images())
     with pytest.raises(BackendError, match="with --keep large back"):
-        half_accuracy.write(tmp_path, images(), keep=["large"])
-    assert half_accuracy.write(tmp_path, images(), keep=["large", "back"]) <= 0.005
-    assert (tmp_path / card.FP16_ONNX).is_file()
+        half_accuracy.keep_layers(tmp_path, images(), keep=["large"])
+    assert card.read(tmp_path).half_keep == ()
+    assert half_accuracy.keep_layers(tmp_path, images(), keep=["large", "back"]) <= 0.005
+    assert card.read(tmp_path) == card_of(SIZE, half_keep=("large", "back"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.json", "model.onnx"]
 
 
 def test_frames_are_drawn_for_the_task_or_at_least_of_roads(monkeypatch):
@@ -352,16 +342,18 @@ def test_frames_are_drawn_for_the_task_or_at_least_of_roads(monkeypatch):
     np.testing.assert_array_equal(drawn.frames("road_scene", 2)[1], drawn_frames[1])
 
 
-def test_the_script_gives_folders_the_network_in_half(tmp_path, capsys, monkeypatch):
+def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawn, "frames", lambda task, count=2: [np.full((64, 96, 3), 9, np.uint8)])
     main = runpy.run_path(str(SCRIPT))["main"]
     folders = [make_trained(tmp_path / name) for name in ("one", "two")]
     assert main(["--half", *map(str, folders)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.endswith("100.000% of the labels as in fp32") for line in told] == [True, True]
-    assert all((folder / card.FP16_ONNX).is_file() for folder in folders)
+    assert main(["--half", str(folders[0]), "--keep", "conv"]) == 0
+    assert [card.read(folder).half_keep for folder in folders] == [("conv",), ()]
     assert main(["--half", str(folders[0]), "--keep", "nothing"]) == 2
     assert "no node 'nothing'" in capsys.readouterr().err
+    assert card.read(folders[0]).half_keep == ("conv",)
     with pytest.raises(SystemExit) as ended:
         main([str(tmp_path / "best.pt")])
     assert ended.value.code == 2
@@ -372,16 +364,18 @@ def test_the_script_gives_folders_the_network_in_half(tmp_path, capsys, monkeypa
 
 
 def check(folder, count):
-    """That the file of a folder is what `half` makes, and labels `count` drawn frames alike."""
-    model, typed = (half.read(folder / name) for name in (card.ONNX, card.FP16_ONNX))
+    """That a model, typed in half, is nearly all half, and labels `count` drawn frames alike."""
+    model, typed, keep = (
+        half.read(folder / card.ONNX),
+        half.of_folder(folder),
+        card.read(folder).half_keep,
+    )
     halves = half.half_nodes(typed)
     weighted = {n.name for n in model.graph.node if n.op_type in half.WEIGHTED}
     assert len(weighted & {*halves}) >= 0.9 * len(weighted)
     casts = [n for n in typed.graph.node if n.op_type == "Cast"]
     before = [n for n in model.graph.node if n.op_type == "Cast"]
     assert len(casts) <= len(before) + 8
-    keep = {n.name for n in model.graph.node} - {*halves}
-    assert typed.graph == half.to_half(model, keep).graph  # not of another network
     frames = drawn.images(card.read(folder), count)
     assert half_accuracy.cost(model, frames, keep) <= half_accuracy.LARGEST_COST
     # As TensorRT gets it, too: ONNX Runtime rounds the weights alone.

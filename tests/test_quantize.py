@@ -13,18 +13,20 @@ import onnx
 import pytest
 
 from lanes import backends, plugins, quantize
+from lanes import card as cards
 from lanes.errors import BackendError, BadDataset, BadInput, BadModel, BadOutput, MissingDependency
-from lanes.types import Sample
-from model_folders import grey, labels_of, make_model, make_trained
+from lanes.types import Measure, Sample
+from model_folders import grey, labels_of, make_trained
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "quantize.py"
 FILES = ["card.json", "model.int8.onnx", "model.onnx"]
 
 
 class Greys:
-    """Frames of every grey, larger than the network's input."""
+    """Frames of every grey, larger than the network's input, with what the model should say."""
 
-    TASK = "lanes"
+    TASK, SOFT_CLASS, TARGETS = "lanes", None, np.eye(3, dtype=bool)
+    MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
     def __init__(self, count=8):
         self.count = count
@@ -34,7 +36,15 @@ class Greys:
 
     def __getitem__(self, index):
         image = grey(range(index, 256, 2), (128, 256))
-        return Sample(image, np.zeros((128, 256), np.uint8))
+        return Sample(image, labels_of(image))
+
+
+class Bands(Greys):
+    """Frames of a few greys, none near a threshold."""
+
+    def __getitem__(self, index):
+        image = grey([10 + index, 60, 110, 140, 200, 240], (128, 256))
+        return Sample(image, labels_of(image))
 
 
 @pytest.fixture
@@ -67,8 +77,14 @@ def stand_in(monkeypatch, tmp_path):
     return module
 
 
-def check(folder, shares):
+def run(folder, frames=8):
+    """Quantise by greys, judged by greys."""
+    return quantize.quantize(folder, [Greys(), Greys(2)], {"greys val": Bands(3)}, frames)
+
+
+def check(folder, found):
     """The folder has a network in whole numbers, which every backend runs as int8."""
+    shares = found.shares
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert in_whole_numbers(folder / "model.int8.onnx")
     images = grey([10, 60, 110, 140, 200, 240])[None]
@@ -79,13 +95,17 @@ def check(folder, shares):
         backend = backends.load(name, folder, "int8")
         np.testing.assert_array_equal(backend(images), labels_of(images))
         backend.close()
+    cost = found.costs["greys val: drivable iou"]
+    assert cost["fp32"] > 0.95
+    assert cost["fp32"] - cost["int8"] < quantize.LARGEST_LOSS
+    assert cards.read(folder).int8 == found.costs
 
 
 def test_the_network_is_written_beside_the_others(folder, stand_in):
     before = (folder / "model.onnx").read_bytes()
-    check(folder, quantize.quantize(folder, Greys()))
+    check(folder, run(folder))
     assert (folder / "model.onnx").read_bytes() == before
-    check(folder, quantize.quantize(folder, Greys(), frames=3))  # again, over the first
+    check(folder, run(folder, frames=3))  # again, over the first
 
 
 @pytest.mark.slow
@@ -93,7 +113,7 @@ def test_the_network_is_written_beside_the_others(folder, stand_in):
 def test_nncf(folder):
     if not plugins.installed("nncf"):
         pytest.skip("nncf is not installed")
-    check(folder, quantize.quantize(folder, Greys()))
+    check(folder, run(folder))
     assert "openvino_telemetry" not in sys.modules
 
 
@@ -107,8 +127,20 @@ def test_a_network_that_labels_otherwise_is_refused(folder, stand_in, monkeypatc
 
     monkeypatch.setattr(stand_in, "quantize", spoilt)
     with pytest.raises(BackendError, match=r"int8 agrees with fp32 on .*% of the pixels"):
-        quantize.quantize(folder, Greys())
+        run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+
+
+def test_a_network_that_costs_too_much_is_refused(folder, stand_in, monkeypatch):
+    monkeypatch.setattr(quantize, "LARGEST_LOSS", -1.0)  # which any loss is above
+    before = (folder / "card.json").read_bytes()
+    message = (
+        r"int8 takes .* points from greys val: drivable iou \(9.*% in fp32\).*nothing is written"
+    )
+    with pytest.raises(BackendError, match=message):
+        run(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+    assert (folder / "card.json").read_bytes() == before
 
 
 def test_what_nncf_cannot_do(folder, stand_in, monkeypatch):
@@ -117,22 +149,23 @@ def test_what_nncf_cannot_do(folder, stand_in, monkeypatch):
 
     monkeypatch.setattr(stand_in, "quantize", fail)
     with pytest.raises(BackendError, match="NNCF cannot quantise .*no such operation"):
-        quantize.quantize(folder, Greys())
+        run(folder)
     (folder / "model.onnx").write_bytes(b"hello\n")
     with pytest.raises(BackendError, match="NNCF cannot quantise"):
-        quantize.quantize(folder, Greys())
+        run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
 
 
 def test_frames_that_do_not_suit(folder):
     other = Greys()
     other.TASK = "road_scene"
-    with pytest.raises(BadInput, match="of the task 'lanes', the frames are of 'road_scene'"):
-        quantize.quantize(folder, other)
+    for calibration, judged in ((other, Greys()), (Greys(), other)):
+        with pytest.raises(BadInput, match="of the task 'lanes', the frames are of 'road_scene'"):
+            quantize.quantize(folder, [calibration], {"val": judged})
     with pytest.raises(BadInput, match="0 frames were asked for"):
-        quantize.quantize(folder, Greys(), frames=0)
+        run(folder, frames=0)
     with pytest.raises(BadDataset, match="no frames to calibrate on"):
-        quantize.quantize(folder, Greys(0))
+        quantize.quantize(folder, [Greys(0)], {})
 
 
 @pytest.mark.parametrize(
@@ -148,37 +181,42 @@ def test_a_folder_that_cannot_be_used(folder, stand_in, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        with pytest.raises(BadOutput, match="cannot write into .*No space left"):
-            quantize.quantize(folder, Greys())
+        with pytest.raises(BadOutput, match="cannot write .*No space left"):
+            run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
     (folder / "model.onnx").unlink()
     with pytest.raises(BadModel, match=r"no model\.onnx"):
-        quantize.quantize(folder, Greys())
+        run(folder)
 
 
 def test_without_nncf(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(MissingDependency, match=r"lanes\.quantize needs 'nncf'.*pip install"):
-        quantize.quantize(folder, Greys())
+        run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
 
 
 def test_the_script(tmp_path, stand_in, monkeypatch, capsys):
-    folder = make_model(tmp_path / "model")
+    folder = make_trained(tmp_path / "model")
     opened = []
 
     def load(room, name):
         if room != "datasets":
             return real(room, name)
-        return SimpleNamespace(open=lambda *given: opened.append((name, *given)) or Greys())
+        return SimpleNamespace(open=lambda *given: opened.append((name, *given)) or Bands())
 
     real = plugins.load
     monkeypatch.setattr(plugins, "load", load)
     main = runpy.run_path(str(SCRIPT))["main"]
-    assert main([str(folder), "greys", "/data", "--frames", "4"]) == 0
-    assert opened == [("greys", "/data", "train")]
+    assert main([str(folder), "--data", "greys=/data", "--frames", "4"]) == 0
+    assert opened == [("greys", "/data", "train"), ("greys", "/data", "val")]
     told = capsys.readouterr().out
     assert "model.int8.onnx: 0.0 MB" in told
     assert "onnxruntime int8: " in told
-    assert main([str(tmp_path / "none"), "greys"]) == 2
+    assert "greys val: drivable iou: " in told
+    assert "openvino int8: " in told.partition("drivable iou")[2]
+    assert "ms an image, chosen by auto" in told
+    assert main([str(tmp_path / "none"), "--data", "greys"]) == 2
     assert "error: weights/ has no" in capsys.readouterr().err
+    assert main([str(folder), "--data", "=/data"]) == 2
+    assert "wanted NAME=ROOT" in capsys.readouterr().err

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 import lanes
-from lanes import backends, card
+from lanes import backends
 from lanes.colour import YuvColour, from_bgr
-from lanes.errors import BackendError, BadInput, BadModel, UnknownName
+from lanes.errors import BackendError, BadInput, UnknownName
 from model_folders import SIZE, grey, labels_of
 
 pytest_plugins = ["rtx_backend"]
 DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 
-def test_labels_are_right_at_every_precision(tensorrt, half_folder, engine_cache):
+def test_labels_are_right_at_every_precision(tensorrt, folder, engine_cache):
     images = grey([0, 84, 85, 86, 169, 170, 171, 255])[None]
     for precision in ("fp16", "fp32"):
-        backend = backends.load("tensorrt", half_folder, precision)
+        backend = backends.load("tensorrt", folder, precision)
         np.testing.assert_array_equal(backend(images), labels_of(images))
         assert (backend.name, backend.device) == ("tensorrt", "cuda:0")
         assert backend.precision == precision
@@ -82,9 +82,9 @@ def test_wrong_images(backend, images):
     backend(DARK)
 
 
-def test_the_gpu_is_chosen_by_its_name(ours, tensorrt, cuda, half_folder, engine_cache):
+def test_the_gpu_is_chosen_by_its_name(ours, tensorrt, cuda, folder, engine_cache):
     cuda.gpus = 2
-    backend = backends.load("tensorrt", half_folder, device="CUDA:1")
+    backend = backends.load("tensorrt", folder, device="CUDA:1")
     assert backend.device == "cuda:1"
     assert backend.gpu.name == "Fake GPU 1"
     cuda.current = 0  # as in another thread
@@ -92,36 +92,27 @@ def test_the_gpu_is_chosen_by_its_name(ours, tensorrt, cuda, half_folder, engine
     assert cuda.current == 1
     backend.close()
     with pytest.raises(UnknownName, match="no 'cuda:2'; it has cuda, cuda:0, cuda:1"):
-        backends.load("tensorrt", half_folder, device="cuda:2")
+        backends.load("tensorrt", folder, device="cuda:2")
     with pytest.raises(UnknownName, match="tensorrt.*'cpu'; it has cuda"):
-        backends.load("tensorrt", half_folder, device="cpu")
+        backends.load("tensorrt", folder, device="cpu")
 
 
-def test_precisions_are_those_that_the_folder_has_a_network_for(
-    tensorrt, half_folder, engine_cache
-):
-    assert backends.precisions("tensorrt") == ("fp32",)
-    assert backends.precisions("tensorrt", folder=half_folder) == ("fp16", "fp32")
+def test_precisions(tensorrt, folder, engine_cache):
+    assert backends.precisions("tensorrt", folder=folder) == ("fp16", "fp32")
     for asked, wanted in (("auto", "fp16"), ("fp32", "fp32")):
-        backend = backends.load("tensorrt", half_folder, asked)
+        backend = backends.load("tensorrt", folder, asked)
         assert backend.precision == wanted
         backend.close()
-    (half_folder / card.FP16_ONNX).unlink()
-    backend = backends.load("tensorrt", half_folder)
-    assert backend.precision == "fp32"
-    backend.close()
-    with pytest.raises(BadModel, match=r"no model.fp16.onnx in .* scripts/export.py --half"):
-        backends.load("tensorrt", half_folder, "fp16")
     with pytest.raises(UnknownName, match="'fp61'.*did you mean 'fp16'"):
-        backends.load("tensorrt", half_folder, "fp61")
+        backends.load("tensorrt", folder, "fp61")
 
 
-def test_a_video_goes_through_it(tensorrt, half_folder, engine_cache, tmp_path):
+def test_a_video_goes_through_it(tensorrt, folder, engine_cache, tmp_path):
     colour = YuvColour("bt709", full_range=False)
     with lanes.VideoSink(tmp_path / "a.mp4", size=SIZE, rate=Fraction(25), colour=colour) as sink:
         for value in (0, 100, 250):
             sink.write(from_bgr(np.full((*SIZE, 3), value, np.uint8), colour))
-    model = lanes.load(str(half_folder), "tensorrt")
+    model = lanes.load(str(folder), "tensorrt")
     with lanes.open_source(str(tmp_path / "a.mp4")) as source, model:
         found = [int(r.labels[32, 48]) for r in lanes.segment(lanes.prefetch(source), model)]
     assert found == [0, 1, 2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from lanes import assets, card, half, plugins
-from lanes.card import FP16_ONNX, ONNX
+from lanes.card import ONNX
 from lanes.errors import BackendError
 from model_folders import card_of
 
@@ -27,20 +27,26 @@ LEAST_BYTES = 100_000
 """No engine is smaller than this, whatever the network: it brings kernels along."""
 
 
-@pytest.mark.parametrize("file", [FP16_ONNX, ONNX])
+def build(ours, folder, precision="fp16"):
+    """The engine of a model folder, by our own code."""
+    path = folder / ONNX
+    network = path.read_bytes() if precision == "fp32" else ours.plugin._in_half(folder)
+    return ours.build.build(path, network)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
 @pytest.mark.parametrize("name", assets.model_names())
-def test_every_model_that_comes_along_is_built(ours, name, file):
+def test_every_model_that_comes_along_is_built(ours, name, precision):
     folder = assets.model_folder(name)
-    built = ours.build.build(folder / file)
+    built = build(ours, folder, precision)
     assert len(built.engine) > LEAST_BYTES
     weighted = {
         node.name
         for node in half.read(folder / ONNX).graph.node
         if node.op_type in ("Conv", "ConvTranspose")
     }
-    left = weighted - set(half.half_nodes(half.read(folder / file)))
-    assert built.float_layers == len(left)
-    assert (built.float_layers == 0) is (file == FP16_ONNX)
+    kept = set(card.read(folder).half_keep)
+    assert built.float_layers == len(weighted & kept if precision == "fp16" else weighted)
 
 
 def exported(module, folder, size=(64, 96)):
@@ -53,7 +59,6 @@ def exported(module, folder, size=(64, 96)):
     card_of(size, name=folder.name).write(folder)
     torch.manual_seed(0)
     export.write_onnx(module, size, folder / ONNX)
-    half.write(folder)
     return folder
 
 
@@ -65,7 +70,7 @@ def test_one_of_each_architecture_is_built(ours, tmp_path, name, options):
 
     network = _network.build(name, 3, (103.5, 116.3, 123.7), (57.4, 57.1, 58.4), options)
     folder = exported(network, tmp_path / "model")
-    built = ours.build.build(folder / FP16_ONNX)
+    built = build(ours, folder)
     assert len(built.engine) > LEAST_BYTES
     assert built.float_layers == 0
 
@@ -88,9 +93,9 @@ def test_max_unpooling_as_torch_exports_it_is_refused(ours, tmp_path):
             return self.classify(self.unpool(*self.pool(x)))
 
     folder = exported(Naive(), tmp_path / "naive", (16, 24))
-    for file in (ONNX, FP16_ONNX):
+    for precision in ("fp32", "fp16"):
         with pytest.raises(BackendError) as error:
-            ours.build.build(folder / file)
+            build(ours, folder, precision)
         message = str(error.value)
         assert "does not support the node" in message
         assert "(MaxPool)" in message

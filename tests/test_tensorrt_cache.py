@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 
 from fake_gpu import FakeNvml
-from lanes import backends, card
+from lanes import backends, half
+from lanes import card as cards
 from lanes.errors import BackendError
-from model_folders import grey, labels_of, make_model
+from model_folders import grey, labels_of, make_model, make_trained
 
 pytest_plugins = ["rtx_backend"]
 DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 
-def test_an_engine_is_built_once(tensorrt, half_folder, engine_cache, builds):
-    backends.load("tensorrt", half_folder).close()
+def test_an_engine_is_built_once(tensorrt, folder, engine_cache, builds):
+    backends.load("tensorrt", folder).close()
     (built,) = tensorrt.read
-    backends.load("tensorrt", half_folder).close()
-    assert builds == ["model.fp16.onnx"]
+    backends.load("tensorrt", folder).close()
+    assert len(builds) == 1
     assert tensorrt.read == [built, built]
-    backends.load("tensorrt", half_folder, "fp32").close()
-    assert builds == ["model.fp16.onnx", "model.onnx"]
+    backends.load("tensorrt", folder, "fp32").close()
+    assert len(builds) == 2
+
+
+def test_engines_are_built_of_the_network_in_half_or_as_it_is(
+    tensorrt, tmp_path, engine_cache, builds
+):
+    folder = make_trained(tmp_path / "trained")
+    right = backends.load("onnxruntime", folder, "fp32")
+    tensorrt.label = lambda images: right(images.copy())
+    for precision in ("fp16", "fp32"):
+        backends.load("tensorrt", folder, precision).close()
+    in_half, as_it_is = builds
+    assert half.half_nodes(onnx.load_from_string(in_half)) == ["permute", "conv", "relu", "logits"]
+    assert as_it_is == (folder / "model.onnx").read_bytes()
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+    replace(cards.read(folder), half_keep=("conv",)).write(folder)
+    for precision in ("fp16", "fp32"):
+        backends.load("tensorrt", folder, precision).close()
+    _, _, in_half = builds  # that in fp32 was kept
+    assert half.half_nodes(onnx.load_from_string(in_half)) == ["permute", "relu", "logits"]
+    right.close()
 
 
 def another_network(ours, cuda, folder, patch):
-    model = onnx.load(folder / card.FP16_ONNX)
+    model = onnx.load(folder / "model.onnx")
     model.doc_string = "trained further"
-    onnx.save(model, folder / card.FP16_ONNX)
+    onnx.save(model, folder / "model.onnx")
 
 
 CHANGES = {
@@ -44,31 +67,31 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_stale_engine_is_rebuilt(
-    ours, cuda, tensorrt, half_folder, engine_cache, builds, monkeypatch, change
+    ours, cuda, tensorrt, folder, engine_cache, builds, monkeypatch, change
 ):
-    backends.load("tensorrt", half_folder).close()
-    CHANGES[change](ours, cuda, half_folder, monkeypatch.setattr)
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
+    CHANGES[change](ours, cuda, folder, monkeypatch.setattr)
+    backends.load("tensorrt", folder).close()
     assert len(builds) == 2
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
     assert len(builds) == 2
 
 
-def test_another_size_is_another_engine(ours, cuda, half_folder, tmp_path):
+def test_another_size_is_another_engine(ours, cuda, folder, tmp_path):
     gpu = ours.gpu.find("cuda")
     other = make_model(tmp_path / "other", (32, 96))
-    (other / "model.onnx").write_bytes((half_folder / "model.onnx").read_bytes())
-    keys = {ours.plugin.engine_key(f / "model.onnx", "fp32", gpu) for f in (half_folder, other)}
+    (other / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    keys = {ours.plugin.engine_key(f / "model.onnx", "fp32", gpu) for f in (folder, other)}
     assert len(keys) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "empty", "foreign"])
-def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, half_folder, engines, builds, damage):
-    backends.load("tensorrt", half_folder).close()
+def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, folder, engines, builds, damage):
+    backends.load("tensorrt", folder).close()
     (path,) = engines()
     content = bytearray(path.read_bytes())
     if damage == "foreign":  # whole, but of another machine, under this one's name
-        backends.load("tensorrt", half_folder, "fp32").close()
+        backends.load("tensorrt", folder, "fp32").close()
         (other,) = set(engines()) - {path}
         content = other.read_bytes()
         builds.clear()
@@ -79,38 +102,32 @@ def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, half_folder, engines, 
         del content[len(content) // 2 if damage == "cut off" else 0 :]
     path.write_bytes(content)
     before = len(tensorrt.read)
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
     assert len(builds) == 2
     assert len(tensorrt.read) == before + 1  # the new one alone
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
     assert len(builds) == 2
 
 
-def test_an_engine_that_tensorrt_cannot_read_is_rebuilt(
-    tensorrt, half_folder, engine_cache, builds
-):
-    backends.load("tensorrt", half_folder).close()
+def test_an_engine_that_tensorrt_cannot_read_is_rebuilt(tensorrt, folder, engine_cache, builds):
+    backends.load("tensorrt", folder).close()
     tensorrt.unreadable = 1
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
     assert len(builds) == 2
     tensorrt.unreadable = 2  # the one that is kept, and the new one too
     with pytest.raises(BackendError, match="cannot read the engine that it built.*Serialization"):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(
-    tensorrt, half_folder, tmp_path, monkeypatch
-):
+def test_a_cache_that_cannot_be_written_costs_only_time(tensorrt, folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    backend = backends.load("tensorrt", half_folder)
+    backend = backends.load("tensorrt", folder)
     np.testing.assert_array_equal(backend(DARK), labels_of(DARK))
     backend.close()
 
 
-def test_timings_are_kept_for_the_next_build(
-    ours, tensorrt, half_folder, engine_cache, monkeypatch
-):
+def test_timings_are_kept_for_the_next_build(ours, tensorrt, folder, engine_cache, monkeypatch):
     configured, given = ours.build.configured, []
 
     def note(builder, timings):
@@ -118,7 +135,7 @@ def test_timings_are_kept_for_the_next_build(
         return configured(builder, timings)
 
     monkeypatch.setattr(ours.build, "configured", note)
-    backends.load("tensorrt", half_folder).close()
-    backends.load("tensorrt", half_folder, "fp32").close()
+    backends.load("tensorrt", folder).close()
+    backends.load("tensorrt", folder, "fp32").close()
     assert given[0] == b""
     assert given[1]

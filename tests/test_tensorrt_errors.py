@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+import lanes
 from fake_gpu import FakeNvml
 from lanes import backends, plugins
+from lanes import card as cards
 from lanes.errors import BackendError, BadModel, MissingDependency
 from model_folders import card_of, grey, labels_of, make_model, write_network
 
@@ -26,13 +29,13 @@ DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 ROOT = Path(__file__).parents[1]
 
 
-def test_no_driver_is_found_out_before_tensorrt_is_asked(tensorrt, half_folder, engine_cache, cuda):
-    backends.load("tensorrt", half_folder).close()
+def test_no_driver_is_found_out_before_tensorrt_is_asked(tensorrt, folder, engine_cache, cuda):
+    backends.load("tensorrt", folder).close()
     tensorrt.read.clear()
     cuda.driver = 0
     for ask in (backends.load, lambda name, folder: backends.precisions(name)):
         with pytest.raises(BackendError, match="no such driver: install it .*backend openvino"):
-            ask("tensorrt", half_folder)
+            ask("tensorrt", folder)
     assert not tensorrt.read
 
 
@@ -43,17 +46,17 @@ def test_the_real_runtime_tells_that_there_is_no_driver(ours):
         ours.gpu.find("cuda")
 
 
-def test_a_driver_that_is_too_old(tensorrt, half_folder, cuda):
+def test_a_driver_that_is_too_old(tensorrt, folder, cuda):
     cuda.driver = 12040
     cuda.count_error = cuda.cudaError_t.cudaErrorInsufficientDriver
     with pytest.raises(BackendError, match=r"supports CUDA 12.4, .* want 13.0: update the driver"):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
 
 
-def test_a_driver_without_a_gpu(tensorrt, half_folder, cuda):
+def test_a_driver_without_a_gpu(tensorrt, folder, cuda):
     cuda.count_error = cuda.cudaError_t.cudaErrorNoDevice
     with pytest.raises(BackendError, match="but no GPU: look at nvidia-smi"):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
 
 
 def test_the_drivers_version_without_nvml(ours, cuda, monkeypatch):
@@ -62,13 +65,13 @@ def test_the_drivers_version_without_nvml(ours, cuda, monkeypatch):
     assert ours.gpu.find("cuda").driver == "CUDA 13.0"
 
 
-def test_too_little_memory_for_the_images(tensorrt, half_folder, engine_cache, cuda):
-    backends.load("tensorrt", half_folder).close()
+def test_too_little_memory_for_the_images(tensorrt, folder, engine_cache, cuda):
+    backends.load("tensorrt", folder).close()
     cuda.memory = 60_000
     with pytest.raises(
         BackendError, match=r"memory does not suffice .*0 of 0 MiB are free\): close"
     ):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
     assert not cuda.memory_blocks
     assert not cuda.streams
 
@@ -86,14 +89,14 @@ def test_too_little_memory_for_the_images(tensorrt, half_folder, engine_cache, c
         ),
     ],
 )
-def test_no_room_for_a_context(tensorrt, half_folder, engine_cache, cuda, told, message):
+def test_no_room_for_a_context(tensorrt, folder, engine_cache, cuda, told, message):
     tensorrt.no_context = told
     with pytest.raises(BackendError, match=message):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
     assert not cuda.memory_blocks
 
 
-def test_too_little_memory_for_the_build(ours, tensorrt, half_folder, engine_cache, monkeypatch):
+def test_too_little_memory_for_the_build(ours, tensorrt, folder, engine_cache, monkeypatch):
     def fail(builder, network, config):
         ours.build.LOG.log(ours.trt.ILogger.ERROR, "[virtualMemoryBuffer.cpp] OutOfMemory\n (no)")
 
@@ -101,10 +104,10 @@ def test_too_little_memory_for_the_build(ours, tensorrt, half_folder, engine_cac
     with pytest.raises(
         BackendError, match=r"memory does not suffice \(to build .*OutOfMemory \(no\)"
     ):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
     monkeypatch.setattr(ours.trt.Builder, "build_serialized_network", lambda *_: None)
     with pytest.raises(BackendError, match="cannot build .*: no reason given; run the model on"):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
 
 
 def test_inference_that_fails(backend, tensorrt, cuda):
@@ -156,18 +159,18 @@ def test_network_that_contradicts_its_card(tensorrt, tmp_path, engine_cache, wro
         backends.load("tensorrt", tmp_path / "m")
 
 
-def test_a_node_that_tensorrt_does_not_support(tensorrt, half_folder, engine_cache):
-    model = onnx.load(half_folder / "model.onnx")
+def test_a_node_that_tensorrt_does_not_support(tensorrt, folder, engine_cache):
+    model = onnx.load(folder / "model.onnx")
     model.graph.node[0].op_type = "StringNormalizer"
     model.graph.node[0].name = "odd"
-    onnx.save(model, half_folder / "model.onnx")
+    onnx.save(model, folder / "model.onnx")
     with pytest.raises(
         BackendError, match=r"not support the node 'odd' \(StringNormalizer\) of .*"
     ):
-        backends.load("tensorrt", half_folder, "fp32")
+        backends.load("tensorrt", folder, "fp32")
 
 
-def test_ctrl_c_ends_a_build(ours, tensorrt, half_folder, engines, monkeypatch):
+def test_ctrl_c_ends_a_build(ours, tensorrt, folder, engines, monkeypatch):
     step = ours.build._Bar.step_complete
 
     def press(bar, phase_name, number):
@@ -177,12 +180,12 @@ def test_ctrl_c_ends_a_build(ours, tensorrt, half_folder, engines, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(ours.build._Bar, "step_complete", press)
     with pytest.raises(KeyboardInterrupt):
-        backends.load("tensorrt", half_folder)
+        backends.load("tensorrt", folder)
     assert signal.getsignal(signal.SIGINT) is before
     assert not engines()
 
 
-def test_the_bar_shows_how_far_a_build_is(ours, tensorrt, half_folder, engine_cache, monkeypatch):
+def test_the_bar_shows_how_far_a_build_is(ours, tensorrt, folder, engine_cache, monkeypatch):
     phases, steps = [], []
 
     class Noted(ours.build._Bar):
@@ -201,7 +204,7 @@ def test_the_bar_shows_how_far_a_build_is(ours, tensorrt, half_folder, engine_ca
             assert phase_name not in self.tasks
 
     monkeypatch.setattr(ours.build, "_Bar", Noted)
-    backends.load("tensorrt", half_folder).close()
+    backends.load("tensorrt", folder).close()
     assert len(phases) > 1
     assert max(steps) > 1
 
@@ -219,6 +222,21 @@ def test_missing_library(ours, monkeypatch, model_folder, library):
     for ask in (backends.load, lambda name, folder: backends.precisions(name)):
         with pytest.raises(MissingDependency, match=command):
             ask("tensorrt", model_folder)
+
+
+def test_half_needs_onnx_but_a_kept_engine_does_not(
+    tensorrt, folder, engine_cache, monkeypatch, builds
+):
+    backends.load("tensorrt", folder).close()
+    monkeypatch.delitem(sys.modules, "lanes.half")
+    monkeypatch.delattr(lanes, "half")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    backends.load("tensorrt", folder).close()
+    replace(cards.read(folder), half_keep=("grey",)).write(folder)
+    with pytest.raises(MissingDependency, match=r"fp16 needs 'onnx', .*pip install .*tensorrt.*"):
+        backends.load("tensorrt", folder)
+    backends.load("tensorrt", folder, "fp32").close()
+    assert len(builds) == 2
 
 
 def test_the_pip_command_names_nvidias_index(tmp_path, monkeypatch):

@@ -1,11 +1,14 @@
 """The TensorRT backend on a real NVIDIA GPU: pytest -m gpu -s (latencies are printed).
 
-Until somebody runs these, nothing of the backend has ever run on a GPU; see docs/gpu.md.
+With LANES_RTX=CURRENT (see `rtx_backend.instead_of_tensorrt`) it runs over TensorRT-RTX. Until
+somebody runs these, nothing of the backend has ever run on a GPU; see docs/gpu.md.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import nullcontext
 from fractions import Fraction
 
 import cv2
@@ -15,28 +18,31 @@ import pytest
 from lanes import assets, backends, card, drawn, gpu, half, plugins, segmenter
 from lanes.errors import BackendError, LanesError, UnknownName
 from model_folders import grey, labels_of, make_trained
+from rtx_backend import instead_of_tensorrt
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]  # an engine may take minutes
 DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 MODELS = [(name, precision) for name in assets.model_names() for precision in ("fp16", "fp32")]
 
 
+RTX = os.environ.get("LANES_RTX")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def real():
     """The plug-in, on a machine that has what it takes."""
-    try:
-        backends.precisions("tensorrt")
-    except LanesError as error:
-        pytest.skip(str(error))
-    return plugins.load("backends", "tensorrt")
+    with instead_of_tensorrt(RTX) if RTX else nullcontext():
+        try:
+            backends.precisions("tensorrt")
+        except LanesError as error:
+            pytest.skip(str(error))
+        yield plugins.load("backends", "tensorrt")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A small network whose labels are known."""
-    made = make_trained(tmp_path_factory.mktemp("models") / "trained")
-    half.write(made)
-    return made
+    return make_trained(tmp_path_factory.mktemp("models") / "trained")
 
 
 @pytest.fixture(params=["fp16", "fp32"])
@@ -98,7 +104,6 @@ def test_closing_in_flight_gives_the_memory_back(folder, real):
 def test_an_engine_is_built_once(tmp_path, monkeypatch, real):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = make_trained(tmp_path / "own")
-    half.write(folder)
     began = time.perf_counter()
     backends.load("tensorrt", folder).close()
     built = time.perf_counter()

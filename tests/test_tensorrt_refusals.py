@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from fake_gpu import inspected
-from lanes import backends, half
+from lanes import backends
+from lanes import card as cards
 from lanes.errors import BackendError
 from model_folders import SIZE, card_of, grey, labels_of
 
@@ -19,18 +21,18 @@ DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 
 def test_an_engine_with_other_labels_is_refused_and_not_kept(
-    tensorrt, half_folder, engines, builds, cuda
+    tensorrt, folder, engines, builds, cuda
 ):
     tensorrt.label = lambda images: 2 - labels_of(images)
     with pytest.raises(BackendError) as error:
-        backends.load("tensorrt", half_folder, "fp32")
+        backends.load("tensorrt", folder, "fp32")
     message = str(error.value)
     assert "tensorrt fp32 agrees with ONNX Runtime on" in message
     assert "wanted 99.5%: the engine is refused. Use backend onnxruntime" in message
     assert not cuda.memory_blocks
     assert not engines()
     tensorrt.label = labels_of
-    backends.load("tensorrt", half_folder, "fp32").close()
+    backends.load("tensorrt", folder, "fp32").close()
     assert len(builds) == 2
 
 
@@ -61,7 +63,6 @@ def convolution(folder, weight=0.01):
     card_of(name=folder.name).write(folder)
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), folder / "model.onnx")
-    half.write(folder)
     return folder
 
 
@@ -106,7 +107,8 @@ def test_layers_that_are_not_half_are_refused(tensorrt, tmp_path, engines, cuda)
         backends.load("tensorrt", model)
     assert not engines()
     assert not cuda.memory_blocks
-    half.write(model, keep=["classify"])  # now there is one layer that must be in fp32
+    # Now there is one layer that must be in fp32.
+    replace(cards.read(model), half_keep=("classify",)).write(model)
     backends.load("tensorrt", model).close()
     backends.load("tensorrt", model, "fp32").close()
 

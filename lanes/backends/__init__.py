@@ -40,8 +40,9 @@ def load(
 ) -> Backend:
     """Load the model of `folder` into the backend `name`; "auto" is the fastest of this machine.
 
-    `precision` is "auto", "fp32", "bf16", ... as far as the backend knows it. `device` is one of
-    the backend's (None: its own, for most the processor); `threads` bounds the processor's threads
+    `precision` is "auto", "fp32", "bf16", ... as far as the backend knows it; "auto" is its
+    fastest, which may be int8 if the model's card says what that costs. `device` is one of the
+    backend's (None: its own, for most the processor); `threads` bounds the processor's threads
     (None: all cores); `hint` is one of `HINTS`. What "auto" is, `choices` finds out.
 
     Raises:
@@ -55,14 +56,15 @@ def load(
         raise BadInput(f"{threads} threads were asked for; give 1 or more, or none for all cores")
     if hint not in HINTS:
         raise UnknownName(unknown("hint", hint, list(HINTS)))
-    if name != "auto":
+    quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
+    if name != "auto" and not quantised:
         return _load(name, folder, precision, device, threads, hint)
-    trial = _trial(folder, precision, device, threads, hint)
+    trial = _trial(name, folder, precision, device, threads, hint)
     try:
-        return trial.load(trial.fastest())
+        return trial.load(*trial.fastest())
     except (MissingDependency, BackendError):
         # What was remembered no longer runs: a GPU may be gone, or a library broken.
-        return trial.load(trial.fastest(anew=True))
+        return trial.load(*trial.fastest(anew=True))
 
 
 def choices(
@@ -81,7 +83,7 @@ def choices(
     Raises:
         BadModel: the folder has no network, or its card cannot be read.
     """
-    return _trial(folder, precision, device, threads, hint).choices()
+    return _trial("auto", folder, precision, device, threads, hint).choices()
 
 
 def precisions(name: str, device: str | None = None, folder: Path | None = None) -> tuple[str, ...]:
@@ -116,11 +118,19 @@ def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
 
 
 def _trial(
-    folder: Path, precision: str, device: str | None, threads: int | None, hint: str
+    name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
 ) -> _auto.Trial:
-    network = _cache.digest(_engine.onnx_path(folder))
+    networks = [_cache.digest(_engine.onnx_path(folder))]
+    if int8 := _has_int8(folder):
+        networks.append(_cache.digest(folder / cards.INT8_ONNX))
     return _auto.Trial(
         size=cards.read(folder).resize.size,
-        load=lambda name: _load(name, folder, precision, device, threads, hint),
-        depends_on=(network, precision, device, threads, hint),
+        candidates=tuple(_auto.candidates(name, precision, int8)),
+        load=lambda name, precision: _load(name, folder, precision, device, threads, hint),
+        depends_on=(networks, device, threads, hint),
     )
+
+
+def _has_int8(folder: Path) -> bool:
+    """Whether a model has a network in int8, and its card says what that costs."""
+    return (folder / cards.INT8_ONNX).is_file() and bool(cards.read(folder).int8)

@@ -1,4 +1,4 @@
-"""Which backend is the fastest for a model on this machine: timed once, then remembered."""
+"""Which backend, at which precision, is the fastest for a model here: timed once, remembered."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from lanes import plugins
 from lanes.backends import _cache
+from lanes.backends._engine import INT8
 from lanes.errors import BadInput, LanesError, MissingDependency, UnknownName
 from lanes.types import Backend, Pending, Size
 
@@ -28,6 +29,8 @@ CANDIDATES = (*PREFERENCE, "tensorrt")
 """What "auto" chooses from: engines made for speed, neither the reference nor the baseline."""
 PROCESSOR = ("model name", "flags", "CPU part", "Features")
 """Lines of /proc/cpuinfo, of x86 and ARM."""
+QUANTISED = "openvino"
+"""The backend whose int8 is a candidate of its own: by it, what int8 costs a model was measured."""
 SECONDS = 0.4
 """How long a candidate is timed, after its first image."""
 
@@ -50,52 +53,55 @@ class Choice:
 class Trial:
     """The candidates for one model: `size` (height, width) of its input, and how to `load` them.
 
-    With another of the things that it `depends_on`, another backend may be the fastest.
+    A candidate is a backend's name and the precision to ask it for. With another of the things that
+    it `depends_on`, another one may be the fastest.
     """
 
     size: Size
-    load: Callable[[str], Backend]
+    candidates: tuple[tuple[str, str], ...]
+    load: Callable[[str, str], Backend]
     depends_on: tuple[object, ...]
 
-    def fastest(self, anew: bool = False) -> str:
-        """The name of the fastest that works; `anew` asks the machine, not the memory.
+    def fastest(self, anew: bool = False) -> tuple[str, str]:
+        """The fastest that works, and its precision; `anew` asks the machine, not the memory.
 
         Raises:
             LanesError: none does; the error is the model's, if it has one.
         """
         for choice in self.choices(anew):
             if choice.chosen:
-                return choice.name
+                return choice.name, choice.precision
         raise self._why_none()
 
     def choices(self, anew: bool = False) -> list[Choice]:
         """All candidates, one of them chosen unless none works."""
-        key = _cache.key(self.depends_on, _machine(), list(_engines()))
+        key = _cache.key(self.candidates, self.depends_on, _machine(), list(_engines()))
         found = None if anew else _remembered(key)
         if found is None:
-            found = _with_fastest([self._try(name) for name in _candidates()])
+            found = _with_fastest([self._try(*candidate) for candidate in self.candidates])
             if any(choice.chosen for choice in found):
                 kept = json.dumps([asdict(choice) for choice in found])
                 _cache.write("auto", key, kept.encode())
         return found
 
-    def _try(self, name: str) -> Choice:
+    def _try(self, name: str, precision: str) -> Choice:
         try:
-            with closing(self.load(name)) as backend:
+            with closing(self.load(name, precision)) as backend:
                 return Choice(name, backend.precision, seconds(backend, self.size) * 1e3)
         except LanesError as error:
             return Choice(name, reason=str(error))
 
     def _why_none(self) -> LanesError:
         reasons = []
-        for name in _candidates():
+        for candidate in self.candidates:
             try:
-                self.load(name).close()
+                self.load(*candidate).close()
             except (BadInput, UnknownName) as error:  # nothing that another backend would mend
                 return error
             except LanesError as error:
                 reasons.append(str(error))
-        return MissingDependency("no backend can be loaded: " + "; ".join(reasons))
+        told = "; ".join(dict.fromkeys(reasons))
+        return MissingDependency(f"no backend can be loaded: {told}")
 
 
 def seconds(backend: Backend, size: Size) -> float:
@@ -132,14 +138,25 @@ def _remembered(key: str) -> list[Choice] | None:
         return None
 
 
-def _candidates() -> list[str]:
+def candidates(name: str, precision: str, int8: bool) -> Iterator[tuple[str, str]]:
+    """What the backend `name` ("auto": any) may be at `precision`, as pairs of both.
+
+    `int8` is whether the model has a network in int8, and its card says what that costs.
+    """
+    for one in _names() if name == "auto" else [name]:
+        yield one, precision
+        if int8 and precision == "auto" and one == QUANTISED:
+            yield one, INT8
+
+
+def _names() -> list[str]:
     known = plugins.names("backends")
     return [name for name in CANDIDATES if name in known]
 
 
 def _engines() -> Iterator[tuple[str, int]]:
     """Where each engine is installed, and since when: another version comes with new files."""
-    for name in _candidates():
+    for name in _names():
         spec = importlib.util.find_spec(name)
         if spec and spec.origin:
             with contextlib.suppress(OSError):

@@ -111,20 +111,21 @@ def _progress() -> Iterator[_Bar]:
         raise KeyboardInterrupt
 
 
-def build(path: Path, timings: bytes = b"") -> Built:
-    """Build the engine of an ONNX file for the GPU of this thread; takes seconds to minutes.
+def build(path: Path, onnx: bytes, timings: bytes = b"") -> Built:
+    """Build an engine for the GPU of this thread; takes seconds to minutes.
 
-    `timings` are those of an earlier build, which save time where they fit.
+    `onnx` is the network: what the file `path` holds, or the same typed in half. `timings` are
+    those of an earlier build, which save time where they fit.
 
     Raises:
-        BadModel: the file cannot be read, or contradicts its card.
+        BadModel: the network cannot be read, or contradicts its card.
         BackendError: TensorRT does not support a node, the GPU's memory does not suffice, ...
         KeyboardInterrupt: Ctrl-C was pressed meanwhile.
     """
     builder = trt.Builder(LOG)
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(typed)
-    _parse(network, path)
+    _parse(network, onnx, path)
     config = configured(builder, timings)
     LOG.take()  # timings that do not fit are no error of the build
     with _progress() as bar:
@@ -154,9 +155,9 @@ def refusal(task: str) -> BackendError:
     return BackendError(f"tensorrt {trt.__version__} cannot {task}: {reason}; {INSTEAD}")
 
 
-def _parse(network: trt.INetworkDefinition, path: Path) -> None:
+def _parse(network: trt.INetworkDefinition, onnx: bytes, path: Path) -> None:
     parser = trt.OnnxParser(network, LOG)
-    if not parser.parse(path.read_bytes()):
+    if not parser.parse(onnx):
         raise _not_parsed(parser, path)
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]

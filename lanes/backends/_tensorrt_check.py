@@ -124,18 +124,15 @@ def _cure(backend: Backend, folder: Path) -> str:
     """What to do about too many other labels, by what half costs with no TensorRT involved."""
     if backend.precision != "fp16":
         return "Use backend onnxruntime, and tell us your GPU and TensorRT's version"
-    if not plugins.installed("onnx"):
-        return "Once you `pip install onnx`, you are told which layer to keep in fp32"
-    from lanes import half, half_accuracy
+    from lanes import half, half_accuracy  # onnx is there: the engine was built with it
 
-    model, images = half.read(folder / cards.ONNX), drawn.images(cards.read(folder))
-    halves = half.half_nodes(half.read(folder / cards.FP16_ONNX))
-    keep = {node.name for node in model.graph.node} - {*halves}
+    card = cards.read(folder)
+    model, images, keep = half.read(folder / cards.ONNX), drawn.images(card), card.half_keep
     whole = half_accuracy.cost(model, images, keep)
     name, alone = half_accuracy.dearest(model, images[:1], keep)
     blame = "" if whole > 1 - PARITY else ", so the rest is by TensorRT's kernels"
     return (
         f"Rounding to half by itself changes {whole:.2%} of them{blame}; of all layers {name} "
         f"costs most ({alone:.2%} alone). Keep it in fp32: python scripts/export.py --half "
-        f"{folder} --keep {name}; or use precision fp32"
+        f"{folder} --keep {' '.join((*keep, name))}; or use precision fp32"
     )

@@ -1,10 +1,11 @@
-"""TensorRT 10 and 11: the exported graph on NVIDIA GPUs, in half where it was exported so.
+"""TensorRT 10 and 11: the exported graph on NVIDIA GPUs, in half or in fp32.
 
 An engine is built at first use, which takes seconds to minutes, checked against ONNX Runtime, and
-kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. Two batches
-are under way at a time, each with a stream, an execution context and memory of its own, so that one
-is copied while the other is computed. (A context may run in one stream at a time: TensorRT's
-documentation of `IExecutionContext::enqueueV3`.)
+kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. In half it
+is built of the network as `lanes.half` types it. Two batches are under way at a time, each with a
+stream, an execution context and memory of its own, so that one is copied while the other is
+computed. (A context may run in one stream at a time: TensorRT's documentation of
+`IExecutionContext::enqueueV3`.)
 """
 
 from __future__ import annotations
@@ -17,21 +18,23 @@ import numpy as np
 import tensorrt as trt
 
 from lanes import card as cards
+from lanes import plugins
 from lanes.backends import _cache, _engine, _tensorrt_build, _tensorrt_check, _tensorrt_gpu
 from lanes.backends._tensorrt_build import LOG, refusal
 from lanes.backends._tensorrt_check import PARITY, LayerTypes, parity
 from lanes.backends._tensorrt_gpu import Gpu, Slot
-from lanes.errors import BadModel
+from lanes.errors import MissingDependency
 from lanes.types import ImageBatch, LabelBatch, Pending
 
 __all__ = ["DEVICE", "PARITY", "TensorRtBackend", "facts", "load", "parity", "precisions"]
 
 DEVICE = _tensorrt_gpu.KIND
-FILES = {"fp16": cards.FP16_ONNX, "fp32": cards.ONNX}
-"""Which network runs at which precision, the fastest first."""
+PRECISIONS = ("fp16", "fp32")
+"""The fastest first."""
 CACHE = "tensorrt"
-RECIPE = 1
-"""To be raised when engines are built in another way, so that older ones are not used."""
+RECIPE = 2
+"""To be raised when engines are built, or networks typed in half, in another way than before, so
+that older engines are not used."""
 
 Request = tuple[Slot, trt.IExecutionContext, Pending]
 
@@ -95,15 +98,15 @@ class TensorRtBackend(_engine.Engine):
             slot.close()
 
 
-def precisions(device: str = DEVICE, folder: Path | None = None) -> tuple[str, ...]:
-    """The precisions of `device`: fp32, and fp16 if `folder` has the network in half.
+def precisions(device: str = DEVICE) -> tuple[str, ...]:
+    """The precisions of `device`.
 
     Raises:
         BackendError: this machine has no NVIDIA GPU, or no driver for it.
         UnknownName: it has one, but not `device`.
     """
     _tensorrt_gpu.find(device)
-    return tuple(p for p, file in FILES.items() if p == "fp32" or _has(folder, file))
+    return PRECISIONS
 
 
 def load(
@@ -111,22 +114,16 @@ def load(
 ) -> TensorRtBackend:
     """Load the engine of `folder`, built first if the user's cache does not have it.
 
-    See `lanes.backends.load`. "auto" is fp16 where the folder has the network in half.
+    See `lanes.backends.load`. "auto" is fp16.
 
     Raises:
+        MissingDependency: an engine in fp16 is to be built, and onnx is not installed.
         BackendError: there is no GPU or driver, TensorRT does not support a node, the engine's
             labels are not those of ONNX Runtime, the GPU's memory does not suffice, ...
     """
-    _engine.onnx_path(folder)
-    _engine.check_precision("tensorrt", precision, tuple(FILES))
-    if precision == "auto":
-        precision = "fp16" if _has(folder, cards.FP16_ONNX) else "fp32"
-    path = folder / FILES[precision]
-    if not path.is_file():
-        raise BadModel(
-            f"no {path.name} in {folder}: python scripts/export.py --half {folder} writes it, or "
-            "use precision fp32"
-        )
+    path = _engine.onnx_path(folder)
+    _engine.check_precision("tensorrt", precision, PRECISIONS)
+    precision = PRECISIONS[0] if precision == "auto" else precision
     gpu = _tensorrt_gpu.find(device)
     gpu.select()
     key = engine_key(path, precision, gpu)
@@ -145,14 +142,12 @@ def facts(device: str = DEVICE) -> str:
 
 def engine_key(path: Path, precision: str, gpu: Gpu) -> str:
     """The name, in the cache, of the engine of a network: another one whatever it depends on."""
+    card = cards.read(path.parent)
+    kept = card.half_keep if precision == "fp16" else ()
     return _cache.key(
-        *(RECIPE, _cache.digest(path), cards.read(path.parent).resize.size, precision),
+        *(RECIPE, _cache.digest(path), card.resize.size, precision, kept),
         *(trt.__version__, gpu.name, gpu.capability, gpu.driver),
     )
-
-
-def _has(folder: Path | None, file: str) -> bool:
-    return folder is not None and (folder / file).is_file()
 
 
 def _kept(key: str, gpu: Gpu, precision: str) -> TensorRtBackend | None:
@@ -171,7 +166,8 @@ def _kept(key: str, gpu: Gpu, precision: str) -> TensorRtBackend | None:
 def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
     """The backend with a new engine, which the cache keeps once it is found right."""
     timing_key = _cache.key("timings", trt.__version__, gpu.name, gpu.capability, gpu.driver)
-    built = _tensorrt_build.build(path, _cache.read(CACHE, timing_key) or b"")
+    network = path.read_bytes() if precision == "fp32" else _in_half(path.parent)
+    built = _tensorrt_build.build(path, network, _cache.read(CACHE, timing_key) or b"")
     _cache.write(CACHE, timing_key, built.timings)
     engine = _deserialised(built.engine)
     if engine is None:
@@ -186,6 +182,16 @@ def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
         raise
     _cache.write(CACHE, key, key.encode() + built.engine)
     return backend
+
+
+def _in_half(folder: Path) -> bytes:
+    try:
+        from lanes import half  # takes 0.1 s, and only new engines need it
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"tensorrt fp16 needs {error.name!r}, not installed: {plugins.pip_command('tensorrt')}"
+        ) from error
+    return bytes(half.of_folder(folder).SerializeToString())
 
 
 def _deserialised(serialized: bytes) -> trt.ICudaEngine | None:

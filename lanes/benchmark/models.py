@@ -25,7 +25,6 @@ EAGER = ("torch", "fp32")
 OWN_FILES = {
     ("openvino", "int8"): cards.INT8_ONNX,
     ("onnxruntime", "int8"): cards.INT8_ONNX,
-    ("tensorrt", "fp16"): cards.FP16_ONNX,
 }
 """The networks that stand beside `model.onnx` in a model folder, for those that run them."""
 

@@ -107,7 +107,7 @@ def plan(wish: Wish) -> Plan:
         for precision in precisions
         if not wish.precisions or precision in wish.precisions
     )
-    data = [_data(pair, wish.split) for pair in wish.data]
+    data = [data_of(pair, wish.split) for pair in wish.data]
     return Plan(configurations, _by_model(data, cards_of), left_out)
 
 
@@ -141,7 +141,8 @@ def _check_precisions(
             raise UnknownName(plugins.unknown(where, precision, known))
 
 
-def _data(pair: str, split: str) -> Data:
+def data_of(pair: str, split: str) -> Data:
+    """The data set of an option `--data NAME=ROOT`; raises `BadInput`."""
     name, _, root = pair.partition("=")
     if not name:
         raise BadInput(f"--data {pair!r}: wanted NAME=ROOT, such as bdd100k=/data/bdd100k")

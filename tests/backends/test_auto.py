@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from lanes import assets, backends, plugins
+from lanes import card as cards
 from lanes.backends import _auto, _cache
 from lanes.errors import BackendError, BadModel, MissingDependency, UnknownName
 from model_folders import card_of, grey, labels_of, make_model
@@ -34,12 +38,12 @@ def times(monkeypatch):
     class Times(dict):
         asked: list
 
-    found = Times(openvino=0.010, onnxruntime=0.020)
+    found = Times(openvino=0.010, onnxruntime=0.020, int8=0.005)
     found.asked = []
 
     def seconds(backend, size):
         found.asked.append(backend.name)
-        return found[backend.name]
+        return found["int8" if backend.precision == "int8" else backend.name]
 
     monkeypatch.setattr(_auto, "seconds", seconds)
     return found
@@ -61,6 +65,54 @@ def test_another_machine_another_choice(model_folder, times):
     backend = backends.load("auto", model_folder)
     assert backend.name == "onnxruntime"
     backend.close()
+
+
+@pytest.fixture
+def quantised(tmp_path):
+    """A model with a network "in int8", and a card that says what that costs."""
+    folder = make_model(tmp_path / "quantised")
+    shutil.copy(folder / "model.onnx", folder / "model.int8.onnx")
+    replace(cards.read(folder), int8={"roads: iou": {"fp32": 0.9, "int8": 0.8}}).write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("asked", ["auto", "openvino"])
+def test_int8_is_chosen_where_it_is_the_fastest(quantised, times, asked):
+    with closing(backends.load(asked, quantised)) as backend:
+        assert (backend.name, backend.precision) == ("openvino", "int8")
+    times["int8"] = 0.015
+    backends.choices(quantised, threads=2)
+    with closing(backends.load(asked, quantised, threads=2)) as backend:
+        assert backend.name == "openvino"
+        assert backend.precision != "int8"
+    with closing(backends.load(asked, quantised, "fp32")) as backend:
+        assert backend.precision == "fp32"
+
+
+def test_int8_is_a_candidate_beside_the_others(quantised, times):
+    found = backends.choices(quantised)
+    assert [choice.name for choice in found] == ["openvino", "openvino", "onnxruntime"]
+    assert found[1] == backends.Choice("openvino", "int8", 5.0, chosen=True)
+    with closing(backends.load("onnxruntime", quantised)) as backend:
+        assert backend.precision == "fp32"
+
+
+def test_int8_whose_cost_is_not_known_is_never_chosen(quantised, times):
+    replace(cards.read(quantised), int8={}).write(quantised)
+    for asked in ("auto", "openvino"):
+        with closing(backends.load(asked, quantised)) as backend:
+            assert backend.precision != "int8"
+    with closing(backends.load("openvino", quantised, "int8")) as backend:
+        assert backend.precision == "int8"
+
+
+def test_another_network_in_int8_is_timed_anew(quantised, times):
+    backends.choices(quantised)
+    model = onnx.load(quantised / "model.int8.onnx")
+    model.doc_string = "calibrated on more"
+    onnx.save(model, quantised / "model.int8.onnx")
+    backends.choices(quantised)
+    assert len(times.asked) == 6
 
 
 def test_the_choice_is_remembered(model_folder, times):
