@@ -139,10 +139,7 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
 def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -> ModelCard:
     """The card of a checkpoint: its data sets with their terms, every number of the run."""
     config = checkpoint.config
-    uses = tuple(_use(data) for data in checkpoint.data)
-    if config.pretrained:
-        what, terms = cast(Any, network.model).encoder.PRETRAINED
-        uses = (*uses, DataUse("imagenet", what, terms))
+    uses = tuple(_use(data, network) for data in checkpoints.learned_from(checkpoint))
     return ModelCard(
         name=name,
         task=config.task,
@@ -170,7 +167,9 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
     )
 
 
-def _use(name: str) -> DataUse:
+def _use(name: str, network: Network) -> DataUse:
+    if name == checkpoints.IMAGENET:
+        return DataUse(name, *cast(Any, network.model).encoder.PRETRAINED)
     module = plugins.load("datasets", name)
     return DataUse(name, (module.__doc__ or name).strip().splitlines()[0], module.TERMS)
 

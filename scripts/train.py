@@ -21,6 +21,9 @@ def parser() -> argparse.ArgumentParser:
     length.add_argument("--minutes", type=float)
     options.add_argument("--resume", action="store_true", help="continue the run in --folder")
     options.add_argument(
+        "--init", type=Path, metavar="FILE.pt", help="begin with the weights of this checkpoint"
+    )
+    options.add_argument(
         "--set",
         action="append",
         default=[],
@@ -42,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         config = configs.read(options.config, options.set)
         folder = options.folder or Path("runs") / options.config.stem
         budget = loop.Budget(options.steps, options.minutes)
-        best = loop.train(config, roots(options.data), budget, folder, options.resume)
+        data = roots(options.data)
+        best = loop.train(config, data, budget, folder, options.resume, options.init)
         for picture in report.write(folder, best):
             print(picture)
     except LanesError as error:

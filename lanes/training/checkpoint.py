@@ -18,6 +18,9 @@ from lanes.models._network import Network
 from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
+IMAGENET = "imagenet"
+"""Stands among the data sets of a network whose encoder began with ImageNet weights."""
+
 
 @dataclass
 class Checkpoint:
@@ -70,15 +73,30 @@ def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
         BadInput: the weights are not those of the architecture that the checkpoint names.
     """
     network = build(checkpoint.config)
+    fill(network, checkpoint, ema)
+    if checkpoint.config.logit_bias:
+        network.add_to_logits(checkpoint.config.logit_bias)
+    return network.eval()
+
+
+def fill(network: Network, checkpoint: Checkpoint, ema: bool = True) -> None:
+    """Put the checkpoint's averaged weights into `network`; those of its last step unless `ema`.
+
+    Raises:
+        BadInput: they are of another architecture.
+    """
     try:
         network.load_state_dict(checkpoint.ema if ema else checkpoint.network)
     except RuntimeError as error:
         raise BadInput(
             f"the checkpoint's weights do not fit models/{checkpoint.config.model}.py: {error}"
         ) from error
-    if checkpoint.config.logit_bias:
-        network.add_to_logits(checkpoint.config.logit_bias)
-    return network.eval()
+
+
+def learned_from(checkpoint: Checkpoint) -> list[str]:
+    """The names of all data sets that went into the weights, those before `init` included."""
+    own = [*checkpoint.data, *([IMAGENET] if checkpoint.config.pretrained else [])]
+    return list(dict.fromkeys([*own, *checkpoint.run.get("before", [])]))
 
 
 def with_logit_bias(checkpoint: Checkpoint, bias: tuple[float, ...]) -> Checkpoint:

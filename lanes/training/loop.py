@@ -61,18 +61,24 @@ class Budget:
 
 
 def train(
-    config: TrainConfig, data: Mapping[str, str], budget: Budget, folder: Path, resume: bool = False
+    config: TrainConfig,
+    data: Mapping[str, str],
+    budget: Budget,
+    folder: Path,
+    resume: bool = False,
+    init: Path | None = None,
 ) -> Checkpoint:
     """Train on `data` (data set name -> root) into `folder`: best.pt, last.pt, log.csv.
 
     `resume` continues the run of `folder`, or begins one if there is none. A run's number of steps
-    stays, since its learning rate follows it; one that has minutes may be given others.
+    stays, since its learning rate follows it; one that has minutes may be given others. `init` is a
+    checkpoint whose averaged weights a new run begins with.
 
     Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits; the last
     one if the configuration says `keep_last`.
 
     Raises:
-        BadConfig: the configuration does not fit the data sets, or the run that is resumed.
+        BadConfig: the configuration does not fit the data sets, the run that is resumed, or `init`.
         BadDataset: images or labels are missing or contradict each other.
         BadOutput: `folder` holds a run and `resume` is False.
         BadInput: the loss stays not finite.
@@ -88,6 +94,8 @@ def train(
     run = Run(config, dict(data), budget, folder, Fabric(precision=_precision(config), devices=1))
     if saved is not None:
         run.restore(saved)
+    elif init is not None:
+        run.begin_with(checkpoints.load(init))
     run.loop()
     return checkpoints.load(folder / BEST)
 
@@ -126,6 +134,7 @@ class Run:
         )
         self.model, self.optimizer = fabric.setup(network, optimizer)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
+        self.before: list[str] = []
         self.skipped_in_a_row = 0
         self.metrics: dict[str, float] = {}
         self.best = -math.inf
@@ -152,8 +161,17 @@ class Run:
         self.skipped, self.seconds = saved.run["skipped"], saved.run["seconds"]
         self.average.restore(saved.ema, updates=saved.step - self.skipped)
         self.best, self.metrics = saved.run["best"], saved.metrics
+        self.before = saved.run.get("before", [])
         if math.isnan(self.best):
             self.best = -math.inf
+
+    def begin_with(self, other: Checkpoint) -> None:
+        """Begin with the averaged weights of `other`; the card will name what they learned from."""
+        theirs, ours = ((c.model, c.model_options) for c in (other.config, self.config))
+        if theirs != ours:
+            raise BadConfig(f"--init: that checkpoint is a {theirs}, the configuration says {ours}")
+        checkpoints.fill(self.network, other)
+        self.before = checkpoints.learned_from(other)
 
     def loop(self) -> None:
         """All steps that are left, with validation and checkpoints in between."""
@@ -297,6 +315,7 @@ class Run:
                 "seconds": self.seconds,
                 "best": self.best,
                 "precision": _precision(self.config),
+                "before": self.before,
             },
         ).save(self.folder / name)
 

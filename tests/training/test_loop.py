@@ -127,6 +127,22 @@ def test_a_finished_run_is_left_as_it_is(make_config, data, tmp_path):
         train(make_config(), data, Budget(steps=2), folder)
 
 
+def test_a_run_may_begin_with_the_weights_of_another(make_config, make_run, data, tmp_path):
+    first = train(make_config(), data, Budget(steps=2), tmp_path / "first")
+    run = make_run()
+    run.begin_with(first)
+    state = run.network.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in first.ema.items())
+    first.data["elsewhere"] = ""
+    first.save(tmp_path / "first.pt")
+    init = tmp_path / "first.pt"
+    second = train(make_config(seed=1), data, Budget(steps=2), tmp_path / "second", init=init)
+    assert checkpoints.learned_from(second) == ["image_folder", "elsewhere"]
+    other = make_config(model="naive", model_options={})
+    with pytest.raises(BadConfig, match="that checkpoint is a .'fcn_lite'.*says .'naive'"):
+        train(other, data, Budget(steps=2), tmp_path / "third", init=init)
+
+
 def test_minutes_end_a_run_and_become_its_steps(make_config, data, tmp_path):
     folder = tmp_path / "run"
     best = train(make_config(validate_every=1000), data, Budget(minutes=0.02), folder)
