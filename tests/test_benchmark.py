@@ -15,13 +15,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes.benchmark import chart, checks, network, place, start, tables, turns
+from lanes import outputs
+from lanes.benchmark import chart, checks, network, start, tables, turns
 from lanes.benchmark.checks import Check
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.plan import Configuration, Wish, plan
 from lanes.benchmark.start import Start, start_once
-from lanes.benchmark.trial import Loaded, Trial, Turn
-from lanes.benchmark.turns import Timed, Timing, ratio, take_turns
+from lanes.benchmark.turns import Loaded, Timed, Timing, Trial, Turn, ratio, take_turns
 from lanes.cli import app
 from lanes.errors import BackendError, BadInput, BadModel, BadOutput
 from lanes.machine import machine
@@ -354,10 +354,10 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(BadOutput, match="No space left"):
-        place.write(tmp_path / "x.json", fail)
+        outputs.write_file(tmp_path / "x.json", fail)
     assert not list(tmp_path.iterdir())
-    place.write_json(tmp_path / "x.json", {"a": [1, None]})
-    place.check_place(tmp_path / "x.json", overwrite=True)
+    outputs.write_json(tmp_path / "x.json", {"a": [1, None]})
+    outputs.check_place(tmp_path / "x.json", overwrite=True)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, None]}
 
 
