@@ -141,16 +141,12 @@ def check_new(path: Path, overwrite: bool) -> None:
 
 def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
     """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
+
+    def make(part: Path) -> None:
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
         part.write_bytes(encoded.tobytes())
-        part.replace(path)
-    except (OSError, cv2.error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+    write_file(path, make)
 
 
 def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
@@ -176,8 +172,8 @@ def write_file(path: Path, make: Callable[[Path], object], only_try: bool = Fals
         make(part)
         if not only_try:
             os.replace(part, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
     finally:
         part.unlink(missing_ok=True)
