@@ -1,4 +1,4 @@
-"""Where the results of one input go: the default names, masks, JSON lines and a still picture.
+"""Where results go: default names, masks, JSON and JSON lines, still pictures, other files.
 
 Each file appears under its name only when it is whole.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -140,13 +141,39 @@ def check_new(path: Path, overwrite: bool) -> None:
 
 def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
     """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
+
+    def make(part: Path) -> None:
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
         part.write_bytes(encoded.tobytes())
-        part.replace(path)
+
+    write_file(path, make)
+
+
+def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
+    """Raise `BadOutput` if no file can be made at `path`, or must not; None is no file."""
+    if path is None:
+        return
+    check_new(path, overwrite)
+    if suffix and path.suffix.lower() != suffix:
+        raise BadOutput(f"{path} must end in {suffix}, such as {path.stem}{suffix}")
+    write_file(path, lambda part: part.touch(), only_try=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write `values`; raises `BadOutput`."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_file(path: Path, make: Callable[[Path], object], only_try: bool = False) -> None:
+    """Have `make` write a file beside `path`, then name it so; raises `BadOutput`."""
+    part = path.with_name(f".{path.stem[:50]}.part-{os.getpid()}{path.suffix}")
+    try:
+        make(part)
+        if not only_try:
+            os.replace(part, path)
     except (OSError, cv2.error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
     finally:
         part.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from lanes.video import open_source
+
 BLOCK = 16
 BITS = 8
 
@@ -88,3 +90,13 @@ def write_tone(container, stream, seconds):
         frame = av.AudioResampler(layout, "stereo", 48000).resample(frame)[0]
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def read(path, *args, **options):
+    """All frames of a source, and the source."""
+    with open_source(path, *args, **options) as source:
+        return list(source), source
+
+
+def numbers(frames):
+    return [number_of(frame) for frame in frames]

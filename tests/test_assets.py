@@ -36,6 +36,13 @@ def test_checkout(installed):
     assert assets.model_names() == ["a"]
 
 
+@pytest.mark.parametrize("name", assets.model_names())
+def test_the_models_that_come_along_are_small(name):
+    files = list(assets.model_folder(name).iterdir())
+    assert {path.name for path in files} <= {"card.json", "model.onnx", "model.int8.onnx"}
+    assert sum(path.stat().st_size for path in files) <= 16_000_000
+
+
 def test_cache_folder_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = assets.cache_folder("demo")

@@ -75,6 +75,16 @@ def test_a_model_is_shown_with_its_card(run, tmp_path):
     assert f" {8 * 3 + 3} " in row
 
 
+def test_what_int8_costs_is_told(run, tmp_path, no_torch):
+    costs = {"bdd100k val: drivable iou": {"fp32": 0.7834, "int8": 0.7806}}
+    assert "int8" not in run().output
+    replace(card.read(tmp_path / "known"), int8=costs).write(tmp_path / "known")
+    told = "bdd100k val: drivable iou 0.781 instead of 0.783"
+    assert f"known in int8: {told}" in run().output
+    (row,) = [line for line in run("show", "known").output.splitlines() if "int8" in line]
+    assert row.split() == f"int8, {told}".split()
+
+
 def test_without_torch_a_models_card_is_shown_and_an_architecture_is_an_error(run, no_torch):
     done = run("show", "known")
     assert done.exit_code == 0

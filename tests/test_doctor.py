@@ -182,7 +182,7 @@ def test_what_is_chosen_and_why(process):
     first, second, third = examine.choice()
     assert (first.state, first.told) == (
         "works",
-        "16.0 ms an image in bf16; chosen, as the fastest",
+        "16.0 ms an image in bf16; chosen",
     )
     assert (second.state, second.told) == ("note", "30.0 ms an image in fp32")
     assert (third.state, third.told) == ("note", "no driver")

@@ -61,8 +61,9 @@ def stand_in(monkeypatch, tmp_path):
     """ONNX Runtime's quantisation in place of NNCF's, which brings 0.2 GB along."""
     from onnxruntime import quantization
 
-    def quantized(network, dataset, preset, subset_size):
+    def quantized(network, dataset, preset, subset_size, advanced_parameters):
         assert preset == "mixed"
+        assert advanced_parameters == {"overflow_fix": "enable"}
         frames = [dataset.prepare(image) for image in dataset.images]
         assert len(frames) == subset_size
         reader = SimpleNamespace(get_next=iter([*frames, None]).__next__)
@@ -72,6 +73,8 @@ def stand_in(monkeypatch, tmp_path):
     module = ModuleType("nncf")
     module.Dataset = lambda images, prepare: SimpleNamespace(images=images, prepare=prepare)
     module.QuantizationPreset = SimpleNamespace(MIXED="mixed")
+    module.OverflowFix = SimpleNamespace(ENABLE="enable")
+    module.AdvancedQuantizationParameters = dict
     module.quantize = quantized
     monkeypatch.setitem(sys.modules, "nncf", module)
     return module

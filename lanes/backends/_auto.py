@@ -31,6 +31,8 @@ PROCESSOR = ("model name", "flags", "CPU part", "Features")
 """Lines of /proc/cpuinfo, of x86 and ARM."""
 QUANTISED = "openvino"
 """The backend whose int8 is a candidate of its own: by it, what int8 costs a model was measured."""
+LEAST_GAIN = 1.1
+"""So many times as fast must int8 be, which costs accuracy, as the fastest other candidate."""
 SECONDS = 0.4
 """How long a candidate is timed, after its first image."""
 
@@ -124,8 +126,13 @@ def seconds(backend: Backend, size: Size) -> float:
 
 def _with_fastest(found: list[Choice]) -> list[Choice]:
     timed = [choice for choice in found if choice.milliseconds is not None]
-    best = min(timed, key=lambda choice: choice.milliseconds or 0.0, default=None)
+    best = min(timed, key=_weighed, default=None)
     return [replace(choice, chosen=choice is best) for choice in found]
+
+
+def _weighed(choice: Choice) -> float:
+    gain = LEAST_GAIN if choice.precision == INT8 else 1.0
+    return (choice.milliseconds or 0.0) * gain
 
 
 def _remembered(key: str) -> list[Choice] | None:

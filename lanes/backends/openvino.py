@@ -49,8 +49,7 @@ class OpenVinoBackend(_engine.ThreadedEngine):
         # AUTO writes a device in brackets while it only stands in for another.
         device = ",".join(name.strip("()") for name in compiled.get_property("EXECUTION_DEVICES"))
         super().__init__(device.lower(), precision, compiled.input(0).shape)
-        # One more than run at a time, so that no stream waits for the caller.
-        self.depth = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        self.depth = depth_of(compiled)
         self.free = [compiled.create_infer_request() for _ in range(self.depth)]
 
     def _begin(self, images: ImageBatch) -> Any:
@@ -102,13 +101,7 @@ def load(
     path = _engine.network_path(folder, precision)
     # What a quantised network has besides int8 runs in the fastest other precision.
     floats = HINTS[fastest if precision == _engine.INT8 else precision]
-    options: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": floats,
-        "PERFORMANCE_HINT": hint.upper(),
-    }
-    if threads:
-        options["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
-    compiled = _compile(core, path, device, options, "EXPORT_IMPORT" in able)
+    compiled = _compile(core, path, device, options(floats, threads, hint), "EXPORT_IMPORT" in able)
     if device.partition(":")[0] not in COMPOSITE:  # which do not tell
         became = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if became != floats:
@@ -117,6 +110,19 @@ def load(
                 "precision, or for auto"
             )
     return OpenVinoBackend(compiled, precision)
+
+
+def options(floats: str, threads: int | None, hint: str) -> dict[str, Any]:
+    """How every network is compiled here; `floats` is one of the values of `HINTS`."""
+    found: dict[str, Any] = {"INFERENCE_PRECISION_HINT": floats, "PERFORMANCE_HINT": hint.upper()}
+    if threads:
+        found["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
+    return found
+
+
+def depth_of(compiled: Any) -> int:
+    """One more than run at a time, so that no stream waits for the caller."""
+    return int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
 
 
 def _known(core: Any, device: str) -> str:
@@ -161,24 +167,24 @@ def _precisions(able: set[str]) -> tuple[str, ...]:
     return tuple(name for name in PRECISIONS if name == "fp32" or name.upper() in able)
 
 
-def _compile(core: Any, path: Path, device: str, options: dict[str, Any], exports: bool) -> Any:
+def _compile(core: Any, path: Path, device: str, how: dict[str, Any], exports: bool) -> Any:
     """The network ready to run; from the user's cache, where it was compiled before."""
     if not exports:  # OpenVINO's own cache still saves compiling, but not reading the file
         with contextlib.suppress(OSError):
-            options = {**options, "CACHE_DIR": str(assets.cache_folder("openvino"))}
+            how = {**how, "CACHE_DIR": str(assets.cache_folder("openvino"))}
         with _engine.running("openvino", "openvino"):
-            return core.compile_model(_read(path), device, options)
+            return core.compile_model(_read(path), device, how)
     processor = core.get_property(device, "FULL_DEVICE_NAME")
-    key = _cache.key(_cache.digest(path), openvino.get_version(), device, processor, options)
+    key = _cache.key(_cache.digest(path), openvino.get_version(), device, processor, how)
     if blob := _cache.read("openvino", key):
         # What does not load here, such as after a change of drivers, is made anew.
         with contextlib.suppress(RuntimeError):
-            compiled = core.import_model(blob, device, options)
+            compiled = core.import_model(blob, device, how)
             _check(path, compiled)
             return compiled
     model = _read(path)
     with _engine.running("openvino", "openvino"):
-        compiled = core.compile_model(model, device, options)
+        compiled = core.compile_model(model, device, how)
     _cache.write("openvino", key, compiled.export_model().getvalue())
     return compiled
 

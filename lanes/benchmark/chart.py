@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lanes import plugins
 from lanes.benchmark.models import Benchmark, Figures
-from lanes.benchmark.place import write
 from lanes.benchmark.tables import figure_name
+from lanes.outputs import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ def write_chart(found: Benchmark, path: Path) -> None:
     check_library()
     scored = any(one.accuracy for one in found.figures)
     figure = _against_accuracy(found) if scored else _bars(found)
-    write(path, lambda part: figure.savefig(part, dpi=DOTS, format="png"))
+    write_file(path, lambda part: figure.savefig(part, dpi=DOTS, format="png"))
 
 
 def _bars(found: Benchmark) -> Figure:

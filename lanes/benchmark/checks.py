@@ -10,7 +10,7 @@ import numpy as np
 from lanes import assets, backends, drawn, evaluate
 from lanes import card as cards
 from lanes.benchmark.plan import Configuration, Data, Plan
-from lanes.benchmark.trial import Input
+from lanes.benchmark.turns import Input
 from lanes.card import ModelCard
 from lanes.errors import LanesError, UnknownName
 from lanes.fresh_process import FreshProcess
@@ -53,7 +53,7 @@ class Pictures:
 
 
 class ModelRunner:
-    """A model, loaded; see `lanes.benchmark.trial.Runner`."""
+    """A model, loaded; see `lanes.benchmark.turns.Runner`."""
 
     def __init__(self, one: Configuration, hint: str = backends.LATENCY) -> None:
         folder = assets.model_folder(one.model)

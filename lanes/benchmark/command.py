@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lanes.benchmark import chart, tables
 from lanes.benchmark.models import benchmark_models
-from lanes.benchmark.place import check_place, write_json
 from lanes.benchmark.plan import Wish, plan
 from lanes.benchmark.video import VideoWish, benchmark_video
 from lanes.commands import DEMO
 from lanes.demo import demo_files
 from lanes.errors import INCOMPLETE, BadInput
+from lanes.outputs import check_place, write_json
 
 
 def run_models(

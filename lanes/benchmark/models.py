@@ -15,8 +15,7 @@ from lanes.benchmark.checks import OTHER_METHODS, Check, ModelRunner, check_all,
 from lanes.benchmark.plan import Configuration, Plan
 from lanes.benchmark.start import ROUNDS as STARTS
 from lanes.benchmark.start import Start, starts
-from lanes.benchmark.trial import Runner
-from lanes.benchmark.turns import Job, Timed, Timing, ratio, take_turns
+from lanes.benchmark.turns import Job, Runner, Timed, Timing, ratio, take_turns
 from lanes.errors import BackendError
 from lanes.machine import Machine, machine
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lanes import assets, backends, plugins
-from lanes.benchmark.trial import Input, Runner
+from lanes.benchmark.turns import Input, Runner
 from lanes.errors import BadInput, BadModel
 
 STORED = "stored"
@@ -95,7 +95,7 @@ def load(
 
 
 class OnnxRuntimeNetwork:
-    """A network in ONNX Runtime, one input at a time; see `lanes.benchmark.trial.Runner`."""
+    """A network in ONNX Runtime, one input at a time; see `lanes.benchmark.turns.Runner`."""
 
     name, precision, depth = "onnxruntime", STORED, 1
 
@@ -113,7 +113,7 @@ class OnnxRuntimeNetwork:
 
 
 class OpenVinoNetwork:
-    """A network in OpenVINO; see `lanes.benchmark.trial.Runner`."""
+    """A network in OpenVINO; see `lanes.benchmark.turns.Runner`."""
 
     name = "openvino"
 
@@ -129,20 +129,14 @@ class OpenVinoNetwork:
         engine = plugins.load("backends", self.name)  # which imports OpenVINO without telemetry
         import openvino
 
-        options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": engine.HINTS[precision],
-            "PERFORMANCE_HINT": hint.upper(),
-            "CACHE_DIR": str(assets.cache_folder(self.name)),
-        }
-        if threads:
-            options["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
+        options = engine.options(engine.HINTS[precision], threads, hint)
+        options["CACHE_DIR"] = str(assets.cache_folder(self.name))
         core = openvino.Core()
         model = core.read_model(path)
         model.reshape(list(shape))
         compiled = core.compile_model(model, device.upper(), options)
         self.precision = precision
-        # One more than run at a time, so that no stream waits for the caller.
-        self.depth = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        self.depth = engine.depth_of(compiled)
         self.free = [compiled.create_infer_request() for _ in range(self.depth)]
 
     def submit(self, image: Input) -> Any:

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from lanes.benchmark.plan import Configuration
 from lanes.errors import BackendError
+from lanes.fresh_process import PATIENCE
 
 ROUNDS = 5
-PATIENCE = 1800.0
-"""Seconds after which a process that has not labelled its picture is ended."""
 CODE = """
 import sys
 import numpy as np

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lanes.benchmark.place import check_place, write_json
 from lanes.doctor.examine import Finding, Report, State, examine
 from lanes.errors import INCOMPLETE
 from lanes.machine import machine
+from lanes.outputs import check_place, write_json
 
 MARKS: dict[State, str] = {"works": "[green]ok[/]", "note": "[dim]-[/]", "problem": "[red]!![/]"}
 

@@ -191,7 +191,7 @@ def choice() -> Iterator[Finding]:
             yield Finding("choice", one.name, "note", one.reason)
             continue
         told = f"{one.milliseconds:.1f} ms an image in {one.precision}"
-        told += "; chosen, as the fastest" if one.chosen else ""
+        told += "; chosen" if one.chosen else ""
         yield Finding("choice", one.name, "works" if one.chosen else "note", told)
 
 

@@ -80,8 +80,7 @@ def quantised(tmp_path):
 def test_int8_is_chosen_where_it_is_the_fastest(quantised, times, asked):
     with closing(backends.load(asked, quantised)) as backend:
         assert (backend.name, backend.precision) == ("openvino", "int8")
-    times["int8"] = 0.015
-    backends.choices(quantised, threads=2)
+    times["int8"] = 0.0095  # no gain that would be worth its cost
     with closing(backends.load(asked, quantised, threads=2)) as backend:
         assert backend.name == "openvino"
         assert backend.precision != "int8"

@@ -1,0 +1,23 @@
+"""Files for results: whole, or not there at all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lanes import outputs
+from lanes.errors import BadOutput
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    def fail(part):
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BadOutput, match="No space left"):
+        outputs.write_file(tmp_path / "x.json", fail)
+    assert not list(tmp_path.iterdir())
+    outputs.write_json(tmp_path / "x.json", {"a": [1, None]})
+    outputs.check_place(tmp_path / "x.json", overwrite=True)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, None]}
