@@ -31,6 +31,7 @@ KINDS: dict[str, type] = {
     "metrics": dict,
     "training": dict,
 }
+RESIZES = [{"interpolation": "linear", "mode": mode} for mode in ("stretch", "tile")]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
 """The keys of `card.json` and of its parts, with JSON's types."""
@@ -103,7 +104,7 @@ def _wrong(values: Any) -> str:
     size, how = values["resize"]["size"], {k: v for k, v in values["resize"].items() if k != "size"}
     if len(size) != 2 or not all(type(n) is int and 0 < n <= LARGEST for n in size):
         return f"has resize.size {size}; wanted [height, width] in pixels"
-    if how != {"interpolation": "linear", "mode": "stretch"}:
+    if how not in RESIZES:
         return f"asks for the resize {how}, which this version of lanes does not know"
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):

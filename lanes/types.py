@@ -144,7 +144,9 @@ class Frame:
 
 @dataclass
 class Result:
-    """A frame with its labels (at the network's size) and the seconds that each stage took.
+    """A frame with its labels and the seconds that each stage took.
+
+    The labels are at the network's size, or the frame's where the network takes tiles.
 
     `inferred` tells whether the network labelled this very frame, or an earlier one's labels were
     carried along.
@@ -173,12 +175,14 @@ class Backend(Protocol):
 
     Results are taken in the order of submission; at most `depth` batches are in flight, a further
     `submit` is a `BackendError`. `device` and `precision` say what really runs ("cpu", "bf16").
+    One of `any_size` takes images of other sizes than the network's, too.
     """
 
     name: str
     device: str
     precision: str
     depth: int
+    any_size: bool
 
     def submit(self, images: ImageBatch) -> Pending:
         """Begin to label `images`, which must not change until the result is taken."""
