@@ -1,13 +1,11 @@
 """From a label map to its cells: which pixels belong to which cell, and the measures of each.
 
 Which labels make up a cell is said by the task (`lanes.types.Things`); a "cell" here is any thing
-that a task counts. `summary` is quick and needs OpenCV alone; `segment` and `measure` need
-scikit-image, the extra `cells`.
+that a task counts. `measure` needs scikit-image, the extra `cells`; the rest OpenCV alone.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +22,8 @@ from lanes.types import LabelMap, Size, Task, Things
 InstanceMap: TypeAlias = NDArray[np.uint16]
 """(H, W): 0 = none, else the id of a cell, 1..N in reading order of their first pixels."""
 Mask: TypeAlias = NDArray[np.uint8]
+Depth: TypeAlias = NDArray[np.float32]
+"""(H, W): a pixel's distance to the nearest one that is not of the cell."""
 
 MIN_AREA = 60
 """Pixels; smaller pieces are stains, not cells."""
@@ -32,6 +32,9 @@ CONVEX = 0.93
 """Share of its convex hull that a single cell fills at least; what fills less may be several."""
 DEPTH = 0.12
 """A neck parts two cells if it is narrower than the lesser of them by this share."""
+
+STEP = 0.5
+"""Pixels by which the level rises that looks for necks."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
     in pixels, 0 without a cell; shares and ratios are 0..1.
     """
     area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
-    areas = np.bincount(_components(among(labels, things.classes)).ravel())[1:]
+    body = among(labels, things.classes)
+    areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
     cells = areas[areas >= MIN_AREA]
     # The border is part of the cells, though this does not say of which.
     mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
@@ -102,16 +106,14 @@ def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceM
 
     Raises:
         BadInput: the task counts nothing, or there are more than 65,535 cells.
-        MissingDependency: scikit-image is not installed.
     """
     things = things_of(task)
     body = among(labels, things.classes)
-    seeds = _split(_components(body), min_area)
-    if things.border is None:
-        return _numbered(seeds)
-    whole = among(labels, (*things.classes, things.border))
-    away = cv2.distanceTransform((seeds == 0).astype(np.uint8), cv2.DIST_L2, 5)
-    return _numbered(_skimage("segmentation").watershed(away, seeds, mask=whole > 0))
+    cells = _split(body, min_area)
+    whole = among(labels, (*things.classes, *_border(things)))
+    pieces = np.asarray(cv2.connectedComponents(whole, connectivity=8)[1])
+    with_cell = np.bincount(pieces[cells > 0], minlength=int(pieces.max()) + 1) > 0
+    return _numbered(np.where(with_cell[pieces], _nearest(cells), 0))
 
 
 def measure(
@@ -134,8 +136,11 @@ def measure(
     if um_per_pixel is not None and not 0 < um_per_pixel < math.inf:
         raise BadInput(f"{um_per_pixel} micrometres a pixel; wanted a number above 0")
     nuclei = None if things.nucleus is None else labels == things.nucleus
-    regions = _skimage("measure").regionprops(instances)
-    return [_cell(region, instances.shape, nuclei, um_per_pixel) for region in regions]
+    try:
+        from skimage.measure import regionprops  # slow to import, and optional
+    except ModuleNotFoundError as error:
+        raise missing("measuring cells", (error.name or "skimage").partition(".")[0]) from error
+    return [_cell(r, instances.shape, nuclei, um_per_pixel) for r in regionprops(instances)]
 
 
 def among(labels: LabelMap, ids: Iterable[int]) -> Mask:
@@ -154,49 +159,65 @@ def _border(things: Things) -> tuple[int, ...]:
     return () if things.border is None else (things.border,)
 
 
-def _components(mask: Mask) -> NDArray[np.int32]:
-    """The pieces of `mask` (H, W) that touch by sides, numbered from 1."""
-    return np.asarray(cv2.connectedComponents(mask, connectivity=4)[1], np.int32)
-
-
-def _split(pieces: NDArray[np.int32], min_area: int) -> NDArray[np.int32]:
-    """`pieces` without the small ones, those of several cells parted."""
-    found = np.zeros_like(pieces)
-    count = 0
-    for region in _skimage("measure").regionprops(pieces):
-        if region.area < min_area:
+def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
+    """The pieces of `body` from `min_area` pixels on, those of several cells parted."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
+    found = np.zeros(body.shape, np.int32)
+    cells = 0
+    for k in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[k])
+        if area < min_area:
             continue
-        parts = _parts(np.pad(region.image_filled.astype(np.uint8), 1))[1:-1, 1:-1]
-        parts = np.where(region.image, parts, 0)
-        here = found[region.slice]
-        here[parts > 0] = parts[parts > 0] + count
-        count += int(parts.max())
+        box = np.s_[top : top + height, left : left + width]
+        piece = np.asarray(pieces)[box] == k
+        parts = _parts(piece.astype(np.uint8), math.sqrt(min_area / math.pi))
+        found[box][piece] = parts[piece] + cells
+        cells += int(parts.max())
     return found
 
 
-def _parts(mask: Mask) -> NDArray[np.int32]:
-    """One connected piece (H, W), with a rim of zeros, as its cells from 1 on."""
-    outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
+    """One connected piece (H, W) as its cells, from 1 on; `least` is the radius of the smallest."""
+    piece = np.pad(piece, 1)
+    outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
     hull = cv2.contourArea(cv2.convexHull(outline))
     if cv2.contourArea(outline) >= CONVEX * hull:
-        return mask.astype(np.int32)
-    depth = np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 5), np.float32)
-    markers = _peaks(depth)
-    if markers.max() < 2:
-        return mask.astype(np.int32)
-    parts = _skimage("segmentation").watershed(-depth, markers, mask=mask > 0)
-    return np.asarray(parts, np.int32)
+        return piece[1:-1, 1:-1].astype(np.int32)
+    # A hole is no neck.
+    filled = np.asarray(cv2.drawContours(piece, [outline], 0, 1, cv2.FILLED), np.uint8)
+    depth = np.asarray(cv2.distanceTransform(filled, cv2.DIST_L2, 5), np.float32)
+    cores = np.zeros(piece.shape, np.int32)
+    for number, core in enumerate(_cores(depth, 0.0, least), 1):
+        cores[core > 0] = number
+    return _nearest(cores)[1:-1, 1:-1]
 
 
-def _peaks(depth: NDArray[np.float32]) -> NDArray[np.int32]:
-    """The peaks of a distance map that stand out by `DEPTH` of their height, numbered from 1.
+def _cores(depth: Depth, level: float, least: float) -> list[Depth]:
+    """The parts into which a rising `level` divides a distance map, each with 0 around it.
 
-    In the logarithm a share is a difference: then these are its h-maxima (Soille 1999).
+    They are the catchment basins of the watershed (Vincent & Soille 1991), but for those that rise
+    above the neck to the next by less than `DEPTH` of their height, or not to `least`.
     """
-    morphology = _skimage("morphology")
-    height = np.log(np.maximum(depth, 0.5))
-    rebuilt = morphology.reconstruction(height + math.log(1 - DEPTH), height)
-    return _components(morphology.local_maxima(rebuilt).astype(np.uint8))
+    while level < (1 - DEPTH) * depth.max():
+        level += STEP
+        count, pieces = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
+        parts = [np.where(np.asarray(pieces) == k, depth, 0) for k in range(1, count)]
+        parts = [p for p in parts if p.max() >= max(least, level / (1 - DEPTH))]
+        if len(parts) > 1:
+            return [core for part in parts for core in _cores(part, level, least)]
+    return [depth]
+
+
+def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each pixel the id of the nearest cell (H, W); 0 where there is none at all."""
+    labels = cv2.distanceTransformWithLabels(
+        (cells == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )[1]
+    table = np.zeros(cells.size + 1, np.int32)
+    here = cells > 0
+    table[labels[here]] = cells[here]
+    nearest: NDArray[np.int32] = table[labels]
+    return nearest
 
 
 def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
@@ -242,11 +263,3 @@ def _cell(
         diameter_um=None if scale is None else diameter(area) * scale,
         nucleus_area_um2=None if scale is None or nucleus is None else nucleus * scale**2,
     )
-
-
-def _skimage(module: str) -> Any:
-    """A module of scikit-image, which is slow to import and optional."""
-    try:
-        return importlib.import_module(f"skimage.{module}")
-    except ModuleNotFoundError as error:
-        raise missing("counting cells", (error.name or "skimage").partition(".")[0]) from error
