@@ -40,15 +40,31 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
+class Things:
+    """Which label ids make up what can be counted; the rest is "stuff" (Kirillov et al. 2019).
+
+    A pixel of a thing is one of `classes`, all of them parts of one thing. `nucleus` is the one of
+    them whose area is also told alone. `border` is no class of its own: it parts things that touch,
+    and its pixels belong to the nearest one.
+    """
+
+    classes: tuple[int, ...]
+    nucleus: int | None = None
+    border: int | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """What the pixels mean. The index in `classes` is the label id; 0 is the background.
 
-    `measure(labels)` gives the numbers that a HUD or dashboard shows, by name.
+    `measure(labels)` gives the numbers that a HUD or dashboard shows, by name. `things` says how
+    labels become instances (`lanes.instances`); None where nothing is counted.
     """
 
     name: str
     classes: tuple[LabelClass, ...]
     measure: Callable[[LabelMap], dict[str, float]]
+    things: Things | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:

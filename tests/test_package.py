@@ -70,7 +70,7 @@ def test_metadata(files):
     assert "Apache License" in only(files, "/licenses/LICENSE")
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
-    extras = {"train", "tensorrt", "quantize", "dev"}
+    extras = {"train", "cells", "tensorrt", "quantize", "dev"}
     assert extras == set(metadata.get_all("Provides-Extra"))
 
 

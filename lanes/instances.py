@@ -1,0 +1,265 @@
+"""From a label map to its cells: which pixels belong to which cell, and the measures of each.
+
+Which labels make up a cell is said by the task (`lanes.types.Things`); a "cell" here is any thing
+that a task counts. `measure` needs scikit-image, the extra `cells`; the rest OpenCV alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.errors import BadInput
+from lanes.plugins import missing
+from lanes.types import LabelMap, Size, Task, Things
+
+InstanceMap: TypeAlias = NDArray[np.uint16]
+"""(H, W): 0 = none, else the id of a cell, 1..N in reading order of their first pixels."""
+Mask: TypeAlias = NDArray[np.uint8]
+Depth: TypeAlias = NDArray[np.float32]
+"""(H, W): a pixel's distance to the nearest one that is not of the cell."""
+
+MIN_AREA = 60
+"""Pixels; smaller pieces are stains, not cells."""
+MOST = np.iinfo(np.uint16).max
+CONVEX = 0.93
+"""Share of its convex hull that a single cell fills at least; what fills less may be several."""
+DEPTH = 0.12
+"""A neck parts two cells if it is narrower than the lesser of them by this share."""
+
+STEP = 0.5
+"""Pixels by which the level rises that looks for necks."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell and its measures; a row of `cells.csv`, whose columns are these names.
+
+    `x`, `y` is the centroid; `left`, `top`, `width`, `height` the bounding box, in pixels.
+    `circularity` is 4 pi area / perimeter^2, 1 for a disc; `eccentricity` that of the ellipse of
+    equal moments, 0 for a disc. `at_edge`: the picture's edge cuts it, so that its measures are of
+    a part. `nucleus_ratio` is nucleus / cell area, 0..1; None in a task without nuclei. The `_um`
+    measures are None unless the scale is known.
+    """
+
+    id: int
+    x: float
+    y: float
+    left: int
+    top: int
+    width: int
+    height: int
+    at_edge: bool
+    area_px: int
+    diameter_px: float
+    circularity: float
+    eccentricity: float
+    nucleus_area_px: int | None = None
+    nucleus_ratio: float | None = None
+    area_um2: float | None = None
+    diameter_um: float | None = None
+    nucleus_area_um2: float | None = None
+
+
+def things_of(task: Task) -> Things:
+    """What `task` counts; raises `BadInput` if it counts nothing."""
+    if task.things is None:
+        raise BadInput(f"the task {task.name!r} counts nothing: wanted one with cells")
+    return task.things
+
+
+def summary(labels: LabelMap, things: Things) -> dict[str, float]:
+    """What a screen shows of a label map, in a few milliseconds a picture.
+
+    `cells` counts the connected pieces beside the border class: those that touch without one count
+    as one here, while `segment` may part them. `mean diameter` is that of the discs of equal area,
+    in pixels, 0 without a cell; shares and ratios are 0..1.
+    """
+    area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
+    body = among(labels, things.classes)
+    areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
+    cells = areas[areas >= MIN_AREA]
+    # The border is part of the cells, though this does not say of which.
+    mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
+    found = {
+        "cells": float(len(cells)),
+        "cell area share": area / max(labels.size, 1),
+        "mean diameter": diameter(mean_area),
+    }
+    if things.nucleus is not None:
+        found["nucleus ratio"] = cv2.countNonZero(among(labels, (things.nucleus,))) / max(area, 1)
+    return found
+
+
+def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
+    """The cells of `labels` (H, W), numbered from 1.
+
+    Connected pieces of the cell classes are taken apart by a watershed on their distance transform
+    where they are no single convex shape (Vincent & Soille 1991); pieces below `min_area` pixels
+    are dropped; then border pixels are given back to the nearest cell that they are connected to.
+
+    Raises:
+        BadInput: the task counts nothing, or there are more than 65,535 cells.
+    """
+    things = things_of(task)
+    body = among(labels, things.classes)
+    cells = _split(body, min_area)
+    whole = among(labels, (*things.classes, *_border(things)))
+    pieces = np.asarray(cv2.connectedComponents(whole, connectivity=8)[1])
+    with_cell = np.bincount(pieces[cells > 0], minlength=int(pieces.max()) + 1) > 0
+    return _numbered(np.where(with_cell[pieces], _nearest(cells), 0))
+
+
+def measure(
+    instances: InstanceMap, labels: LabelMap, task: Task, um_per_pixel: float | None = None
+) -> list[Cell]:
+    """The measures of each cell of `instances` (H, W), in order of their ids.
+
+    `labels` of the same shape tell the nuclei; `um_per_pixel` is a pixel's side in micrometres.
+
+    Raises:
+        BadInput: shapes differ, the task counts nothing, or the scale is not above 0.
+        MissingDependency: scikit-image is not installed.
+    """
+    things = things_of(task)
+    if instances.shape != labels.shape:
+        raise BadInput(
+            f"instances are {instances.shape}, labels {labels.shape}: wanted one shape, those "
+            "that `segment` made of these labels"
+        )
+    if um_per_pixel is not None and not 0 < um_per_pixel < math.inf:
+        raise BadInput(f"{um_per_pixel} micrometres a pixel; wanted a number above 0")
+    nuclei = None if things.nucleus is None else labels == things.nucleus
+    try:
+        from skimage.measure import regionprops  # slow to import, and optional
+    except ModuleNotFoundError as error:
+        raise missing("measuring cells", (error.name or "skimage").partition(".")[0]) from error
+    return [_cell(r, instances.shape, nuclei, um_per_pixel) for r in regionprops(instances)]
+
+
+def among(labels: LabelMap, ids: Iterable[int]) -> Mask:
+    """1 where `labels` (H, W) is one of `ids`, else 0."""
+    table = np.zeros(256, np.uint8)
+    table[list(ids)] = 1
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
+
+
+def diameter(area: float) -> float:
+    """The diameter of the disc of that area."""
+    return 2 * math.sqrt(area / math.pi)
+
+
+def _border(things: Things) -> tuple[int, ...]:
+    return () if things.border is None else (things.border,)
+
+
+def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
+    """The pieces of `body` from `min_area` pixels on, those of several cells parted."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
+    found = np.zeros(body.shape, np.int32)
+    cells = 0
+    for k in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[k])
+        if area < min_area:
+            continue
+        box = np.s_[top : top + height, left : left + width]
+        piece = np.asarray(pieces)[box] == k
+        parts = _parts(piece.astype(np.uint8), math.sqrt(min_area / math.pi))
+        found[box][piece] = parts[piece] + cells
+        cells += int(parts.max())
+    return found
+
+
+def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
+    """One connected piece (H, W) as its cells, from 1 on; `least` is the radius of the smallest."""
+    piece = np.pad(piece, 1)
+    outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    if cv2.contourArea(outline) >= CONVEX * hull:
+        return piece[1:-1, 1:-1].astype(np.int32)
+    # A hole is no neck.
+    filled = np.asarray(cv2.drawContours(piece, [outline], 0, 1, cv2.FILLED), np.uint8)
+    depth = np.asarray(cv2.distanceTransform(filled, cv2.DIST_L2, 5), np.float32)
+    cores = np.zeros(piece.shape, np.int32)
+    for number, core in enumerate(_cores(depth, 0.0, least), 1):
+        cores[core > 0] = number
+    return _nearest(cores)[1:-1, 1:-1]
+
+
+def _cores(depth: Depth, level: float, least: float) -> list[Depth]:
+    """The parts into which a rising `level` divides a distance map, each with 0 around it.
+
+    They are the catchment basins of the watershed (Vincent & Soille 1991), but for those that rise
+    above the neck to the next by less than `DEPTH` of their height, or not to `least`.
+    """
+    while level < (1 - DEPTH) * depth.max():
+        level += STEP
+        count, pieces = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
+        parts = [np.where(np.asarray(pieces) == k, depth, 0) for k in range(1, count)]
+        parts = [p for p in parts if p.max() >= max(least, level / (1 - DEPTH))]
+        if len(parts) > 1:
+            return [core for part in parts for core in _cores(part, level, least)]
+    return [depth]
+
+
+def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each pixel the id of the nearest cell (H, W); 0 where there is none at all."""
+    labels = cv2.distanceTransformWithLabels(
+        (cells == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )[1]
+    table = np.zeros(cells.size + 1, np.int32)
+    here = cells > 0
+    table[labels[here]] = cells[here]
+    nearest: NDArray[np.int32] = table[labels]
+    return nearest
+
+
+def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
+    """The same cells as uint16, numbered from 1 without gaps in order of their first pixels."""
+    ids, first = np.unique(cells, return_index=True)
+    ids = ids[np.argsort(first)]
+    ids = ids[ids > 0]
+    if len(ids) > MOST:
+        raise BadInput(f"{len(ids)} cells in one picture; at most {MOST} can be numbered: cut it")
+    table = np.zeros(int(cells.max(initial=0)) + 1, np.uint16)
+    table[ids] = np.arange(1, len(ids) + 1)
+    numbered: InstanceMap = table[cells]
+    return numbered
+
+
+def _cell(
+    region: Any, size: Size, nuclei: NDArray[np.bool_] | None, um_per_pixel: float | None
+) -> Cell:
+    top, left, bottom, right = region.bbox
+    area = int(region.area)
+    nucleus = None if nuclei is None else int((nuclei[region.slice] & region.image).sum())
+    perimeter = float(region.perimeter_crofton)
+    # Of a few pixels the perimeter is a guess: no shape is rounder than a disc.
+    circularity = min(4 * math.pi * area / perimeter**2, 1.0) if perimeter else 1.0
+    y, x = region.centroid
+    scale = um_per_pixel
+    return Cell(
+        id=int(region.label),
+        x=float(x),
+        y=float(y),
+        left=left,
+        top=top,
+        width=right - left,
+        height=bottom - top,
+        at_edge=top == 0 or left == 0 or bottom == size[0] or right == size[1],
+        area_px=area,
+        diameter_px=diameter(area),
+        circularity=circularity,
+        eccentricity=float(region.eccentricity),
+        nucleus_area_px=nucleus,
+        nucleus_ratio=None if nucleus is None else nucleus / area,
+        area_um2=None if scale is None else area * scale**2,
+        diameter_um=None if scale is None else diameter(area) * scale,
+        nucleus_area_um2=None if scale is None or nucleus is None else nucleus * scale**2,
+    )

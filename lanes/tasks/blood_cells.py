@@ -1,0 +1,22 @@
+"""White blood cells in a stained smear: cytoplasm and nucleus; red cells are background."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lanes import instances
+from lanes.types import LabelClass, Task, Things
+
+BACKGROUND, CYTOPLASM, NUCLEUS = range(3)
+THINGS = Things(classes=(CYTOPLASM, NUCLEUS), nucleus=NUCLEUS)
+
+TASK = Task(
+    name="blood_cells",
+    classes=(
+        LabelClass("background", (0, 0, 0), alpha=0.0),
+        LabelClass("cytoplasm", (80, 200, 80), alpha=0.8),
+        LabelClass("nucleus", (60, 60, 255)),
+    ),
+    measure=partial(instances.summary, things=THINGS),
+    things=THINGS,
+)
