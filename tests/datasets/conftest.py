@@ -87,6 +87,8 @@ MAKERS = {
     "tusimple": tusimple,
     "image_folder": image_folder,
     "synthetic": lambda root: "",
+    "synthetic_cells": lambda root: "",
+    "synthetic_smear": lambda root: "",
 }
 
 
