@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,20 @@ SPLITS = {"train": (0, 1200), "choose": (1_000_000, 50), "val": (2_000_000, 100)
 TERMS = "none: drawn by lanes itself"
 
 
+Meaning: TypeAlias = tuple[str, NDArray[np.bool_], Mapping[str, Measure]]
+"""A data set's `TASK`, `TARGETS` and `MEASURES`."""
+
+
 class Smears:
     """Pictures that `draw` makes of seeds, from `first_seed` on; see `lanes.types.Dataset`."""
 
     SOFT_CLASS: int | None = None
 
     def __init__(
-        self,
-        task: str,
-        measures: Mapping[str, Measure],
-        draw: Callable[[int], Sample],
-        first_seed: int,
-        count: int,
+        self, meaning: Meaning, draw: Callable[[int], Sample], first_seed: int, count: int
     ) -> None:
-        self.TASK, self.MEASURES, self.draw = task, measures, draw
-        self.TARGETS: NDArray[np.bool_] = np.eye(3, dtype=bool)
-        self.first_seed, self.count = first_seed, count
+        self.TASK, self.TARGETS, self.MEASURES = meaning
+        self.draw, self.first_seed, self.count = draw, first_seed, count
         # A picture costs some 40 ms to draw; one kept costs 1 or 2 MB.
         self._kept: dict[int, Sample] = {}
 
@@ -47,14 +46,10 @@ class Smears:
 
 
 def open_split(
-    task: str,
-    measures: Mapping[str, Measure],
-    draw: Callable[[int], Sample],
-    split: str,
-    count: int | None,
+    meaning: Meaning, draw: Callable[[int], Sample], split: str, count: int | None
 ) -> Smears:
     """The pictures of `split`, or the first `count` of them; raises `UnknownName`."""
     if split not in SPLITS:
         raise UnknownName(unknown("a data set of drawn smears", split, list(SPLITS)))
     first_seed, whole = SPLITS[split]
-    return Smears(task, measures, draw, first_seed, whole if count is None else count)
+    return Smears(meaning, draw, first_seed, whole if count is None else count)

@@ -1,6 +1,6 @@
 """Blood smears drawn by the project itself, for the task cell_count: every cell, no files.
 
-A pixel of a cell is border where another cell is at most `REACH` pixels away, as in bbbc041seg.
+Border is what has two cells at most two pixels away, as in bbbc041seg.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ import numpy as np
 
 from lanes.datasets import _cells, _smear
 from lanes.synthetic.smear import drift, render, smear
-from lanes.types import Image, LabelMap, Measure, Sample, Size
+from lanes.types import Image, LabelMap, Sample, Size
 
 TASK = "cell_count"
-TARGETS = np.eye(3, dtype=bool)
-MEASURES = {
-    "cell": Measure(targets=(1, 2), classes=(1, 2)),
-    "border": Measure(targets=(2,), classes=(2,)),
-}
+TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
 SOFT_CLASS = None
 TERMS = _smear.TERMS
 NEEDS_NO_FILES = True
@@ -37,7 +33,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> _smear.Smear
     Raises:
         UnknownName: There is no such split.
     """
-    return _smear.open_split(TASK, MEASURES, _draw, split, count)
+    return _smear.open_split((TASK, TARGETS, MEASURES), _draw, split, count)
 
 
 def _draw(seed: int) -> Sample:
@@ -49,4 +45,4 @@ def _draw(seed: int) -> Sample:
 def demo(count: int, size: Size) -> Iterator[tuple[Image, LabelMap]]:
     """Pictures and labels of a clip: a slide that moves on under the microscope."""
     for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, WHITE), size, count):
-        yield slide.image, _cells.targets_of(slide.cells)
+        yield slide.image, np.minimum(_cells.targets_of(slide.cells), _cells.BORDER)

@@ -31,7 +31,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> _smear.Smear
     Raises:
         UnknownName: There is no such split.
     """
-    return _smear.open_split(TASK, MEASURES, _draw, split, count)
+    return _smear.open_split((TASK, TARGETS, MEASURES), _draw, split, count)
 
 
 def _draw(seed: int) -> Sample:
