@@ -79,7 +79,7 @@ def _annotate_one(
         from lanes.demo import demo_files  # which draws: not needed for any other input
 
         with _progress(console, "rendering the demo, once") as tick:
-            clip, labels = demo_files(lambda done, total: tick(done, total, ""))
+            clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
         given, options = str(clip), demo_options(options)
         options = replace(options, labels=options.labels or labels)
     with _progress(console, given) as tick:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from lanes import plugins
 from lanes.card import ModelCard
 from lanes.errors import MissingDependency
@@ -13,18 +15,21 @@ ELSE = "synthetic"
 """The data set for tasks that have none of their own: roads."""
 
 
-def frames(task: str, count: int = FRAMES) -> list[Image]:
-    """Frames of `task`, or of a road where no data set draws that task."""
+def drawer(task: str) -> ModuleType:
+    """The data set that draws pictures of `task`, or roads where none does."""
     for name in plugins.names("datasets"):
         try:
             module = plugins.load("datasets", name)
         except MissingDependency:
             continue
         if task == module.TASK and getattr(module, "NEEDS_NO_FILES", False):
-            break
-    else:
-        module = plugins.load("datasets", ELSE)
-    dataset = module.open("", "val", count)
+            return module
+    return plugins.load("datasets", ELSE)
+
+
+def frames(task: str, count: int = FRAMES) -> list[Image]:
+    """Frames of `task`, or of a road where no data set draws that task."""
+    dataset = drawer(task).open("", "val", count)
     return [dataset[index].image for index in range(len(dataset))]
 
 

@@ -6,6 +6,7 @@ Border is what has two cells at most two pixels away, as in bbbc041seg.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def _draw(seed: int) -> Sample:
     return Sample(slide.image, _cells.targets_of(slide.cells), instances=slide.cells)
 
 
-def demo(count: int, size: Size) -> Iterator[tuple[Image, LabelMap]]:
-    """Pictures and labels of a clip: a slide that moves on under the microscope."""
-    for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, WHITE), size, count):
+def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
+    """Pictures and labels of a clip, at `rate` a second: a slide moves under the microscope."""
+    for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, WHITE), size, count, rate):
         yield slide.image, np.minimum(_cells.targets_of(slide.cells), _cells.BORDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def _draw(seed: int) -> Sample:
     return Sample(slide.image, slide.labels, instances=slide.white)
 
 
-def demo(count: int, size: Size) -> Iterator[tuple[Image, LabelMap]]:
-    """Pictures and labels of a clip: a slide that moves on under the microscope."""
-    for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, white=1.5), size, count):
+def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
+    """Pictures and labels of a clip, at `rate` a second: a slide moves under the microscope."""
+    for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, white=1.5), size, count, rate):
         yield slide.image, slide.labels

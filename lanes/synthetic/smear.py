@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
@@ -34,6 +35,8 @@ TRIES = 60
 """How often a place is looked for, before a cell is left out."""
 CLOSE = 0.97
 """How near cells come to a white one, in the sum of their radii."""
+ROUND = 10
+"""Seconds in which the stage comes back to where it was, up and down."""
 Instances: TypeAlias = NDArray[np.uint16]
 
 
@@ -103,8 +106,8 @@ def render(smear: Smear, size: Size) -> Slide:
     return Slide(image, canvas.labels, canvas.white, canvas.cells)
 
 
-def drift(smear: Smear, size: Size, count: int) -> Iterator[Slide]:
-    """`count` pictures while the stage moves on under the microscope and the focus is found again.
+def drift(smear: Smear, size: Size, count: int, rate: Fraction) -> Iterator[Slide]:
+    """`count` pictures, `rate` a second, while the stage moves and the focus is lost and found.
 
     The numbers of the cells stay the same from picture to picture.
     """
@@ -114,7 +117,7 @@ def drift(smear: Smear, size: Size, count: int) -> Iterator[Slide]:
     canvas = _laid(rng, smear, whole)
     light = through(smear.stain, canvas.dyed)
     for number in range(count):
-        turn = 2 * np.pi * number / max(count, 300)
+        turn = 2 * np.pi * float(number / rate) / ROUND
         top = round((1 - np.cos(turn)) / 2 * (whole[0] - height))
         left = round((1 - np.cos(1.7 * turn)) / 2 * (whole[1] - width))
         part = np.s_[top : top + height, left : left + width]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import islice
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_samples_are_the_same_each_time_and_differ_between_splits(module):
 
 @MODULES
 def test_the_demo_is_of_the_size_that_is_asked_for(module):
-    for image, labels in islice(module.demo(5, (90, 120)), 2):
+    for image, labels in islice(module.demo(5, (90, 120), Fraction(25)), 2):
         assert image.shape == (90, 120, 3)
         assert labels.shape == (90, 120)
         assert labels.max() <= 2

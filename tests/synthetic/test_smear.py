@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 
 import cv2
@@ -112,12 +113,12 @@ def test_no_white_cells_unless_wanted_and_one_at_least_if_so():
 
 
 def test_the_stage_moves_and_its_labels_with_it():
-    slides = list(islice(drift(clear(5), (120, 160), 300), 0, 60, 12))
+    slides = list(islice(drift(clear(5), (120, 160), 300, Fraction(30)), 0, 60, 12))
     assert len(slides) == 5
     for one, other in zip(slides, slides[1:], strict=False):
         assert (one.cells != other.cells).any()
         assert (one.image != other.image).any()
-    again = next(drift(clear(5), (120, 160), 300))
+    again = next(drift(clear(5), (120, 160), 300, Fraction(30)))
     np.testing.assert_array_equal(again.image, slides[0].image)
     # What is labelled a nucleus is dark in every picture.
     for slide in slides:
