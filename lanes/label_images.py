@@ -30,7 +30,7 @@ from lanes.video.images import SUFFIXES, find_images, is_image
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
-OUTLINED_ALPHA = 0.35
+OUTLINED_ALPHA = 0.25
 """Opacity of the overlay where outlines are drawn, too: the stain stays visible."""
 AHEAD = 2
 """Images that wait between two threads."""

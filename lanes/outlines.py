@@ -20,9 +20,9 @@ INK, CASING = (255, 255, 255), (30, 30, 30)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 21.0
 """Pixels of a digit at the font's scale 1."""
-LEGIBLE, LARGEST = 8.0, 40.0
+LEGIBLE, LARGEST = 8.0, 20.0
 """Pixels of the least and the greatest height of a digit."""
-FINE = 90.0
+FINE = 80.0
 """An outline is a pixel thick for so many pixels of the cells' diameter."""
 
 
@@ -37,7 +37,7 @@ def draw_outlines(image: Image, instances: NDArray[np.uint16], cells: Sequence[C
     thickness = max(1, round(typical / FINE))
     for cell in cells:
         _outline(image, instances, cell, thickness)
-    height = min(max(0.24 * typical, LEGIBLE), LARGEST)
+    height = min(max(0.2 * typical, LEGIBLE), LARGEST)
     for cell in cells:
         _number(image, cell, height)
 
