@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadInput
 from lanes.plugins import missing
-from lanes.types import LabelMap, Size, Task, Things
+from lanes.types import InstanceMap, LabelMap, Size, Task, Things
 
-InstanceMap: TypeAlias = NDArray[np.uint16]
-"""(H, W): 0 = none, else the id of a cell, 1..N in reading order of their first pixels."""
 Mask: TypeAlias = NDArray[np.uint8]
 Depth: TypeAlias = NDArray[np.float32]
 """(H, W): a pixel's distance to the nearest one that is not of the cell."""
@@ -98,7 +96,7 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
 
 
 def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
-    """The cells of `labels` (H, W), numbered from 1.
+    """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
 
     Connected pieces of the cell classes are taken apart by a watershed on their distance transform
     where they are no single convex shape (Vincent & Soille 1991); pieces below `min_area` pixels
