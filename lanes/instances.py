@@ -7,8 +7,9 @@ that a task counts. `measure` needs scikit-image, the extra `cells`; the rest Op
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias
 
 import cv2
@@ -17,10 +18,8 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadInput
 from lanes.plugins import missing
-from lanes.types import LabelMap, Size, Task, Things
+from lanes.types import InstanceMap, LabelMap, Size, Task, Things
 
-InstanceMap: TypeAlias = NDArray[np.uint16]
-"""(H, W): 0 = none, else the id of a cell, 1..N in reading order of their first pixels."""
 Mask: TypeAlias = NDArray[np.uint8]
 Depth: TypeAlias = NDArray[np.float32]
 """(H, W): a pixel's distance to the nearest one that is not of the cell."""
@@ -29,7 +28,7 @@ MIN_AREA = 60
 """Pixels; smaller pieces are stains, not cells."""
 MOST = np.iinfo(np.uint16).max
 CONVEX = 0.93
-"""Share of its convex hull that a single cell fills at least; what fills less may be several."""
+"""Share of its convex hull that a shape fills at least which is taken for convex."""
 DEPTH = 0.12
 """A neck parts two cells if it is narrower than the lesser of them by this share."""
 
@@ -98,7 +97,7 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
 
 
 def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
-    """The cells of `labels` (H, W), numbered from 1.
+    """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
 
     Connected pieces of the cell classes are taken apart by a watershed on their distance transform
     where they are no single convex shape (Vincent & Soille 1991); pieces below `min_area` pixels
@@ -161,14 +160,13 @@ def _border(things: Things) -> tuple[int, ...]:
 
 def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
     """The pieces of `body` from `min_area` pixels on, those of several cells parted."""
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
     found = np.zeros(body.shape, np.int32)
     cells = 0
-    for k in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[k])
-        if area < min_area:
+    for k in range(1, len(stats)):
+        if stats[k, cv2.CC_STAT_AREA] < min_area:
             continue
-        box = np.s_[top : top + height, left : left + width]
+        box = _box(stats[k])
         piece = np.asarray(pieces)[box] == k
         parts = _parts(piece.astype(np.uint8), math.sqrt(min_area / math.pi))
         found[box][piece] = parts[piece] + cells
@@ -179,33 +177,53 @@ def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
 def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
     """One connected piece (H, W) as its cells, from 1 on; `least` is the radius of the smallest."""
     piece = np.pad(piece, 1)
-    outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
-    hull = cv2.contourArea(cv2.convexHull(outline))
-    if cv2.contourArea(outline) >= CONVEX * hull:
+    outlines, tree = cv2.findContours(piece, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    inner = [o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent >= 0]
+    outer = next(o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent < 0)
+    # A pale centre is round; what cells enclose between them is hollow-sided, and parts them.
+    pale = [hole for hole in inner if _is_convex(hole)]
+    if _is_convex(outer) and len(pale) == len(inner):
         return piece[1:-1, 1:-1].astype(np.int32)
-    # A hole is no neck.
-    filled = np.asarray(cv2.drawContours(piece, [outline], 0, 1, cv2.FILLED), np.uint8)
+    filled = np.asarray(cv2.drawContours(piece.copy(), pale, -1, 1, cv2.FILLED), np.uint8)
     depth = np.asarray(cv2.distanceTransform(filled, cv2.DIST_L2, 5), np.float32)
     cores = np.zeros(piece.shape, np.int32)
-    for number, core in enumerate(_cores(depth, 0.0, least), 1):
-        cores[core > 0] = number
+    _number_cores(cores, depth, 0.0, least, count(1))
     return _nearest(cores)[1:-1, 1:-1]
 
 
-def _cores(depth: Depth, level: float, least: float) -> list[Depth]:
-    """The parts into which a rising `level` divides a distance map, each with 0 around it.
+def _is_convex(outline: NDArray[Any]) -> bool:
+    return cv2.contourArea(outline) >= CONVEX * cv2.contourArea(cv2.convexHull(outline))
+
+
+def _number_cores(
+    cores: NDArray[np.int32], depth: Depth, level: float, least: float, numbers: Iterator[int]
+) -> None:
+    """Number in `cores` the parts into which a rising `level` divides a distance map (H, W).
 
     They are the catchment basins of the watershed (Vincent & Soille 1991), but for those that rise
     above the neck to the next by less than `DEPTH` of their height, or not to `least`.
     """
     while level < (1 - DEPTH) * depth.max():
-        level += STEP
-        count, pieces = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
-        parts = [np.where(np.asarray(pieces) == k, depth, 0) for k in range(1, count)]
-        parts = [p for p in parts if p.max() >= max(least, level / (1 - DEPTH))]
+        # A neck is judged by its share of the depth: where that is large, finer steps tell nothing.
+        level += max(STEP, DEPTH / 4 * level)
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats((depth > level).astype(np.uint8))
+        parts = []
+        for k in range(1, len(stats)):
+            box = _box(stats[k])
+            part = np.where(np.asarray(pieces)[box] == k, depth[box], 0)
+            if part.max() >= max(least, level / (1 - DEPTH)):
+                parts.append((box, part))
         if len(parts) > 1:
-            return [core for part in parts for core in _cores(part, level, least)]
-    return [depth]
+            for box, part in parts:
+                _number_cores(cores[box], part, level, least, numbers)
+            return
+    cores[depth > 0] = next(numbers)
+
+
+def _box(stats: Any) -> tuple[slice, slice]:
+    """The rows and columns of a piece, of a row of OpenCV's statistics."""
+    left, top, width, height = (int(value) for value in stats[:4])
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -17,6 +17,8 @@ Image: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) BGR, 0..255."""
 LabelMap: TypeAlias = NDArray[np.uint8]
 """(H, W) class ids of a task; 255 is ignored by loss and metrics."""
+InstanceMap: TypeAlias = NDArray[np.uint16]
+"""(H, W): 0 = none, else the id of one thing, 1..65535."""
 ImageBatch: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) BGR, 0..255, at the network's input size."""
 LabelBatch: TypeAlias = NDArray[np.uint8]
@@ -79,13 +81,13 @@ class Sample:
     `image` (H, W, 3) BGR. `targets` uint8 (H, W): ids into the data set's table `TARGETS`, a
     boolean array (K, C): the classes that a pixel may be. `soft` uint8 (H, W), 0..255: a
     teacher's probability of the class that the data set's `SOFT_CLASS` names.
-    `instances` uint16 (H, W), 0 = none.
+    `instances` uint16 (H, W): which thing it belongs to, 0 = none.
     """
 
     image: Image
     targets: NDArray[np.uint8]
     soft: NDArray[np.uint8] | None = None
-    instances: NDArray[np.uint16] | None = None
+    instances: InstanceMap | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict
 
 import cv2
@@ -43,6 +44,26 @@ def test_one_ellipse_is_one_cell(axes):
     labels = np.zeros((120, 160), np.uint8)
     cv2.ellipse(labels, (80, 60), axes, 30, 0, 360, 1, cv2.FILLED)
     assert instances.segment(labels, COUNT).max() == 1
+
+
+def test_a_cluster_falls_into_its_cells_and_a_small_bump_is_none():
+    labels = discs((40, 40), (78, 40), (59, 73), (120, 90))
+    cv2.rectangle(labels, (76, 80), (104, 84), 1, cv2.FILLED)  # a bridge to the fourth
+    cv2.circle(labels, (20, 30), 4, 1, cv2.FILLED)
+    found = instances.segment(labels, COUNT)
+    assert [int(found[y, x]) for x, y in ((40, 40), (78, 40), (59, 73), (120, 90))] == [1, 2, 3, 4]
+    assert found.max() == 4
+    assert ((found > 0) == (labels > 0)).all()
+    assert labels[51, 59] == 0  # what three cells enclose is no pale centre
+
+
+def test_a_large_ragged_blot_is_done_in_a_moment():
+    labels = np.ones((2000, 2000), np.uint8)
+    labels[::100, :1000] = 0
+    labels[1000:1900, 1500:1600] = 0
+    began = time.perf_counter()
+    assert instances.segment(labels, COUNT).max() >= 1
+    assert time.perf_counter() - began < 20
 
 
 def test_border_parts_cells_and_goes_back_to_the_nearest():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import Image, Size
+from lanes.types import Image, InstanceMap, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "choose", "val")
@@ -91,7 +91,7 @@ def read_map(path: Path, size: Size) -> NDArray[np.uint8]:
     return np.asarray(labels if labels.ndim == 2 else labels[..., :3], np.uint8)
 
 
-def read_instances(path: Path, size: Size) -> NDArray[np.uint16]:
+def read_instances(path: Path, size: Size) -> InstanceMap:
     """A one-channel map (H, W) of `size` with the number of a thing in each of its pixels."""
     instances = _read(path, cv2.IMREAD_UNCHANGED)
     if instances is None:

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from lanes.datasets import _files
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import LabelMap, Measure, Sample
+from lanes.types import InstanceMap, LabelMap, Measure, Sample
 
 TASK = "cell_count"
 BACKGROUND, CELL, BORDER, GAP = range(4)
@@ -62,7 +61,7 @@ class Bbbc041Seg:
         return Sample(image, targets_of(instances), instances=instances)
 
 
-def targets_of(instances: NDArray[np.uint16], reach: int = REACH) -> LabelMap:
+def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:
     """Target ids (H, W) of an instance map (H, W)."""
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     highest = np.asarray(cv2.dilate(instances, window))

@@ -1,4 +1,4 @@
-"""Random crop, scale, flip, light and blur: one geometry for all the arrays of a sample."""
+"""Random turn, crop, scale, flip, light and blur: one geometry for all the arrays of a sample."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ class Augment:
     def __init__(self, config: TrainConfig) -> None:
         self.resize = Resize(config.size)
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
-        self.flip = config.flip
+        self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
         self.light = v2.Compose(
             [
-                v2.ColorJitter(config.brightness, config.contrast, config.saturation),
+                v2.ColorJitter(config.brightness, config.contrast, config.saturation, config.hue),
                 v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], config.blur),
             ]
         )
 
     def __call__(self, sample: Sample) -> Sample:
-        """Crop, mirror, resize, then change light and blur of the image."""
+        """Turn, crop, mirror, resize, then change light and blur of the image."""
+        if _happens(self.turn):
+            sample = turned(sample)
         picture = torch.from_numpy(sample.image).permute(2, 0, 1)
         box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
-        mirror = bool(torch.rand(()) < self.flip)
-        sample = fit(moved(sample, box, mirror), self.resize)
+        sample = moved(sample, box, _happens(self.flip), _happens(self.flip_vertical))
+        sample = fit(sample, self.resize)
         # torchvision's saturation weighs the channels as RGB; the arrays are BGR.
         rgb = torch.from_numpy(np.ascontiguousarray(sample.image[..., ::-1])).permute(2, 0, 1)
         lit: Tensor = self.light(rgb)
@@ -46,13 +48,33 @@ class Augment:
         return replace(sample, image=image)
 
 
-def moved(sample: Sample, box: tuple[int, int, int, int], mirror: bool) -> Sample:
-    """Cut `box` (top, left, height, width) out of every array; `mirror` swaps left and right."""
+def _happens(probability: float) -> bool:
+    # What cannot happen draws no number: the draws of a run without it stay as they were.
+    return probability > 0 and bool(torch.rand(()) < probability)
+
+
+def turned(sample: Sample) -> Sample:
+    """Every array a quarter turn anticlockwise; with the flips this makes all eight positions."""
+
+    def turn(array: NDArray[Pixel]) -> NDArray[Pixel]:
+        return np.ascontiguousarray(np.rot90(array))
+
+    return on_each(sample, image=turn, labels=turn)
+
+
+def moved(
+    sample: Sample, box: tuple[int, int, int, int], mirror: bool, upside_down: bool = False
+) -> Sample:
+    """Cut `box` (top, left, height, width) out of every array.
+
+    `mirror` swaps left and right, `upside_down` top and bottom.
+    """
     top, left, height, width = box
 
     def move(array: NDArray[Pixel]) -> NDArray[Pixel]:
         part = array[top : top + height, left : left + width]
-        return np.ascontiguousarray(part[:, ::-1] if mirror else part)
+        part = part[:, ::-1] if mirror else part
+        return np.ascontiguousarray(part[::-1] if upside_down else part)
 
     return on_each(sample, image=move, labels=move)
 

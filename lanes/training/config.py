@@ -62,9 +62,15 @@ class TrainConfig:
     """Width / height of a random crop."""
     flip: float = 0.5
     """Probability of a left-right flip."""
+    flip_vertical: float = 0.0
+    """Probability of a flip upside down: where a picture has no up, as under a microscope."""
+    turn: float = 0.0
+    """Probability of a quarter turn, before the crop."""
     brightness: float = 0.35
     contrast: float = 0.35
     saturation: float = 0.35
+    hue: float = 0.0
+    """Greatest change of hue, in turns of the colour circle, 0 to 0.5."""
     blur: float = 0.1
     """Probability of a Gaussian blur."""
     mean: tuple[float, float, float] = (103.5, 116.3, 123.7)
@@ -164,12 +170,16 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
             "brightness", "contrast", "saturation", "seed",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
-        "0 to 1": ("ema_decay", "flip", "blur", "soft_ignore", "encoder_rate"),
+        "0 to 0.5": ("hue",),
+        "0 to 1": (
+            "ema_decay", "flip", "flip_vertical", "turn", "blur", "soft_ignore", "encoder_rate",
+        ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
         "at least 1": lambda v: v >= 1,
         "at least 0": lambda v: v >= 0,
         "above 0": lambda v: v > 0,
+        "0 to 0.5": lambda v: 0 <= v <= 0.5,
         "0 to 1": lambda v: 0 <= v <= 1,
     }
     for words, keys in wanted.items():

@@ -68,6 +68,42 @@ def test_flip_is_a_probability(make_config, flip, mirrored):
     np.testing.assert_array_equal(got.image[..., 0], got.targets)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"flip_vertical": 1.0}, lambda ramp: ramp[::-1]),
+        ({"turn": 1.0}, np.rot90),
+        ({"turn": 1.0, "flip_vertical": 1.0}, lambda ramp: np.rot90(ramp)[::-1]),
+        ({}, lambda ramp: ramp),
+    ],
+)
+def test_what_has_no_up_may_be_turned(make_config, changes, wanted):
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    whole = {"flip": 0.0, "size": [64, 64], "crop_area": [1.0, 1.0], "crop_ratio": [1.0, 1.0]}
+    augment = still(make_config, **whole, **changes)
+    low = (ramp % 251).astype(np.uint8)
+    got = augment(Sample(np.repeat(low[..., None], 3, 2), low, instances=ramp))
+    np.testing.assert_array_equal(got.instances, wanted(ramp))
+    np.testing.assert_array_equal(got.targets, wanted(low))
+    np.testing.assert_array_equal(got.image[..., 2], wanted(low))
+
+
+def test_a_turned_picture_is_cropped_to_the_inputs_shape(make_config):
+    torch.manual_seed(0)
+    got = still(make_config, turn=1.0)(sample())
+    assert got.targets.shape == (64, 96)
+    np.testing.assert_array_equal(got.instances, got.targets.astype(int) * 1000)
+
+
+def test_hue_changes_the_colour_alone(make_config):
+    blue = np.zeros((64, 96, 3), np.uint8)
+    blue[..., 0] = 200
+    torch.manual_seed(0)
+    got = still(make_config, hue=0.5)(Sample(blue, np.zeros((64, 96), np.uint8))).image
+    assert got.max() == 200
+    assert got[..., 1:].max() > 50
+
+
 def test_the_image_stays_bgr(make_config):
     blue = np.zeros((64, 96, 3), np.uint8)
     blue[..., 0] = 200
