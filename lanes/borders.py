@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.types import InstanceMap
+
 REACH = 2
 """Pixels, where cells are about 46 pixels wide."""
 
 
-def between(instances: NDArray[np.uint16], reach: int = REACH) -> NDArray[np.bool_]:
+def between(instances: InstanceMap, reach: int = REACH) -> NDArray[np.bool_]:
     """The pixels (H, W) with two cells, or more, at most `reach` rows and columns away.
 
     `instances` (H, W) holds the number of the cell of each pixel, 0 for none; a narrow gap between

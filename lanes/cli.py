@@ -96,7 +96,7 @@ def video(
     ] = None,
     json: Annotated[
         Path | None,
-        typer.Option(help="File for one JSON object a frame: shares, IoU, milliseconds."),
+        typer.Option(help="File for one JSON object a frame: shares, counts, IoU, ms."),
     ] = None,
     quality: Annotated[Quality, typer.Option(help="Encoder effort.")] = Quality.fast,
     show: Annotated[

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lanes.borders import REACH, between
-from lanes.types import LabelMap, Measure
+from lanes.types import InstanceMap, LabelMap, Measure
 
 BACKGROUND, CELL, BORDER, GAP = range(4)
 """Target ids; a gap is a border that no cell owns."""
@@ -17,7 +16,7 @@ MEASURES = {
 }
 
 
-def targets_of(instances: NDArray[np.uint16], reach: int = REACH) -> LabelMap:
+def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:
     """Target ids (H, W) of an instance map (H, W); see `lanes.borders`."""
     of_cell, touching = instances > 0, between(instances, reach)
     targets = np.where(touching, np.where(of_cell, BORDER, GAP), np.where(of_cell, CELL, 0))

@@ -6,7 +6,7 @@ image is of which split. Splits are those of the file: "train" (80 images), "val
 "choose" is too, and "test" (10), which is reported.
 
 The masks leave a gap of about two pixels between cells that touch. It is to be labelled border, as
-are the cells' own pixels beside it: each pixel with two cells at most `REACH` pixels away. In the
+are the cells' own pixels beside it: each pixel with two cells at most two pixels away. In the
 figures of the measure "cell", what is predicted as border counts as cell, so the gap as a fault.
 """
 
@@ -15,21 +15,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from lanes.datasets import _files
+from lanes.datasets import _cells, _files
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import InstanceMap, LabelMap, Measure, Sample
+from lanes.types import Sample
 
 TASK = "cell_count"
-BACKGROUND, CELL, BORDER, GAP = range(4)
-TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], bool)
-MEASURES = {
-    "cell": Measure(targets=(CELL, BORDER), classes=(CELL, BORDER)),
-    "border": Measure(targets=(BORDER, GAP), classes=(BORDER,)),
-}
+TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
 SOFT_CLASS = None
 TERMS = (
     "bbbc041seg: images BBBC041v1 (Broad Bioimage Benchmark Collection), CC BY-NC-SA 3.0: "
@@ -38,8 +30,6 @@ TERMS = (
 SPLITS = {"train": "train", "choose": "val", "val": "val", "test": "test"}
 """What the column says of the images of each split."""
 INDEX, STEM, COLUMN = "index.csv", "stem", "split_hanyinglee"
-REACH = 2
-"""Pixels, at half the size of the original images."""
 
 
 class Bbbc041Seg:
@@ -58,19 +48,7 @@ class Bbbc041Seg:
         image_file, instance_file = self.pairs[index]
         image = _files.read_image(image_file)
         instances = _files.read_instances(instance_file, (image.shape[0], image.shape[1]))
-        return Sample(image, targets_of(instances), instances=instances)
-
-
-def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:
-    """Target ids (H, W) of an instance map (H, W)."""
-    window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    highest = np.asarray(cv2.dilate(instances, window))
-    # 0 wraps to the greatest number, so that the background is nobody's lowest neighbour.
-    lowest = np.asarray(cv2.erode(instances - np.uint16(1), window)) + np.uint16(1)
-    between = highest != lowest
-    of_cell = instances > 0
-    targets = np.where(between, np.where(of_cell, BORDER, GAP), np.where(of_cell, CELL, BACKGROUND))
-    return targets.astype(np.uint8)
+        return Sample(image, _cells.targets_of(instances), instances=instances)
 
 
 def open(root: str | Path, split: str) -> Bbbc041Seg:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lanes import instances, plugins, tasks
-from lanes.datasets import bbbc041seg, image_folder, wbc_zheng
+from lanes.datasets import _cells, bbbc041seg, image_folder, wbc_zheng
 from lanes.errors import BadDataset
 
 
@@ -78,7 +78,7 @@ def test_what_lacks_in_the_white_cells_is_told(make_root, damage, told):
 def test_border_lies_between_two_cells_and_nowhere_else():
     cells = np.zeros((20, 40), np.uint16)
     cells[5:15, 5:15], cells[5:15, 16:27], cells[5:15, 32:38] = 7, 65535, 1
-    found = bbbc041seg.targets_of(cells, reach=2)
+    found = _cells.targets_of(cells, reach=2)
     row = found[10].tolist()
     assert row[5:27] == [1] * 9 + [2, 3, 2] + [1] * 10
     assert (found[:, 27:32] == 0).all()
@@ -89,7 +89,7 @@ def test_border_lies_between_two_cells_and_nowhere_else():
 def test_cells_that_touch_are_parted_and_found_again():
     cells = np.zeros((40, 60), np.uint16)
     cells[5:35, 5:30], cells[5:35, 30:55] = 1, 2
-    targets = bbbc041seg.targets_of(cells)
+    targets = _cells.targets_of(cells)
     labels = bbbc041seg.TARGETS.argmax(1).astype(np.uint8)[targets]
     assert (labels == 2).any()
     found = instances.segment(labels, tasks.load("cell_count"))
