@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.errors import BadModel
-from lanes.resize import Resize
+from lanes.resize import MODES, Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"
@@ -31,7 +31,7 @@ KINDS: dict[str, type] = {
     "metrics": dict,
     "training": dict,
 }
-RESIZES = [{"interpolation": "linear", "mode": mode} for mode in ("stretch", "tile")]
+RESIZES = [{"interpolation": "linear", "mode": mode} for mode in MODES]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
 """The keys of `card.json` and of its parts, with JSON's types."""

@@ -16,6 +16,7 @@ from lanes.colour import to_bgr, to_bgr_444
 from lanes.tiles import middle
 from lanes.types import Frame, Image, Size
 
+MODES = ("stretch", "tile")
 Ids = TypeVar("Ids", np.uint8, np.uint16)
 
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lanes.types import Backend, Image, LabelMap, Pending, Size
 
+Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 GRID = 32
 """Pixels: no network here works on coarser cells than these."""
 MARGIN = 8
@@ -47,13 +50,13 @@ def spans(length: int, tile: int) -> list[Span]:
     return [Span(s, *ends) for s, *ends in zip(starts, edges, edges[1:], strict=False)]
 
 
-def extended(image: Image, size: Size) -> Image:
+def extended(image: NDArray[Pixel], size: Size) -> NDArray[Pixel]:
     """`image` with mirrored rows and columns below and to the right of it, of `size` or larger."""
     below, right = (max(n - m, 0) for n, m in zip(size, image.shape, strict=False))
     if not below and not right:
         return image
     mirrored = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-    return np.asarray(mirrored, np.uint8)
+    return np.asarray(mirrored, image.dtype)
 
 
 def middle(image: Image, size: Size) -> Image:

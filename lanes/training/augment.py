@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -13,17 +14,20 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from lanes.resize import Resize, resize_image, resize_labels
+from lanes.tiles import extended
 from lanes.training.config import TrainConfig
-from lanes.types import Image, Sample
+from lanes.types import Image, Sample, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
+Box: TypeAlias = tuple[int, int, int, int]
+"""Top, left, height, width."""
 
 
 class Augment:
     """Sample -> sample at the network's input size; random from torch's generator."""
 
     def __init__(self, config: TrainConfig) -> None:
-        self.resize = Resize(config.size)
+        self.size, self.in_tiles = config.size, config.resize.in_tiles
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
         self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
         self.light = v2.Compose(
@@ -37,10 +41,13 @@ class Augment:
         """Turn, crop, mirror, resize, then change light and blur of the image."""
         if _happens(self.turn):
             sample = turned(sample)
-        picture = torch.from_numpy(sample.image).permute(2, 0, 1)
-        box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
+        if self.in_tiles:
+            sample, box = _tile(sample, self.size, self.area, self.ratio)
+        else:
+            picture = torch.from_numpy(sample.image).permute(2, 0, 1)
+            box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
         sample = moved(sample, box, _happens(self.flip), _happens(self.flip_vertical))
-        sample = fit(sample, self.resize)
+        sample = fit(sample, Resize(self.size))
         # torchvision's saturation weighs the channels as RGB; the arrays are BGR.
         rgb = torch.from_numpy(np.ascontiguousarray(sample.image[..., ::-1])).permute(2, 0, 1)
         lit: Tensor = self.light(rgb)
@@ -53,6 +60,27 @@ def _happens(probability: float) -> bool:
     return probability > 0 and bool(torch.rand(()) < probability)
 
 
+def _tile(
+    sample: Sample, size: Size, area: Sequence[float], ratio: Sequence[float]
+) -> tuple[Sample, Box]:
+    """A random box whose area is a share of the network's input, and the sample that it fits into.
+
+    What the box has beyond the picture mirrors it, as at inference.
+    """
+    share, log_ratio, down, right = torch.rand(4).tolist()
+    pixels = size[0] * size[1] * (area[0] + share * (area[1] - area[0]))
+    aspect = math.exp(math.log(ratio[0]) + log_ratio * (math.log(ratio[1]) - math.log(ratio[0])))
+    height, width = round(math.sqrt(pixels / aspect)), round(math.sqrt(pixels * aspect))
+
+    def extend(array: NDArray[Pixel]) -> NDArray[Pixel]:
+        return extended(array, (height, width))
+
+    sample = on_each(sample, image=extend, labels=extend)
+    rows, columns = sample.targets.shape
+    place = round(down * (rows - height)), round(right * (columns - width))
+    return sample, (*place, height, width)
+
+
 def turned(sample: Sample) -> Sample:
     """Every array a quarter turn anticlockwise; with the flips this makes all eight positions."""
 
@@ -62,9 +90,7 @@ def turned(sample: Sample) -> Sample:
     return on_each(sample, image=turn, labels=turn)
 
 
-def moved(
-    sample: Sample, box: tuple[int, int, int, int], mirror: bool, upside_down: bool = False
-) -> Sample:
+def moved(sample: Sample, box: Box, mirror: bool, upside_down: bool = False) -> Sample:
     """Cut `box` (top, left, height, width) out of every array.
 
     `mirror` swaps left and right, `upside_down` top and bottom.

@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lanes.errors import BadConfig
 from lanes.plugins import unknown
+from lanes.resize import MODES, Resize
 
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -25,6 +26,8 @@ class TrainConfig:
     """The network's input."""
     weights: dict[str, float]
     """How often a sample comes from each data set, relative to the others."""
+    mode: str = "stretch"
+    """How a picture comes to the network's input, one of `lanes.resize.MODES`."""
     seed: int = 0
     batch: int = 8
     learning_rate: float = 1e-3
@@ -57,7 +60,8 @@ class TrainConfig:
     """Whether the last weights are kept, rather than the best on the choosing split: for a run
     that learns its choosing split too, and so may not choose by it."""
     crop_area: tuple[float, float] = (0.4, 1.0)
-    """Share of the picture that a random crop keeps."""
+    """Share of the picture that a random crop keeps; of the network's input in mode "tile", where
+    a crop of 1.0 has the picture's own scale."""
     crop_ratio: tuple[float, float] = (1.5, 2.1)
     """Width / height of a random crop."""
     flip: float = 0.5
@@ -83,6 +87,11 @@ class TrainConfig:
     """The encoder's share of the learning rate: below 1, it keeps more of what it knows."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
+
+    @property
+    def resize(self) -> Resize:
+        """What the model's card will say of its input."""
+        return Resize(self.size, mode=cast(Any, self.mode))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint or card stores them."""
@@ -193,6 +202,8 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    if config.mode not in MODES:
+        raise BadConfig(unknown(f"{where}: mode", config.mode, list(MODES)))
     if config.precision not in PRECISIONS:
         raise BadConfig(unknown(f"{where}: precision", config.precision, list(PRECISIONS)))
 
