@@ -60,6 +60,7 @@ def test_commands(files):
     entries = only(files, "/entry_points.txt")
     assert "lanes = lanes.cli:main" in entries
     assert "lanes-video = lanes.cli:video_main" in entries
+    assert "lanes-image = lanes.cli:image_main" in entries
 
 
 def test_metadata(files):
