@@ -61,7 +61,7 @@ def default_folder(given: str) -> Path:
     path = Path(given).expanduser()
     if is_glob(given):
         path = find_items([given])[0].path.absolute().parent
-    path = path.absolute() if path.name in ("", "..") else path
+    path = path.resolve() if path.name in ("", "..") else path
     return path.with_name(f"{path.name if path.is_dir() else path.stem}_lanes")
 
 

@@ -210,6 +210,31 @@ def test_of_several_pictures_in_a_tiff_the_first_and_it_is_said(run, tmp_path):
     assert "a.tif holds 2 pictures: only the first is labelled" in said(done)
 
 
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ("in", "in_lanes"),
+        ("in/", "in_lanes"),
+        ("in/a.png", "in/a_lanes"),
+        ("in/*.png", "in_lanes"),
+        ("../here/in", "in_lanes"),
+    ],
+)
+def test_the_results_default_place_is_beside_the_input(run, tmp_path, monkeypatch, given, folder):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    save(tmp_path / "here" / "in" / "a.png", smear((50, 60)))
+    assert run(given).exit_code == 0
+    assert (tmp_path / "here" / folder / "summary.csv").exists()
+
+
+def test_the_folder_where_one_stands(run, tmp_path, monkeypatch):
+    save(tmp_path / "in" / "a.png", smear((50, 60)))
+    monkeypatch.chdir(tmp_path / "in")
+    assert run(".").exit_code == 0
+    assert left(tmp_path) == ["in", "in_lanes"]
+
+
 def test_quiet_prints_nothing(run, tmp_path):
     save(tmp_path / "a.png", smear((50, 60)))
     done = run("a.png", "--quiet")
