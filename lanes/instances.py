@@ -29,10 +29,9 @@ MIN_AREA = 60
 MOST = np.iinfo(np.uint16).max
 CONVEX = 0.93
 """Share of its convex hull that a shape fills at least which is taken for convex."""
-DEPTH = 0.12
+DEPTH = 0.15
 """A neck parts two cells if it is narrower than the lesser of them by this share."""
-
-STEP = 0.5
+STEP = 1.0
 """Pixels by which the level rises that looks for necks."""
 
 
@@ -83,7 +82,7 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
     area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
     body = among(labels, things.classes)
     areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
-    cells = areas[areas >= MIN_AREA]
+    cells = areas[areas >= _least(areas, things, MIN_AREA)]
     # The border is part of the cells, though this does not say of which.
     mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
     found = {
@@ -100,8 +99,9 @@ def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceM
     """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
 
     Connected pieces of the cell classes are taken apart by a watershed on their distance transform
-    where they are no single convex shape (Vincent & Soille 1991); pieces below `min_area` pixels
-    are dropped; then border pixels are given back to the nearest cell that they are connected to.
+    where they are no single convex shape (Vincent & Soille 1991); those below `min_area` pixels, or
+    the task's share of the typical one, are dropped; then their pixels and those of the border are
+    given to the nearest cell that they are connected to.
 
     Raises:
         BadInput: the task counts nothing, or there are more than 65,535 cells.
@@ -109,6 +109,9 @@ def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceM
     things = things_of(task)
     body = among(labels, things.classes)
     cells = _split(body, min_area)
+    areas = np.bincount(cells.ravel())[1:]
+    small = np.flatnonzero(areas < _least(areas, things, min_area)) + 1
+    cells[np.isin(cells, small)] = 0
     whole = among(labels, (*things.classes, *_border(things)))
     pieces = np.asarray(cv2.connectedComponents(whole, connectivity=8)[1])
     with_cell = np.bincount(pieces[cells > 0], minlength=int(pieces.max()) + 1) > 0
@@ -152,6 +155,18 @@ def among(labels: LabelMap, ids: Iterable[int]) -> Mask:
 def diameter(area: float) -> float:
     """The diameter of the disc of that area."""
     return 2 * math.sqrt(area / math.pi)
+
+
+def _least(areas: NDArray[np.intp], things: Things, floor: int) -> float:
+    """The area that a cell has at least, from those of all pieces.
+
+    The typical cell is the median of the pixels, not of the pieces: specks may be the more.
+    """
+    if not len(areas):
+        return floor
+    falling = np.sort(areas)[::-1]
+    typical = falling[np.searchsorted(np.cumsum(falling), falling.sum() / 2)]
+    return max(floor, things.least * float(typical))
 
 
 def _border(things: Things) -> tuple[int, ...]:
@@ -240,12 +255,15 @@ def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
     """The same cells as uint16, numbered from 1 without gaps in order of their first pixels."""
-    ids, first = np.unique(cells, return_index=True)
-    ids = ids[np.argsort(first)]
-    ids = ids[ids > 0]
+    none = cells.size
+    first = np.full(int(cells.max(initial=0)) + 1, none)
+    # Backwards: of several places the one that is written last stays.
+    first[cells.ravel()[::-1]] = np.arange(none)[::-1]
+    ids = np.flatnonzero(first[1:] < none) + 1
+    ids = ids[np.argsort(first[ids])]
     if len(ids) > MOST:
         raise BadInput(f"{len(ids)} cells in one picture; at most {MOST} can be numbered: cut it")
-    table = np.zeros(int(cells.max(initial=0)) + 1, np.uint16)
+    table = np.zeros(len(first), np.uint16)
     table[ids] = np.arange(1, len(ids) + 1)
     numbered: InstanceMap = table[cells]
     return numbered

@@ -47,12 +47,14 @@ class Things:
 
     A pixel of a thing is one of `classes`, all of them parts of one thing. `nucleus` is the one of
     them whose area is also told alone. `border` is no class of its own: it parts things that touch,
-    and its pixels belong to the nearest one.
+    and its pixels belong to the nearest one. What is smaller than the share `least` of the
+    picture's typical thing is none: a speck, or a shred of what the picture's edge cuts.
     """
 
     classes: tuple[int, ...]
     nucleus: int | None = None
     border: int | None = None
+    least: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,33 @@ def test_border_without_a_cell_is_none():
 
 def test_small_pieces_are_no_cells():
     labels = discs((50, 60))
-    labels[5:9, 5:9] = 1
-    assert instances.segment(labels, COUNT).max() == 1
-    assert instances.segment(labels, COUNT, min_area=10).max() == 2
+    cv2.circle(labels, (50, 60), 15, 0, cv2.FILLED)
+    cv2.circle(labels, (50, 60), 5, 1, cv2.FILLED)
+    cv2.circle(labels, (120, 60), 3, 1, cv2.FILLED)
+    labels[labels > 0] = 2  # all nucleus
+    assert instances.segment(labels, WHITE).max() == 2
+    assert instances.segment(labels, WHITE, min_area=10).max() == 2
+    assert instances.segment(labels, WHITE, min_area=100).max() == 1
+
+
+def test_what_is_much_smaller_than_the_typical_cell_is_none():
+    labels = discs((50, 60), (110, 60))
+    for x in range(5, 155, 15):  # more specks than cells
+        cv2.circle(labels, (x, 10), 5, 1, cv2.FILLED)
+    assert instances.segment(labels, COUNT).max() == 2
+    assert COUNT.measure(labels)["cells"] == 2
+    lymphocyte = discs((50, 60))
+    cv2.circle(lymphocyte, (110, 60), 8, 1, cv2.FILLED)  # 0.16 of the other's area
+    assert instances.segment(lymphocyte, WHITE).max() == 2
+
+
+def test_a_speck_that_the_border_joins_to_a_cell_becomes_its_part():
+    labels = discs((50, 60))
+    cv2.rectangle(labels, (68, 55), (76, 65), 1, cv2.FILLED)
+    labels[:, 69:71] = np.where(labels[:, 69:71], 2, 0)
+    found = instances.segment(labels, COUNT)
+    assert found.max() == 1
+    assert ((found > 0) == (labels > 0)).all()
 
 
 def test_a_hole_does_not_part_a_cell():

@@ -12,7 +12,8 @@ from lanes import instances
 from lanes.types import LabelClass, Task, Things
 
 BACKGROUND, CELL, BORDER = range(3)
-THINGS = Things(classes=(CELL,), border=BORDER)
+# Of bbbc041seg's cells one in 500 is smaller than a quarter of its picture's typical one.
+THINGS = Things(classes=(CELL,), border=BORDER, least=0.25)
 
 TASK = Task(
     name="cell_count",
