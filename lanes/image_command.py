@@ -74,12 +74,16 @@ def _drawn(loaded: Segmenter, console: Console) -> str:
 
 def _tell(console: Console, done: Done, folder: Path, loaded: Segmenter) -> None:
     backend = loaded.backend
-    counted = f", {done.cells} cells" if loaded.task.things else ""
+    counted = f", {_many(done.cells, 'cell')}" if loaded.task.things else ""
     each = f", {done.seconds / done.images * 1e3:.0f} ms each" if done.images else ""
     console.print(
-        f"{folder}: {done.images} images{counted} in {done.seconds:.1f} s{each}, "
+        f"{folder}: {_many(done.images, 'image')}{counted} in {done.seconds:.1f} s{each}, "
         f"{loaded.card.name} on {backend.name} {backend.precision}",
         soft_wrap=True,
         highlight=False,
         markup=False,
     )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

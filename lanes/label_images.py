@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ def find_items(inputs: Sequence[str]) -> list[Item]:
                     "for videos there is lanes-video"
                 )
             paths.setdefault(path.resolve(), path)
-    names = _counted([path.name for path in paths.values()])
+    names = Counter(path.name for path in paths.values())
     taken: set[str] = set()
     items = []
     for path in paths.values():
@@ -97,10 +98,6 @@ def find_items(inputs: Sequence[str]) -> list[Item]:
         name = path.name if names[path.name] == 1 else str(path)
         items.append(Item(path, name, _free_stem(path.stem, taken)))
     return items
-
-
-def _counted(names: Sequence[str]) -> dict[str, int]:
-    return {name: names.count(name) for name in set(names)}
 
 
 def _free_stem(stem: str, taken: set[str]) -> str:

@@ -17,6 +17,8 @@ WHOLE: Colour = (40, 230, 40)
 CUT: Colour = (0, 165, 255)
 """BGR of outlines: of whole cells, and of those that the picture's edge cuts."""
 INK, CASING = (255, 255, 255), (30, 30, 30)
+AROUND = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
+"""Where the casing of a digit is drawn, to set it off from pale cells."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 21.0
 """Pixels of a digit at the font's scale 1."""
@@ -63,6 +65,8 @@ def _number(image: Image, cell: Cell, height: float) -> None:
     y = cell.top + cell.height / 2 + height / 2
     x = min(max(x, 2), max(columns - width - 2, 2))
     y = min(max(y, height + 2), rows - 3)
-    place = (math.floor(x), math.floor(y))
-    cv2.putText(image, text, place, FONT, scale, CASING, stroke + 2, cv2.LINE_AA)
-    cv2.putText(image, text, place, FONT, scale, INK, stroke, cv2.LINE_AA)
+    x, y = math.floor(x), math.floor(y)
+    # A thicker stroke below would do, but is no wider in every version of OpenCV's fonts.
+    for dx, dy in AROUND:
+        cv2.putText(image, text, (x + dx, y + dy), FONT, scale, CASING, stroke, cv2.LINE_AA)
+    cv2.putText(image, text, (x, y), FONT, scale, INK, stroke, cv2.LINE_AA)

@@ -112,7 +112,7 @@ def test_an_image_gets_its_files_and_rows(run, tmp_path):
     assert float(rows[0]["nucleus_ratio"]) == pytest.approx(8**2 / 20**2, abs=0.03)
     (summary,) = rows_of(out / "summary.csv")
     assert (summary["image"], summary["cells"], summary["cells_at_edge"]) == ("a.png", "2", "0")
-    assert "1 images, 2 cells" in said(done)
+    assert "1 image, 2 cells in" in said(done)
 
 
 def test_the_tables_are_as_spreadsheets_open_them(run, tmp_path):
@@ -197,7 +197,11 @@ def test_damaged_files_are_named_and_skipped(run, tmp_path):
     (tmp_path / "in" / "empty.tif").touch()
     done = run("in")
     assert done.exit_code == 1
-    for text in ("left out: in/bad.png is damaged", "left out: in/empty.tif is empty", "1 images"):
+    for text in (
+        "left out: in/bad.png is damaged",
+        "left out: in/empty.tif is empty",
+        "1 image, 1 cell in",
+    ):
         assert text in said(done)
     assert [row["image"] for row in rows_of(tmp_path / "in_lanes" / "summary.csv")] == ["good.png"]
 

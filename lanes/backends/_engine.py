@@ -53,7 +53,8 @@ class Engine(ABC):
             BadInput: not uint8 of the network's input shape.
             BackendError: `depth` batches are in flight, or the backend is closed.
         """
-        check_images(images, (1, *images.shape[1:3], 3) if self.any_size else self.shape)
+        free = self.any_size and images.ndim == len(self.shape)
+        check_images(images, (1, *images.shape[1:3], 3) if free else self.shape)
         if self.closed:
             raise BackendError(f"the backend {self.name} is closed: load it again")
         if self.in_flight >= self.depth:

@@ -16,7 +16,8 @@ from lanes.backends._classical_cells import every_cell, white_cells
 from lanes.backends._classical_lanes import lane_lines
 from lanes.errors import UnknownName
 from lanes.plugins import unknown
-from lanes.types import Image, ImageBatch, LabelBatch, LabelMap, Size
+from lanes.resize import Resize
+from lanes.types import Image, ImageBatch, LabelBatch, LabelMap
 
 PRECISIONS = ("uint8",)
 DEVICES = ("cpu",)
@@ -32,11 +33,11 @@ class ClassicalBackend(_engine.ThreadedEngine):
     """See `lanes.types.Backend`; `method` labels one image."""
 
     name, library = "classical", "cv2"
-    any_size = True
 
-    def __init__(self, method: Callable[[Image], LabelMap], size: Size) -> None:
-        """Label images by `method`; `size` (height, width) is the one that a card asks for."""
-        super().__init__(DEVICES[0], PRECISIONS[0], (1, *size, 3))
+    def __init__(self, method: Callable[[Image], LabelMap], resize: Resize) -> None:
+        """Label images by `method`, where a network would take tiles whole pictures at once."""
+        super().__init__(DEVICES[0], PRECISIONS[0], (1, *resize.size, 3))
+        self.any_size = resize.in_tiles
         self.method = method
 
     def _run(self, begun: ImageBatch) -> LabelBatch:
@@ -66,4 +67,4 @@ def load(
         )
     if threads:
         cv2.setNumThreads(threads)
-    return ClassicalBackend(METHODS[card.task], card.resize.size)
+    return ClassicalBackend(METHODS[card.task], card.resize)

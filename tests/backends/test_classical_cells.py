@@ -10,6 +10,7 @@ from lanes import backends, instances, tasks
 from lanes.backends import _classical_cells
 from lanes.backends._classical_cells import every_cell, two_thresholds, white_cells
 from lanes.datasets import synthetic_cells, synthetic_smear
+from lanes.errors import BadInput
 from lanes.resize import Resize
 from lanes.segmenter import Segmenter
 from model_folders import card_of
@@ -122,4 +123,6 @@ def test_the_whole_picture_is_seen_at_once_where_a_network_takes_tiles(tmp_path)
     image = slide((50, 60, 22, CELL), (92, 60, 22, CELL), size=(260, 330))
     with Segmenter(card, backends.load("classical", tmp_path)) as loaded:
         np.testing.assert_array_equal(loaded(image), every_cell(image))
+        with pytest.raises(BadInput, match=r"wanted uint8 \(1, 96, 96, 3\)"):
+            loaded.backend.submit(image)
     assert _classical_cells.CELL == 1
