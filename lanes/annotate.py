@@ -296,7 +296,14 @@ class _Writer:
                 drawn = [c.name for c in self.task.classes if c.alpha > 0]
                 told = [f"{name} {recent[name]:.2f}" for name in drawn if name in recent]
                 self.lines.append("IoU  " + "   ".join(told))
+            if self.task.things:
+                measures = self._measures(result).items()
+                self.lines.append("   ".join(f"{name} {value:.3g}" for name, value in measures))
         return self.lines
+
+    def _measures(self, result: Result) -> dict[str, float]:
+        """What the task measures, at the frame's own size, for areas and diameters are in it."""
+        return self.task.measure(resize_labels(result.labels, result.frame.size))
 
     def _note(self, result: Result, seconds: dict[str, float]) -> None:
         self.summary.frames += 1
@@ -321,6 +328,9 @@ class _Writer:
             },
             "ms": {stage: round(taken * 1e3, 3) for stage, taken in seconds.items()},
         }
+        if self.task.things:
+            found = self._measures(result)
+            record["measures"] = {name: round(value, 6) for name, value in found.items()}
         if result.frame.name:
             record["name"] = result.frame.name
         if iou is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.errors import BadModel, BadOutput
-from lanes.resize import Resize
+from lanes.resize import MODES, Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"
@@ -33,6 +33,7 @@ KINDS: dict[str, type] = {
     "training": dict,
 }
 OPTIONAL_KINDS: dict[str, type] = {"half_keep": list, "int8": dict}
+RESIZES = [{"interpolation": "linear", "mode": mode} for mode in MODES]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
 INT8_KINDS: dict[str, type] = {"fp32": float, "int8": float}
@@ -120,7 +121,7 @@ def _wrong(values: Any) -> str:
     size, how = values["resize"]["size"], {k: v for k, v in values["resize"].items() if k != "size"}
     if len(size) != 2 or not all(type(n) is int and 0 < n <= LARGEST for n in size):
         return f"has resize.size {size}; wanted [height, width] in pixels"
-    if how != {"interpolation": "linear", "mode": "stretch"}:
+    if how not in RESIZES:
         return f"asks for the resize {how}, which this version of lanes does not know"
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):

@@ -1,4 +1,7 @@
-"""The commands: `lanes video | models | benchmark | doctor`; `lanes-video` is `lanes video`."""
+"""The commands: `lanes video | image | models | benchmark | doctor`.
+
+`lanes-video` is `lanes video`, `lanes-image` is `lanes image`.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,7 @@ def video(
     ] = None,
     json: Annotated[
         Path | None,
-        typer.Option(help="File for one JSON object a frame: shares, IoU, milliseconds."),
+        typer.Option(help="File for one JSON object a frame: shares, counts, IoU, ms."),
     ] = None,
     quality: Annotated[Quality, typer.Option(help="Encoder effort.")] = Quality.fast,
     show: Annotated[
@@ -117,7 +120,7 @@ def video(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Draw the road and its lane lines on videos, images, cameras and streams."""
+    """Draw what a model sees (by default the road) on videos, images, cameras and streams."""
     # Imported here, so that --help and a mistyped option answer at once.
     from lanes.annotate import Options
     from lanes.commands import run_video
@@ -144,6 +147,74 @@ def video(
             )
         )
     )
+
+
+@app.command()
+def image(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Image file, folder or glob of images, or 'demo'."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for the results; default: NAME_lanes beside the input."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+    ] = "lanes-fcn-lite",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    ] = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    ] = None,
+    um_per_pixel: Annotated[
+        float | None,
+        typer.Option(help="Micrometres of a pixel's side: cells are measured in them, too."),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: by the task.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Label images of any size: overlays, label maps and tables that a spreadsheet opens.
+
+    For each image NAME: NAME_overlay.png, NAME_labels.png (8-bit label ids) and a row of
+    summary.csv; where the model's task counts cells also their outlines and numbers (orange: cut by
+    the image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled
+    by the depth of their camera (10, 12, 14 or 16 bits).
+
+    Exit code 1 if images could not be read and were left out.
+    """
+
+    def run() -> int:
+        from lanes import backends, segmenter
+        from lanes.image_command import run_images
+        from lanes.label_images import ImageOptions
+
+        hint = backends.THROUGHPUT  # every image is waited for
+        return run_images(
+            inputs,
+            output,
+            ImageOptions(um_per_pixel, alpha, overwrite),
+            lambda: segmenter.load(model, backend, precision, device, threads, hint),
+            quiet,
+        )
+
+    raise typer.Exit(_guarded(run))
 
 
 @models_app.callback(invoke_without_command=True)
@@ -322,6 +393,13 @@ def video_main() -> None:
     """The command `lanes-video`: `lanes video` under a short name."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name="lanes-video")(video)
+    alias()
+
+
+def image_main() -> None:
+    """The command `lanes-image`: `lanes image` under a short name."""
+    alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alias.command(name="lanes-image")(image)
     alias()
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lanes import backends, segmenter
 from lanes.annotate import Options, Show, Summary, annotate, check_options
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
+from lanes.progress import progress
 from lanes.segmenter import Segmenter
 from lanes.types import Frame
 from lanes.video.opening import is_url
@@ -78,11 +76,11 @@ def _annotate_one(
     if given == DEMO:
         from lanes.demo import demo_files  # which draws: not needed for any other input
 
-        with _progress(console, "rendering the demo, once") as tick:
-            clip, labels = demo_files(lambda done, total: tick(done, total, ""))
+        with progress(console, "rendering the demo, once") as tick:
+            clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
         given, options = str(clip), demo_options(options)
         options = replace(options, labels=options.labels or labels)
-    with _progress(console, given) as tick:
+    with progress(console, given) as tick:
         return annotate(
             given,
             loaded,
@@ -97,33 +95,6 @@ def demo_options(options: Options) -> Options:
     if options.output:
         return options
     return replace(options, output=Path("demo_lanes.mp4"), overwrite=True)
-
-
-@contextmanager
-def _progress(console: Console, name: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A bar with rate and time left; drawn only when something is reported."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=False),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    task = bar.add_task(name, total=None, note="")
-
-    def tick(done: int, total: int | None, note: str) -> None:
-        if console.is_terminal and not bar.live.is_started:
-            bar.start()
-        bar.update(task, completed=done, total=total, note=note)
-
-    try:
-        yield tick
-    finally:
-        # Stopping a bar that was never drawn prints an empty line.
-        if bar.live.is_started:
-            bar.stop()
 
 
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:

@@ -1,4 +1,4 @@
-"""The demo: a synthetic drive with exact truth, rendered once into the user's cache."""
+"""The demo: pictures of a task with exact truth, drawn once into the user's cache."""
 
 from __future__ import annotations
 
@@ -8,54 +8,64 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import av
 import numpy as np
 
 import lanes.synthetic
-from lanes import assets
+from lanes import assets, drawn
 from lanes.colour import YuvColour, from_bgr
+from lanes.outputs import write_image
 from lanes.pipeline import prefetch
-from lanes.synthetic.road import demo_scene, render
-from lanes.types import Image, LabelMap, Size
+from lanes.types import Image, LabelMap
 from lanes.video import VideoSink
 
 SIZE = (720, 1280)
 RATE = Fraction(30)
 SECONDS = 10
+PICTURES = 6
 COLOUR = YuvColour("bt709", full_range=False)
 
 
 def demo_files(
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None, task: str = "lanes"
 ) -> tuple[Path, Path]:
-    """The demo clip (H.264) and its label video (FFV1), rendered on first use.
+    """The demo clip (H.264) of `task` and its label video (FFV1), rendered on first use.
 
     `progress(done, total)` is called after each frame.
     """
+    module = drawn.drawer(task)
     folder = assets.cache_folder("demo")
-    stem = f"road-{SIZE[1]}x{SIZE[0]}-{_renderer_version():08x}"
+    stem = f"{module.TASK}-{SIZE[1]}x{SIZE[0]}-{_renderer_version(module):08x}"
     clip, labels = folder / f"{stem}.mp4", folder / f"{stem}_labels.mkv"
     if not (clip.exists() and labels.exists()):
         total = int(SECONDS * RATE)
         # Rendered in a thread of its own while this one encodes.
-        pairs = prefetch(frames(total, SIZE, RATE))
+        pairs = prefetch(module.demo(total, SIZE, RATE))
         write_clip(clip, labels, pairs, RATE, lambda done: progress(done, total))
     return clip, labels
 
 
-def _renderer_version() -> int:
+def demo_pictures(task: str) -> Path:
+    """A folder with pictures of `task`, drawn on first use."""
+    module = drawn.drawer(task)
+    name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
+    folder = assets.cache_folder("demo") / name
+    if not folder.is_dir():
+        part = folder.with_name(f".{name}.part-{os.getpid()}")
+        part.mkdir(exist_ok=True)
+        for number, image in enumerate(drawn.frames(task, PICTURES), 1):
+            write_image(part / f"demo_{number}.png", image)
+        part.replace(folder)
+    return folder
+
+
+def _renderer_version(module: ModuleType) -> int:
     """A number that changes with the renderer's code, so that no old clip is shown."""
     sources = sorted(Path(lanes.synthetic.__path__[0]).glob("*.py"))
+    sources.append(Path(str(module.__file__)))
     return zlib.crc32(b"".join(source.read_bytes() for source in sources))
-
-
-def frames(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
-    """`count` frames of the demo drive, in order."""
-    scene = demo_scene()
-    for number in range(count):
-        # Models draw lines through the gaps of dashes, as the sets that they learn from do.
-        yield render(scene, size, float(number / rate), through_gaps=True)
 
 
 def write_clip(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from lanes import plugins
 from lanes.card import ModelCard
 from lanes.errors import MissingDependency
@@ -9,26 +11,40 @@ from lanes.resize import resize_image
 from lanes.types import Image, ImageBatch
 
 FRAMES = 8
-ELSE = "lanes"
-"""The task whose frames stand for those of tasks that no data set draws: roads."""
+ELSE = "synthetic"
+"""The data set for tasks that have none of their own: roads."""
 
 
-def frames(task: str, count: int = FRAMES) -> list[Image]:
-    """Frames of `task`, or of a road where no data set draws that task."""
-    return of_task(task, count) or of_task(ELSE, count)
+def drawer(task: str) -> ModuleType:
+    """The data set that draws pictures of `task`, or roads where none does."""
+    return _own(task) or plugins.load("datasets", ELSE)
 
 
-def of_task(task: str, count: int = FRAMES) -> list[Image]:
-    """Frames of `task`; none where no data set draws it."""
+def _own(task: str) -> ModuleType | None:
     for name in plugins.names("datasets"):
         try:
             module = plugins.load("datasets", name)
         except MissingDependency:
             continue
         if task == module.TASK and getattr(module, "NEEDS_NO_FILES", False):
-            dataset = module.open("", "val", count)
-            return [dataset[index].image for index in range(len(dataset))]
-    return []
+            return module
+    return None
+
+
+def frames(task: str, count: int = FRAMES) -> list[Image]:
+    """Frames of `task`, or of a road where no data set draws that task."""
+    return _drawn(drawer(task), count)
+
+
+def of_task(task: str, count: int = FRAMES) -> list[Image]:
+    """Frames of `task`; none where no data set draws it."""
+    module = _own(task)
+    return _drawn(module, count) if module else []
+
+
+def _drawn(module: ModuleType, count: int) -> list[Image]:
+    dataset = module.open("", "val", count)
+    return [dataset[index].image for index in range(len(dataset))]
 
 
 def images(card: ModelCard, count: int = FRAMES) -> list[ImageBatch]:

@@ -15,7 +15,7 @@ LanesError                    all of ours: a command prints it in one line and e
 from __future__ import annotations
 
 INCOMPLETE, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes of the commands: done, but frames were lost; an error of ours; ended by Ctrl-C."""
+"""Exit codes of the commands: done, but frames or images were lost; an error of ours; Ctrl-C."""
 
 
 class LanesError(Exception):

@@ -10,7 +10,9 @@ The measures are those of the project's data description, and the same code as i
 - "teacher" is the agreement with a teacher's lines, where a data set has one: no ground truth.
 - mIoU, pixel accuracy and class accuracy (the mean recall of the classes): where truth says which
   class a pixel is. There, each class is told alone too, if the measures join some (paint is
-  drivable).
+  drivable). Without background: where no measure is of the class 0.
+- AP, F1, panoptic quality and count error of instances: `lanes.instance_metrics`, where truth has
+  instances; counts pooled over the split.
 
 Beside each figure stands its 95 % bootstrap interval, images drawn with replacement.
 """
@@ -33,14 +35,33 @@ from lanes import metrics, plugins
 from lanes.confusion import Confusion
 from lanes.errors import BadInput, BadOutput
 from lanes.outputs import write_image
-from lanes.scores import CLASS_ACCURACY, MIOU, PIXEL_ACCURACY, Scores
+from lanes.scores import (
+    CLASS_ACCURACY,
+    INSTANCES,
+    MIOU,
+    MIOU_WITHOUT_BACKGROUND,
+    PIXEL_ACCURACY,
+    Scores,
+)
 from lanes.segmenter import Segmenter
 from lanes.sheet import worst_best
 from lanes.types import Dataset
 
 KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
 """The figures of a measure, and how they are written."""
-OVERALL = {MIOU: "mIoU", PIXEL_ACCURACY: "pixel accuracy", CLASS_ACCURACY: "class accuracy"}
+OVERALL = {
+    MIOU: "mIoU",
+    MIOU_WITHOUT_BACKGROUND: "mIoU without background",
+    PIXEL_ACCURACY: "pixel accuracy",
+    CLASS_ACCURACY: "class accuracy",
+    f"{INSTANCES} ap50": "AP at IoU 0.5",
+    f"{INSTANCES} ap75": "AP at IoU 0.75",
+    f"{INSTANCES} ap90": "AP at IoU 0.9",
+    f"{INSTANCES} f1": "F1 at IoU 0.5",
+    f"{INSTANCES} pq": "panoptic quality",
+    f"{INSTANCES} mape": "count error (MAPE)",
+}
+"""The figures of no single measure, and how they are written."""
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
 FEW = 3
 """Up to so many figures are named on the sheet."""
@@ -48,7 +69,7 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure 0..1 with the ends of its interval; NaN where there was nothing to judge."""
+    """One figure with the ends of its interval; NaN where there was nothing to judge."""
 
     value: float
     low: float

@@ -29,7 +29,7 @@ from lanes.card import CARD, ONNX, DataUse, ModelCard
 from lanes.errors import BackendError, BadDataset, BadOutput, MissingDependency
 from lanes.models import _layers
 from lanes.models._network import Network
-from lanes.resize import Resize, resize_image
+from lanes.resize import resize_image
 from lanes.scores import share_equal
 from lanes.training import checkpoint as checkpoints
 from lanes.training.checkpoint import Checkpoint
@@ -144,7 +144,7 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
         name=name,
         task=config.task,
         architecture=config.model,
-        resize=Resize(config.size),
+        resize=config.resize,
         classes=tasks.load(config.task).class_names,
         parameters=sum(p.numel() for p in network.parameters()),
         # A copy: counting moves it to where there is no data.
@@ -202,7 +202,7 @@ def compare(
         BackendError: a share is below `PARITY`.
     """
     network = checkpoints.network_of(checkpoint)
-    resize = Resize(checkpoint.config.size)
+    resize = checkpoint.config.resize
     images = [resize_image(frame, resize)[None] for frame in frames]
     with torch.inference_mode():
         wanted = np.stack([_labels(network, image) for image in images])

@@ -151,8 +151,8 @@ def _time(loaded: Any, images: Sequence[ImageBatch]) -> tuple[bool, str]:
 
 def _video(model: str, device: str | None) -> tuple[bool, str]:
     """The whole pipeline on the demo clip, decoding and encoding included."""
-    clip, _ = demo_files()
     with TemporaryDirectory() as place, segmenters.load(model, NAME, device=device) as segmenter:
+        clip, _ = demo_files(task=segmenter.card.task)
         summary = annotate(str(clip), segmenter, Options(output=Path(place) / "out.mp4"))
     rate = summary.frames / summary.seconds
     return (

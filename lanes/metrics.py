@@ -7,6 +7,7 @@ An engine is scored exactly as a checkpoint is. Rows are target ids of the truth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from lanes.errors import BadInput
 from lanes.types import IGNORE, LabelMap, Measure
 
 Matrix = NDArray[np.int64]
+Tallies = TypeVar("Tallies", NDArray[np.int64], NDArray[np.float64])
 F4_SIZE = (360, 640)
 F4_RADIUS = 4
 F4_SHARE = 0.3
@@ -88,9 +90,9 @@ def recall(matrix: Matrix) -> NDArray[np.float64]:
     return _shares(np.diag(matrix), matrix.sum(1))
 
 
-def miou(matrix: Matrix) -> float:
-    """Mean IoU of the classes; those that occur in neither map are left out."""
-    return _mean_known(iou(matrix))
+def miou(matrix: Matrix, first: int = 0) -> float:
+    """Mean IoU of the classes from `first` on; those that occur in neither map are left out."""
+    return _mean_known(iou(matrix)[first:])
 
 
 def pixel_accuracy(matrix: Matrix) -> float:
@@ -192,6 +194,10 @@ class LineCounts:
             return 0.0
         return 2 * self.precision * self.recall / (self.precision + self.recall)
 
+    def figures(self) -> dict[str, float]:
+        """The figures by kind."""
+        return {"precision": self.precision, "recall": self.recall, "f4": self.f4}
+
 
 def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineCounts:
     """Compare line masks (H, W) at 640x360 with a tolerance of 4 px (an ellipse).
@@ -221,7 +227,7 @@ def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), disc)) > 0
 
 
-def bootstrap(counts: NDArray[np.int64], rounds: int = 1000, seed: int = 0) -> NDArray[np.int64]:
+def bootstrap(counts: Tallies, rounds: int = 1000, seed: int = 0) -> Tallies:
     """Sums (rounds, ...) of `counts` (images, ...) over resamplings of the images.
 
     Efron 1979: as many images as there are, drawn with replacement; the spread of a figure over
@@ -231,4 +237,4 @@ def bootstrap(counts: NDArray[np.int64], rounds: int = 1000, seed: int = 0) -> N
     chosen = np.random.default_rng(seed).integers(0, images, (rounds, images))
     # How often each image was drawn, times its counts: one product instead of a loop of sums.
     drawn = np.stack([np.bincount(row, minlength=images) for row in chosen])
-    return np.asarray(np.tensordot(drawn, counts, axes=1), np.int64)
+    return np.asarray(np.tensordot(drawn, counts, axes=1), counts.dtype)

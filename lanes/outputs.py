@@ -5,10 +5,12 @@ Each file appears under its name only when it is whole.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -91,22 +93,25 @@ class MaskFolder:
         write_image(self.folder / f"{name}.png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
-class JsonLines:
-    """One JSON object a line; a context manager that leaves no half-written file behind."""
+class TextFile:
+    """A text file that grows; a context manager that leaves no half-written one behind.
+
+    Ctrl-C keeps what was written so far.
+    """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open a temporary file beside `path`; raises `BadOutput`."""
         check_new(path, overwrite)
         self.path, self.part = path, path.with_name(f".{path.name}.part-{os.getpid()}")
         try:
-            self.file: TextIO = self.part.open("w", encoding="utf-8")
+            self.file: TextIO = self.part.open("w", encoding="utf-8", newline="")
         except OSError as error:
             raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
 
-    def write(self, values: dict[str, Any]) -> None:
-        """Write one line; raises `BadOutput`."""
+    def write_text(self, text: str) -> None:
+        """Write; raises `BadOutput`."""
         try:
-            self.file.write(json.dumps(values) + "\n")
+            self.file.write(text)
         except OSError as error:
             raise BadOutput(f"{self.path} cannot be written: {error.strerror}") from error
 
@@ -127,6 +132,34 @@ class JsonLines:
             raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
         finally:
             self.part.unlink(missing_ok=True)
+
+
+class JsonLines(TextFile):
+    """One JSON object a line."""
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write one line; raises `BadOutput`."""
+        self.write_text(json.dumps(values) + "\n")
+
+
+class CsvFile(TextFile):
+    """A table as spreadsheets open it: commas, UTF-8, names in the first line."""
+
+    def __init__(self, path: Path, columns: Sequence[str], overwrite: bool) -> None:
+        """Begin the table; raises `BadOutput`."""
+        super().__init__(path, overwrite)
+        self.columns = list(columns)
+        self._write_line(self.columns)
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows, a value for each column; raises `BadOutput`."""
+        for row in rows:
+            self._write_line([row[name] for name in self.columns])
+
+    def _write_line(self, values: Sequence[Any]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(values)
+        self.write_text(line.getvalue())
 
 
 def check_new(path: Path, overwrite: bool) -> None:

@@ -117,7 +117,7 @@ def check_infer_every(infer_every: int) -> None:
 def segment(
     frames: Iterable[Frame], segmenter: Segmenter, infer_every: int = 1
 ) -> Iterator[Result]:
-    """Label `frames` in order, while up to `backend.depth` of them are in the engine.
+    """Label `frames` in order, while up to `segmenter.depth` of them are in the engine.
 
     With `infer_every` N the network labels every Nth frame, the first among them; its labels are
     carried to the others by optical flow (`lanes.flow`).
@@ -129,7 +129,7 @@ def segment(
         BadInput: `infer_every` is not at least 1.
     """
     check_infer_every(infer_every)
-    return _segmented(frames, _Labeller(segmenter), segmenter.backend.depth, infer_every)
+    return _segmented(frames, _Labeller(segmenter), segmenter.depth, infer_every)
 
 
 def _segmented(
@@ -166,6 +166,7 @@ class _Labeller:
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
         self.carrier = Carrier(segmenter.card.resize.size)
+        self.carried_size = segmenter.card.resize.size
         self.key_labels: LabelMap | None = None
         self.idle_since = 0.0
 
@@ -174,9 +175,15 @@ class _Labeller:
         began = time.perf_counter()
         image = resize_frame(frame, self.segmenter.card.resize)
         if as_key:
-            self.carrier.set_key(frame)
+            self._carry_from(frame)
         seconds = {"decode": frame.decode_seconds, "resize": time.perf_counter() - began}
         return _Flight(frame, seconds, image=image)
+
+    def _carry_from(self, frame: Frame) -> None:
+        """Let later frames follow this one: its labels are the frame's size if made of tiles."""
+        if self.segmenter.card.resize.in_tiles and frame.size != self.carried_size:
+            self.carrier, self.carried_size = Carrier(frame.size), frame.size
+        self.carrier.set_key(frame)
 
     def follow(self, frame: Frame) -> _Flight:
         """Find the flow from the key frame to this one."""

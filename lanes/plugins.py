@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 from lanes.errors import MissingDependency, UnknownName
 
 DISTRIBUTION = "lanes-video"
-DISTRIBUTIONS = {"cuda": "cuda-bindings"}
+DISTRIBUTIONS = {"cuda": "cuda-bindings", "skimage": "scikit-image"}
 """Libraries whose distribution has another name."""
 INDEXES = {"tensorrt": " --extra-index-url https://pypi.nvidia.com"}
 """What pip needs besides for a library, or an extra, that is not all on PyPI."""

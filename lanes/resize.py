@@ -13,22 +13,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.colour import to_bgr, to_bgr_444
+from lanes.tiles import middle
 from lanes.types import Frame, Image, Size
 
+MODES = ("stretch", "tile")
 Ids = TypeVar("Ids", np.uint8, np.uint16)
 
 
 @dataclass(frozen=True)
 class Resize:
-    """How a model's card wants its input: stretched to `size` (height, width), aspect not kept."""
+    """How a model's card wants its input of `size` (height, width).
+
+    `mode` "stretch": the whole picture brought to that size, aspect not kept. "tile": pieces of the
+    picture as it is (`lanes.tiles`), where a thing's size in pixels tells what it is.
+    """
 
     size: Size
     interpolation: Literal["linear"] = "linear"
-    mode: Literal["stretch"] = "stretch"
+    mode: Literal["stretch", "tile"] = "stretch"
+
+    @property
+    def in_tiles(self) -> bool:
+        """Whether the network labels pieces of a picture, so that its labels are of any size."""
+        return self.mode == "tile"
 
 
 def resize_image(image: Image, resize: Resize) -> Image:
-    """`image` (H, W, 3) at the network's input size; returned as it is if it has that size."""
+    """`image` (H, W, 3) at the network's input size; returned as it is if it has that size.
+
+    Where the network takes tiles it is one of them, the middle.
+    """
+    if resize.in_tiles:
+        return middle(image, resize.size)
     return resize_plane(image, resize.size)
 
 
@@ -37,7 +53,10 @@ def resize_frame(frame: Frame, resize: Resize) -> Image:
 
     Of a picture more than twice as large the planes are halved first and converted then: the same
     but for rounding, and 4:2:0 has U and V halved already. Smaller ones come out exactly the same.
+    Where the network takes tiles it is the whole picture, which the segmenter cuts.
     """
+    if resize.in_tiles:
+        return frame.bgr
     if frame.image is not None:
         return resize_image(frame.image, resize)
     y, u, v = frame.planes

@@ -6,41 +6,65 @@ Truth pixels that may be any class are unknown: they count for nothing, and what
 is no fault. A data set whose truth judges every pixel has no such row in the split that is scored.
 
 Plain truth, which says of every known pixel the one class that it is, also has figures over all
-classes: mIoU, pixel accuracy and class accuracy.
+classes: mIoU, pixel accuracy and class accuracy. Truth with instances has those of
+`lanes.instance_metrics`: the labels become instances as the task says.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes import metrics
-from lanes.metrics import LineCounts, Matrix, bootstrap, confusion_matrix, line_counts
+from lanes import instances, metrics, plugins
+from lanes.instance_metrics import instance_counts
+from lanes.metrics import Matrix, bootstrap, confusion_matrix, line_counts
 from lanes.resize import resize_labels
-from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample
+from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample, Task
 
 MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"
+MIOU_WITHOUT_BACKGROUND = "miou without background"
 """The figures over all classes. None ends in " iou" or " f4", so that `choice` leaves them out."""
 TEACHER = "teacher"
 """The name of the figures against a data set's teacher: agreement, no ground truth."""
 TEACHER_SURE = 128
+INSTANCES = "instances"
+"""The name of the figures of things found against things there: `instances ap50`, ..."""
+CHOOSING = (" iou", " f4", " ap50")
+"""How the figures end whose mean chooses a checkpoint."""
 FEW = 4
 """So many classes of a data set are told one by one."""
 
 
+class Counts(Protocol):
+    """What figures are made of besides pixels: a dataclass of numbers; `+` pools two images."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+    def figures(self) -> dict[str, float]:
+        """The figures by kind."""
+
+
 @dataclass
 class Scores:
-    """Counts of each image: a confusion matrix (K, C), and line counts by measure."""
+    """Counts of each image: a confusion matrix (K, C), and those of lines and instances by name."""
 
     dataset: Dataset
     matrices: list[Matrix] = field(default_factory=list)
-    lines: dict[str, list[LineCounts]] = field(default_factory=dict)
+    counts: dict[str, list[Counts]] = field(default_factory=dict)
+
+    @cached_property
+    def task(self) -> Task:
+        """What the labels mean."""
+        task: Task = plugins.load("tasks", self.dataset.TASK).TASK
+        return task
 
     @property
     def matrix(self) -> Matrix:
@@ -61,12 +85,16 @@ class Scores:
         for name, measure in self.dataset.MEASURES.items():
             if measure.lines:
                 predicted = _among(labels, measure.classes) & (truth != IGNORE)
-                counts = line_counts(_among(truth, measure.targets), predicted)
-                self.lines.setdefault(name, []).append(counts)
+                self._count(name, line_counts(_among(truth, measure.targets), predicted))
         if self.dataset.SOFT_CLASS is not None and sample.soft is not None:
             teacher = sample.soft >= TEACHER_SURE
-            counts = line_counts(teacher, labels == self.dataset.SOFT_CLASS)
-            self.lines.setdefault(TEACHER, []).append(counts)
+            self._count(TEACHER, line_counts(teacher, labels == self.dataset.SOFT_CLASS))
+        if sample.instances is not None:
+            found = instances.segment(labels, self.task)
+            self._count(INSTANCES, instance_counts(sample.instances, found))
+
+    def _count(self, name: str, counts: Counts) -> None:
+        self.counts.setdefault(name, []).append(counts)
 
     @property
     def plain(self) -> bool:
@@ -80,6 +108,9 @@ class Scores:
         judged = {tuple(k in m.classes for m in measures) for k in range(targets.shape[1])}
         return sizes <= {1, targets.shape[1]} and len(judged) == targets.shape[1]
 
+    def _judged(self, class_id: int) -> bool:
+        return any(class_id in m.classes for m in self.dataset.MEASURES.values())
+
     def class_matrix(self, matrix: Matrix | None = None) -> Matrix:
         """The confusion matrix (C, C) of plain truth: that of the split, or of `matrix` (K, C)."""
         matrix = self.matrix if matrix is None else matrix
@@ -89,23 +120,19 @@ class Scores:
 
     def figures(self) -> dict[str, float]:
         """Every figure by name, each 0..1 or NaN: `drivable iou`, `lane line f4`, `miou`, ..."""
-        return self._figures(
-            self.matrix, {name: sum(counts, LineCounts()) for name, counts in self.lines.items()}
-        )
+        pooled = {name: reduce(operator.add, counts) for name, counts in self.counts.items()}
+        return self._figures(self.matrix, pooled)
 
     def intervals(
         self, percent: float = 95.0, rounds: int = 1000
     ) -> dict[str, tuple[float, float]]:
         """Bootstrap interval of every figure, by image; NaN where a figure is NaN."""
         matrices = bootstrap(np.stack(self.matrices), rounds)
-        lines = {
-            name: bootstrap(np.array([dataclasses.astuple(c) for c in counts], np.int64), rounds)
-            for name, counts in self.lines.items()
-        }
+        drawn_counts = {name: _bootstrap(counts, rounds) for name, counts in self.counts.items()}
         drawn = [
             self._figures(
                 matrices[index],
-                {name: LineCounts(*map(int, sums[index])) for name, sums in lines.items()},
+                {name: sums[index] for name, sums in drawn_counts.items()},
             )
             for index in range(rounds)
         ]
@@ -124,8 +151,8 @@ class Scores:
         """Each image's own score 0..1, the mean of `judged_by`; NaN where nothing was to judge."""
         found = []
         for index, matrix in enumerate(self.matrices):
-            lines = {name: self.lines[name][index] for name in self.lines if name != TEACHER}
-            figures = self._figures(matrix, lines)
+            counts = {name: self.counts[name][index] for name in self.counts if name != TEACHER}
+            figures = self._figures(matrix, counts)
             known = [figures[name] for name in self.judged_by if not np.isnan(figures[name])]
             found.append(float(np.mean(known)) if known else float("nan"))
         return found
@@ -140,7 +167,7 @@ class Scores:
         known = [index for index, score in enumerate(scores) if not np.isnan(score)]
         return sorted(known, key=lambda index: (scores[index], -faults[index]))
 
-    def _figures(self, matrix: Matrix, lines: Mapping[str, LineCounts]) -> dict[str, float]:
+    def _figures(self, matrix: Matrix, counted: Mapping[str, Counts]) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, measure in self.dataset.MEASURES.items():
             found[f"{name} iou"] = metrics.measure_iou(matrix, measure)
@@ -148,16 +175,23 @@ class Scores:
             if not measure.lines:
                 found[f"{name} precision"] = metrics.measure_precision(matrix, measure)
                 found[f"{name} recall"] = metrics.measure_recall(matrix, measure)
-        for name, counts in lines.items():
-            found[f"{name} precision"] = counts.precision
-            found[f"{name} recall"] = counts.recall
-            found[f"{name} f4"] = counts.f4
+        for name, counts in counted.items():
+            found |= {f"{name} {kind}": value for kind, value in counts.figures().items()}
         if self.plain:
             classes = self.class_matrix(matrix)
             found[MIOU] = metrics.miou(classes)
+            if not self._judged(0):
+                found[MIOU_WITHOUT_BACKGROUND] = metrics.miou(classes, first=1)
             found[PIXEL_ACCURACY] = metrics.pixel_accuracy(classes)
             found[CLASS_ACCURACY] = metrics.class_accuracy(classes)
         return found
+
+
+def _bootstrap(counts: list[Counts], rounds: int) -> list[Counts]:
+    """The sums of `counts`, one an image, over resamplings of the images."""
+    numbers = np.array([dataclasses.astuple(c) for c in counts])  # type: ignore[call-overload]
+    kind = type(counts[0])
+    return [kind(*sums) for sums in bootstrap(numbers, rounds).tolist()]
 
 
 def _interval(values: list[float], tail: float) -> tuple[float, float]:
@@ -184,7 +218,7 @@ def score(dataset: Dataset, label: Callable[[Image], LabelMap]) -> Scores:
 
 
 def choice(figures: Mapping[str, float]) -> float:
-    """The one number that picks the best checkpoint: the mean of all IoU and F4 figures, 0..1.
+    """The one number that picks the best checkpoint: the mean of all IoU, F4 and AP at 0.5, 0..1.
 
     Every data set's figures weigh alike, the teacher's F4 too: without it a data set that says
     nothing of lines would choose by its drivable area alone. A figure is NaN only where neither
@@ -192,12 +226,12 @@ def choice(figures: Mapping[str, float]) -> float:
     does not enter, since the IoU of the classes do. Without any figure the choice is -inf, which no
     checkpoint's figure falls below.
     """
-    judged = [v for k, v in figures.items() if k.endswith((" iou", " f4")) and np.isfinite(v)]
+    judged = [v for k, v in figures.items() if k.endswith(CHOOSING) and np.isfinite(v)]
     return float(np.mean(judged)) if judged else float("-inf")
 
 
 def headlines(names: Iterable[str]) -> list[str]:
-    """Of figures named "DATASET MEASURE KIND" those that tell the most: the IoU and F4 of each.
+    """Of figures named "DATASET MEASURE KIND" those that tell the most: IoU, F4 and AP at 0.5.
 
     A data set with more than `FEW` classes is told by its mean IoU.
     """
@@ -206,7 +240,7 @@ def headlines(names: Iterable[str]) -> list[str]:
 
     def tells(name: str) -> bool:
         many = areas[name.partition(" ")[0]] > FEW
-        return name.endswith((" miou", " f4") if many else (" iou", " f4"))
+        return name.endswith((" miou", *CHOOSING[1:]) if many else CHOOSING)
 
     return [name for name in names if tells(name)]
 

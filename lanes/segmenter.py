@@ -11,6 +11,7 @@ from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import BadInput, BadModel
 from lanes.resize import resize_image, resize_labels
+from lanes.tiles import Tiler
 from lanes.types import Backend, Image, LabelMap, Pending
 
 
@@ -18,7 +19,8 @@ class Segmenter:
     """Labels images of any size; a context manager that frees its backend.
 
     `submit` and `result` are the two halves of the work, so that the next image can be made ready
-    while the engine runs; `result` gives labels at the network's size (`card.resize.size`).
+    while the engine runs, with up to `depth` images between them; `result` gives labels at the
+    network's size (`card.resize.size`), or the image's own where the network takes tiles.
     """
 
     def __init__(self, card: ModelCard, backend: Backend) -> None:
@@ -36,6 +38,15 @@ class Segmenter:
                 f"{self.task.class_names}: export the model again"
             )
 
+    @property
+    def depth(self) -> int:
+        """How many images may be between `submit` and `result`."""
+        return 1 if self.card.resize.in_tiles else self.backend.depth
+
+    @property
+    def _tiler(self) -> Tiler:
+        return Tiler(self.backend, self.card.resize.size)
+
     def __call__(self, image: Image) -> LabelMap:
         """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size.
 
@@ -48,14 +59,19 @@ class Segmenter:
     def submit(self, image: Image) -> Pending:
         """Resize `image` and begin to label it; it must not change until the result is taken."""
         _check(image)
-        return self.submit_resized(resize_image(image, self.card.resize))
+        resize = self.card.resize
+        return self.submit_resized(image if resize.in_tiles else resize_image(image, resize))
 
     def submit_resized(self, image: Image) -> Pending:
-        """Begin to label an image that is at the network's size."""
+        """Begin to label an image that is at the network's size, or any where it takes tiles."""
+        if self.card.resize.in_tiles:
+            return self._tiler.submit(image)
         return self.backend.submit(np.ascontiguousarray(image)[None])
 
     def result(self, pending: Pending) -> LabelMap:
-        """Wait for the labels (h, w) at the network's size."""
+        """Wait for the labels (h, w) of what was submitted."""
+        if self.card.resize.in_tiles:
+            return self._tiler.result(pending)
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
 

@@ -17,6 +17,8 @@ Image: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) BGR, 0..255."""
 LabelMap: TypeAlias = NDArray[np.uint8]
 """(H, W) class ids of a task; 255 is ignored by loss and metrics."""
+InstanceMap: TypeAlias = NDArray[np.uint16]
+"""(H, W): 0 = none, else the id of one thing, 1..65535."""
 ImageBatch: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) BGR, 0..255, at the network's input size."""
 LabelBatch: TypeAlias = NDArray[np.uint8]
@@ -40,15 +42,33 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
+class Things:
+    """Which label ids make up what can be counted; the rest is "stuff" (Kirillov et al. 2019).
+
+    A pixel of a thing is one of `classes`, all of them parts of one thing. `nucleus` is the one of
+    them whose area is also told alone. `border` is no class of its own: it parts things that touch,
+    and its pixels belong to the nearest one. What is smaller than the share `least` of the
+    picture's typical thing is none: a speck, or a shred of what the picture's edge cuts.
+    """
+
+    classes: tuple[int, ...]
+    nucleus: int | None = None
+    border: int | None = None
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
 class Task:
     """What the pixels mean. The index in `classes` is the label id; 0 is the background.
 
-    `measure(labels)` gives the numbers that a HUD or dashboard shows, by name.
+    `measure(labels)` gives the numbers that a HUD or dashboard shows, by name. `things` says how
+    labels become instances (`lanes.instances`); None where nothing is counted.
     """
 
     name: str
     classes: tuple[LabelClass, ...]
     measure: Callable[[LabelMap], dict[str, float]]
+    things: Things | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -63,13 +83,13 @@ class Sample:
     `image` (H, W, 3) BGR. `targets` uint8 (H, W): ids into the data set's table `TARGETS`, a
     boolean array (K, C): the classes that a pixel may be. `soft` uint8 (H, W), 0..255: a
     teacher's probability of the class that the data set's `SOFT_CLASS` names.
-    `instances` uint16 (H, W), 0 = none.
+    `instances` uint16 (H, W): which thing it belongs to, 0 = none.
     """
 
     image: Image
     targets: NDArray[np.uint8]
     soft: NDArray[np.uint8] | None = None
-    instances: NDArray[np.uint16] | None = None
+    instances: InstanceMap | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +164,9 @@ class Frame:
 
 @dataclass
 class Result:
-    """A frame with its labels (at the network's size) and the seconds that each stage took.
+    """A frame with its labels and the seconds that each stage took.
+
+    The labels are at the network's size, or the frame's where the network takes tiles.
 
     `inferred` tells whether the network labelled this very frame, or an earlier one's labels were
     carried along.
@@ -173,12 +195,14 @@ class Backend(Protocol):
 
     Results are taken in the order of submission; at most `depth` batches are in flight, a further
     `submit` is a `BackendError`. `device` and `precision` say what really runs ("cpu", "bf16").
+    One of `any_size` takes images of other sizes than the network's, too.
     """
 
     name: str
     device: str
     precision: str
     depth: int
+    any_size: bool
 
     def submit(self, images: ImageBatch) -> Pending:
         """Begin to label `images`, which must not change until the result is taken."""

@@ -73,10 +73,11 @@ def write_network(path, size=SIZE, kind=TensorProto.UINT8, outputs=1):
     onnx.save(model, path)
 
 
-def make_model(folder, size=SIZE):
+def make_model(folder, size=SIZE, task="lanes"):
     """Write card.json and model.onnx into `folder`; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    card_of(size, name=folder.name).write(folder)
+    classes = tasks.load(task).class_names
+    card_of(size, name=folder.name, task=task, classes=classes).write(folder)
     write_network(folder / "model.onnx", size)
     return folder
 

@@ -73,6 +73,36 @@ def test_figures_by_hand(model_folder, root):
     assert found.ranking == (1, 0)
 
 
+def test_cells_have_their_figures_too(tmp_path, capsys):
+    """The first smear is labelled right; in the second the model finds one cell of two."""
+    root, model = tmp_path / "smears", tmp_path / "model"
+    make_model(model, task="cell_count")
+    lines = ["stem,split_hanyinglee"]
+    for index in range(2):
+        cells = np.zeros(SIZE, np.uint16)
+        cells[10:30, 10:30], cells[30:50, 60:80] = 1, 2
+        picture = np.where(cells > 0, MIDDLE, BLACK)
+        if index:
+            picture[cells == 2] = BLACK
+        for folder, values in (("images", grey([0]) + picture[..., None]), ("instances", cells)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            kind = np.uint8 if folder == "images" else np.uint16
+            cv2.imwrite(str(root / folder / f"s{index}.png"), values.astype(kind))
+        lines.append(f"s{index},test")
+    (root / "index.csv").write_text("\n".join(lines))
+    file, given = tmp_path / "figures.json", ["--backend", "onnxruntime", "--split", "test"]
+    assert main(model, "bbbc041seg", root, *given, "--json", file) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "AP at IoU 0.5 0.750 [.50-1]" in shown
+    assert "F1 at IoU 0.5 0.857" in shown
+    assert "panoptic quality 0.857" in shown
+    assert "count error (MAPE) 0.250 [.00-.50]" in shown
+    assert "mIoU without background" in shown
+    figures = json.loads(file.read_text())["figures"]
+    assert figures["instances ap90"]["value"] == 3 / 4
+    assert figures["cell iou"]["value"] == 3 / 4
+
+
 def test_the_script_prints_a_table_and_writes_json(model_folder, root, tmp_path, capsys):
     file = tmp_path / "new" / "figures.json"
     given = [model_folder, "image_folder", root, "--backend", "onnxruntime", "--json", file]

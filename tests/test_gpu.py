@@ -28,7 +28,7 @@ def model(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     noise = np.random.default_rng(0).integers(0, 256, (2, 1, *SIZE, 3)).astype(np.uint8)
     monkeypatch.setattr(drawn, "images", lambda card, count=2: list(noise[:count]))
-    monkeypatch.setattr(gpu, "demo_files", lambda: (_clip(tmp_path / "clip.mp4"), None))
+    monkeypatch.setattr(gpu, "demo_files", lambda task: (_clip(tmp_path / "clip.mp4"), None))
     return folder
 
 

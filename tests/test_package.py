@@ -60,6 +60,7 @@ def test_commands(files):
     entries = only(files, "/entry_points.txt")
     assert "lanes = lanes.cli:main" in entries
     assert "lanes-video = lanes.cli:video_main" in entries
+    assert "lanes-image = lanes.cli:image_main" in entries
 
 
 def test_metadata(files):
@@ -70,7 +71,7 @@ def test_metadata(files):
     assert "Apache License" in only(files, "/licenses/LICENSE")
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
-    extras = {"train", "tensorrt", "quantize", "dev"}
+    extras = {"train", "cells", "tensorrt", "quantize", "dev"}
     assert extras == set(metadata.get_all("Provides-Extra"))
 
 

@@ -53,7 +53,7 @@ def test_names_are_sorted_and_leave_out_shared_code():
 
 @pytest.mark.parametrize("name", ["lane", "_engine", "../types", ""])
 def test_unknown_plug_in(name):
-    with pytest.raises(UnknownName, match="it has lanes"):
+    with pytest.raises(UnknownName, match="it has blood_cells"):
         plugins.load("tasks", name)
 
 

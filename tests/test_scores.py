@@ -104,6 +104,57 @@ def test_a_teacher_is_compared_with_its_class():
     assert scores.figures()["teacher f4"] == 1
 
 
+class Smear(Tiny):
+    """The rows of bbbc041seg."""
+
+    TASK = "cell_count"
+    TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], bool)
+    MEASURES = {"cell": Measure((1, 2), (1, 2)), "border": Measure((2, 3), (2,))}
+
+
+def smear(*boxes):
+    """A sample with a cell in each box (top, left, side)."""
+    cells = np.zeros((60, 90), np.uint16)
+    for number, (top, left, side) in enumerate(boxes, 1):
+        cells[top : top + side, left : left + side] = number
+    return Sample(IMAGE, (cells > 0).astype(np.uint8), instances=cells)
+
+
+def test_truth_with_instances_is_compared_thing_by_thing():
+    scores = Scores(Smear())
+    truth = smear((5, 5, 20), (5, 50, 20), (35, 5, 20))
+    scores.add(truth, truth.targets)
+    figures = scores.figures()
+    assert figures["instances ap90"] == figures["instances pq"] == 1
+    assert figures["instances mape"] == 0
+    missing = smear((5, 5, 20), (5, 50, 20))
+    scores.add(truth, missing.targets)
+    figures = scores.figures()
+    assert figures["instances ap50"] == 5 / 6
+    assert figures["instances mape"] == pytest.approx(1 / 6)
+    intervals = scores.intervals(rounds=200)
+    assert intervals["instances ap50"] == pytest.approx((2 / 3, 1))
+    assert intervals["instances mape"] == pytest.approx((0, 1 / 3))
+    assert scores.judged_by == ("cell iou", "border iou")
+    assert scores.ranking() == [1, 0]
+
+
+def test_average_precision_chooses_beside_the_areas():
+    assert choice({"d cell iou": 0.9, "d instances ap50": 0.5, "d instances ap90": 0.1}) == 0.7
+    names = ["d cell iou", "d instances ap50", "d instances ap75", "d miou"]
+    assert headlines(names) == names[:2]
+
+
+def test_mean_iou_without_the_background_where_no_measure_is_of_it():
+    scores = Scores(Smear())
+    truth, labels = np.array([[0, 0, 1, 1, 2]], np.uint8), np.array([[0, 1, 1, 1, 2]], np.uint8)
+    scores.add(Sample(IMAGE, truth), labels)
+    assert scores.figures()["miou without background"] == pytest.approx((2 / 3 + 1) / 2)
+    scores = Scores(Scene())
+    scores.add(Sample(IMAGE, truth), labels)
+    assert "miou without background" not in scores.figures()
+
+
 def test_score_labels_every_image():
     found = score(Areas([[0, 1]], [[1, 1]]), lambda image: np.ones((1, 2), np.uint8))
     assert len(found.matrices) == 2

@@ -28,6 +28,7 @@ class Engine(ABC):
     library: str
     """The Python package whose errors become `BackendError`."""
     depth = 2
+    any_size = False
 
     def __init__(self, device: str, precision: str, shape: Sequence[int]) -> None:
         """State what runs; `shape` is that of the input, (1, H, W, 3)."""
@@ -52,7 +53,8 @@ class Engine(ABC):
             BadInput: not uint8 of the network's input shape.
             BackendError: `depth` batches are in flight, or the backend is closed.
         """
-        check_images(images, self.shape)
+        free = self.any_size and images.ndim == len(self.shape)
+        check_images(images, (1, *images.shape[1:3], 3) if free else self.shape)
         if self.closed:
             raise BackendError(f"the backend {self.name} is closed: load it again")
         if self.in_flight >= self.depth:

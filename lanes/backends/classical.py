@@ -1,63 +1,32 @@
-"""No network: lane lines by edges and straight lines, the baseline that needs no training.
+"""No network: what image processing did before, the baseline that needs no training.
 
-Bright, narrow, straight things below the horizon that run towards its middle. Edges are Canny's
-("A Computational Approach to Edge Detection", PAMI 1986); lines come from the Hough transform (Duda
-& Hart, "Use of the Hough Transformation to Detect Lines and Curves in Pictures", CACM 1972) in its
-progressive probabilistic form (Matas, Galambos & Kittler, CVIU 2000). It knows no cars, no curves
-and no road without paint: what a network has to be better than. Its numbers were chosen on the
-"choose" splits of the data sets, by hand.
+Each task has a method of its own in a `_classical_*.py` file; the card's task chooses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from lanes import card as cards
 from lanes.backends import _engine
+from lanes.backends._classical_cells import every_cell, white_cells
+from lanes.backends._classical_lanes import lane_lines
 from lanes.errors import UnknownName
 from lanes.plugins import unknown
-from lanes.types import Image, ImageBatch, LabelBatch, LabelMap, Size
+from lanes.resize import Resize
+from lanes.types import Image, ImageBatch, LabelBatch, LabelMap
 
 PRECISIONS = ("uint8",)
 DEVICES = ("cpu",)
-DRIVABLE, LANE_LINE = 1, 2
-"""Ids of the task `lanes`."""
-Segments = NDArray[np.float64]
-"""(N, 4): x and y of the lower end of each segment, then of the upper one, in pixels."""
-
-HEIGHT = 352
-"""The pixels below count at this height of the picture, and grow with it."""
-HORIZON = 0.5
-"""Where the road begins, as a share of the picture's height; dashcams look about level."""
-TOP, BOTTOM = (0.40, 0.60), (-0.2, 1.2)
-"""The region of interest, left and right, at the horizon and at the bottom: shares of the width."""
-AIM = (0.33, 0.67)
-"""Through which part of the horizon a lane line must point, as shares of the width."""
-WIDEST = 40
-"""Pixels of the widest paint."""
-CANNY = (20, 60)
-"""Steps of brightness: edges begin above the second, and go on above the first."""
-VOTES, SHORTEST, LONGEST_GAP = 25, 25, 40
-"""Hough: edge pixels that make a line; its least length and largest gap, in pixels."""
-FLATTEST = 0.35
-"""The least slope of a line, rise by run: what is flatter lies across the road, or beside it."""
-SAME_LINE = 0.1
-"""How far apart the feet of one line's segments may be, as a share of the width."""
-THICKNESS = 4
-"""Pixels of a drawn line."""
-
-
-class Line(NamedTuple):
-    """A whole lane line: its x at the picture's bottom and at the horizon, in pixels."""
-
-    foot: float
-    aim: float
+METHODS: dict[str, Callable[[Image], LabelMap]] = {
+    "lanes": lane_lines,
+    "blood_cells": white_cells,
+    "cell_count": every_cell,
+}
+"""The method of each task that has one."""
 
 
 class ClassicalBackend(_engine.ThreadedEngine):
@@ -65,9 +34,10 @@ class ClassicalBackend(_engine.ThreadedEngine):
 
     name, library = "classical", "cv2"
 
-    def __init__(self, method: Callable[[Image], LabelMap], size: Size) -> None:
-        """Label images of `size` (height, width) by `method`."""
-        super().__init__(DEVICES[0], PRECISIONS[0], (1, *size, 3))
+    def __init__(self, method: Callable[[Image], LabelMap], resize: Resize) -> None:
+        """Label images by `method`, where a network would take tiles whole pictures at once."""
+        super().__init__(DEVICES[0], PRECISIONS[0], (1, *resize.size, 3))
+        self.any_size = resize.in_tiles
         self.method = method
 
     def _run(self, begun: ImageBatch) -> LabelBatch:
@@ -97,107 +67,4 @@ def load(
         )
     if threads:
         cv2.setNumThreads(threads)
-    return ClassicalBackend(METHODS[card.task], card.resize.size)
-
-
-def lane_lines(image: Image) -> LabelMap:
-    """Labels (H, W) of the task `lanes`: segments of lane lines, and the lane between two of them.
-
-    The lane is drivable only where a line is found on either side of the picture's middle.
-    """
-    height, width = image.shape[:2]
-    segments = _towards_the_horizon(_segments(_edges(_paint(image))), (height, width))
-    labels = np.zeros((height, width), np.uint8)
-    left, right = (_nearest(segments, side, (height, width)) for side in (-1, 1))
-    if left and right:
-        _fill_lane(labels, left, right, top=float(segments[:, 3].min()))
-    for x1, y1, x2, y2 in np.rint(segments).astype(int).tolist():
-        cv2.line(labels, (x1, y1), (x2, y2), LANE_LINE, round(_pixels(THICKNESS, height)))
-    return labels
-
-
-def _pixels(count: int, height: int) -> float:
-    return max(1.0, count * height / HEIGHT)
-
-
-def _paint(image: Image) -> NDArray[np.uint8]:
-    """How much brighter than the road beside it each pixel is, 0..255, in white or yellow.
-
-    Both are bright in green and in red, so the lesser of the two shows them and no other colour.
-    What is wider than paint is not brighter than what is beside it (a top-hat).
-    """
-    # An even width would shift what it opens by a pixel.
-    kernel = np.ones((1, round(_pixels(WIDEST, image.shape[0])) | 1), np.uint8)
-    bright = np.minimum(image[..., 1], image[..., 2])
-    return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_TOPHAT, kernel), np.uint8)
-
-
-def _edges(paint: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Edges of the paint inside the region of interest, 0 or 255."""
-    height, width = paint.shape
-    edges = cv2.Canny(cv2.GaussianBlur(paint, (3, 3), 0), *CANNY)
-    xs = np.array([BOTTOM[0], TOP[0], TOP[1], BOTTOM[1]]) * width
-    ys = np.array([1, HORIZON, HORIZON, 1]) * height
-    region = np.zeros_like(paint)
-    cv2.fillConvexPoly(region, np.stack([xs, ys], 1).astype(np.int32), 255)
-    return np.asarray(cv2.bitwise_and(edges, region), np.uint8)
-
-
-def _segments(edges: NDArray[np.uint8]) -> Segments:
-    """The straight lines among edges."""
-    votes, shortest, gap = (_pixels(n, edges.shape[0]) for n in (VOTES, SHORTEST, LONGEST_GAP))
-    found = cv2.HoughLinesP(
-        edges, 1, np.pi / 180, round(votes), minLineLength=shortest, maxLineGap=gap
-    )
-    if found is None:
-        return np.zeros((0, 4))
-    ends = found.reshape(-1, 2, 2).astype(float)
-    lower_first = np.argsort(-ends[:, :, 1], axis=1)
-    return np.take_along_axis(ends, lower_first[:, :, None], axis=1).reshape(-1, 4)
-
-
-def _at(segments: Segments, y: float) -> NDArray[np.float64]:
-    """The x of each segment, made longer, at the height `y`."""
-    x1, y1, x2, y2 = segments.T
-    return np.asarray(x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-
-
-def _towards_the_horizon(segments: Segments, size: Size) -> Segments:
-    """Those that are not flat, and point to the middle of the horizon."""
-    height, width = size
-    x1, y1, x2, y2 = segments.T
-    steep = segments[y1 - y2 > FLATTEST * np.abs(x2 - x1)]
-    aim = _at(steep, HORIZON * height) / width
-    return np.asarray(steep[(aim > AIM[0]) & (aim < AIM[1])])
-
-
-def _nearest(segments: Segments, side: int, size: Size) -> Line | None:
-    """The line nearest to the picture's middle on its left (-1) or right (1) side, if any."""
-    height, width = size
-    feet = _at(segments, height - 1)
-    offsets = side * (feet / width - 0.5)
-    mine = offsets > 0
-    if not mine.any():
-        return None
-    same = mine & (offsets < offsets[mine].min() + SAME_LINE)
-    x1, y1, x2, y2 = segments[same].T
-    lengths = np.hypot(x2 - x1, y2 - y1)
-    aims = _at(segments[same], HORIZON * height)
-    return Line(np.average(feet[same], weights=lengths), np.average(aims, weights=lengths))
-
-
-def _fill_lane(labels: LabelMap, left: Line, right: Line, top: float) -> None:
-    """Make the lane between two lines drivable, from the bottom up to `top` or where they meet."""
-    bottom = labels.shape[0] - 1
-    share = (bottom - top) / (bottom - HORIZON * labels.shape[0])
-    wide, narrow = right.foot - left.foot, right.aim - left.aim
-    if narrow < wide:
-        share = min(share, wide / (wide - narrow))
-    ends = [line.foot + share * (line.aim - line.foot) for line in (left, right)]
-    top = bottom - share * (bottom - HORIZON * labels.shape[0])
-    corners = [(left.foot, bottom), (ends[0], top), (ends[1], top), (right.foot, bottom)]
-    cv2.fillConvexPoly(labels, np.rint(corners).astype(np.int32), DRIVABLE)
-
-
-METHODS: dict[str, Callable[[Image], LabelMap]] = {"lanes": lane_lines}
-"""The method of each task that has one."""
+    return ClassicalBackend(METHODS[card.task], card.resize)

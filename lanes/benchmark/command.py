@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from lanes import assets
+from lanes import card as cards
 from lanes.benchmark import chart, tables
 from lanes.benchmark.models import benchmark_models
 from lanes.benchmark.plan import Wish, plan
@@ -51,7 +54,9 @@ def run_video(wish: VideoWish, rounds: int, json: Path | None, overwrite: bool) 
     _check_rounds(rounds)
     with _progress() as progress:
         if wish.clip == DEMO:
-            clip, _ = demo_files(lambda done, total: progress("rendering the demo", done, total))
+            task = cards.read(assets.model_folder(wish.model)).task
+            tell = partial(progress, "rendering the demo")
+            clip, _ = demo_files(tell, task)
             wish = replace(wish, clip=str(clip))
         found = benchmark_video(wish, rounds, lambda done: progress("timing", done, rounds))
     tables.show_video(found, Console())

@@ -226,7 +226,7 @@ class Alone:
         """Label, with as many in flight as the backend takes."""
         flying: deque[Pending] = deque()
         for image in self._again(self.images):
-            if len(flying) == self.loaded.backend.depth:
+            if len(flying) == self.loaded.depth:
                 self.loaded.result(flying.popleft())
             flying.append(self.loaded.submit_resized(image))
         while flying:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import Image, Size
+from lanes.types import Image, InstanceMap, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "choose", "val")
@@ -87,12 +87,23 @@ def read_map(path: Path, size: Size) -> NDArray[np.uint8]:
         raise BadDataset(f"{path} is not a label image that OpenCV reads: {_cure(path)}")
     if labels.dtype != np.uint8:
         raise BadDataset(f"{path} holds {labels.dtype}; wanted 8 bits: save the mask as such")
-    if labels.shape[:2] != size:
-        raise BadDataset(
-            f"{path} is {labels.shape[1]}x{labels.shape[0]} but its image is {size[1]}x{size[0]}: "
-            "resize one of them (labels by nearest neighbour)"
-        )
+    _check_size(labels, path, size)
     return np.asarray(labels if labels.ndim == 2 else labels[..., :3], np.uint8)
+
+
+def read_instances(path: Path, size: Size) -> InstanceMap:
+    """A one-channel map (H, W) of `size` with the number of a thing in each of its pixels."""
+    instances = _read(path, cv2.IMREAD_UNCHANGED)
+    if instances is None:
+        raise BadDataset(f"{path} is not an instance map that OpenCV reads: {_cure(path)}")
+    if instances.ndim != 2 or instances.dtype not in (np.uint8, np.uint16):
+        channels = instances.shape[2] if instances.ndim == 3 else 1
+        raise BadDataset(
+            f"{path} holds {channels} channels of {instances.dtype}; wanted one of 8 or 16 bits, "
+            "the number of its thing in each pixel"
+        )
+    _check_size(instances, path, size)
+    return instances.astype(np.uint16)
 
 
 def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
@@ -107,6 +118,14 @@ def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
             f"known are 0 to {limit - 1}: correct the mask"
         )
     return labels
+
+
+def _check_size(labels: NDArray[Any], path: Path, size: Size) -> None:
+    if labels.shape[:2] != size:
+        raise BadDataset(
+            f"{path} is {labels.shape[1]}x{labels.shape[0]} but its image is {size[1]}x{size[0]}: "
+            "resize one of them (labels by nearest neighbour)"
+        )
 
 
 def _read(path: Path, flags: int) -> NDArray[Any] | None:

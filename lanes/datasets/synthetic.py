@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from lanes.errors import UnknownName
 from lanes.plugins import unknown
-from lanes.synthetic.road import render, scene
-from lanes.types import Measure, Sample
+from lanes.synthetic.road import demo_scene, render, scene
+from lanes.types import Image, LabelMap, Measure, Sample, Size
 
 TASK = "lanes"
 TARGETS = np.eye(3, dtype=bool)
@@ -64,3 +66,11 @@ def open(root: str | Path, split: str, count: int | None = None) -> Synthetic:
         raise UnknownName(unknown("synthetic", split, list(SPLITS)))
     first_seed, frames = SPLITS[split]
     return Synthetic(first_seed, frames if count is None else count)
+
+
+def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
+    """Pictures and labels of a clip, at `rate` a second: a drive on a motorway."""
+    drive = demo_scene()
+    for number in range(count):
+        # Models draw lines through the gaps of dashes, as the sets that they learn from do.
+        yield render(drive, size, float(number / rate), through_gaps=True)

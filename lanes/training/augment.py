@@ -1,83 +1,97 @@
-"""Random crop, scale, flip, light and blur: one geometry for all the arrays of a sample."""
+"""Random turn, crop, scale, flip, light and blur: one geometry for all the arrays of a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
 from lanes.resize import Resize, resize_image, resize_labels
+from lanes.tiles import extended
 from lanes.training.config import TrainConfig
-from lanes.types import Image, Sample
+from lanes.training.light import Light
+from lanes.types import Image, Sample, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
-GREY = np.array([0.114, 0.587, 0.299])
-"""Weights of blue, green and red in grey (ITU-R BT.601)."""
-BLUR_KERNEL, BLUR_SIGMA = (5, 5), (0.3, 1.5)
+Box: TypeAlias = tuple[int, int, int, int]
+"""Top, left, height, width."""
 
 
 class Augment:
     """Sample -> sample at the network's input size; random from torch's generator."""
 
     def __init__(self, config: TrainConfig) -> None:
-        self.resize = Resize(config.size)
+        self.size, self.in_tiles = config.size, config.resize.in_tiles
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
-        self.flip = config.flip
+        self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
         self.light = Light(config)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Crop, mirror, resize, then change light and blur of the image."""
-        picture = torch.from_numpy(sample.image).permute(2, 0, 1)
-        box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
-        mirror = bool(torch.rand(()) < self.flip)
-        sample = fit(moved(sample, box, mirror), self.resize)
+        """Turn, crop, mirror, resize, then change light and blur of the image."""
+        if _happens(self.turn):
+            sample = turned(sample)
+        if self.in_tiles:
+            sample, box = _tile(sample, self.size, self.area, self.ratio)
+        else:
+            picture = torch.from_numpy(sample.image).permute(2, 0, 1)
+            box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
+        sample = moved(sample, box, _happens(self.flip), _happens(self.flip_vertical))
+        sample = fit(sample, Resize(self.size))
         return replace(sample, image=self.light(sample.image))
 
 
-class Light:
-    """Image -> image of other brightness, contrast and saturation, sometimes blurred.
+def _happens(probability: float) -> bool:
+    # What cannot happen draws no number: the draws of a run without it stay as they were.
+    return probability > 0 and bool(torch.rand(()) < probability)
 
-    Each factor is drawn from 1 - x to 1 + x, x the configuration's. All three are one affine map
-    of the colours, applied and rounded once: a sixth of the time of torchvision's `ColorJitter`,
-    which rounds after each.
+
+def _tile(
+    sample: Sample, size: Size, area: Sequence[float], ratio: Sequence[float]
+) -> tuple[Sample, Box]:
+    """A random box whose area is a share of the network's input, and the sample that it fits into.
+
+    What the box has beyond the picture mirrors it, as at inference.
     """
+    share, log_ratio, down, right = torch.rand(4).tolist()
+    pixels = size[0] * size[1] * (area[0] + share * (area[1] - area[0]))
+    aspect = math.exp(math.log(ratio[0]) + log_ratio * (math.log(ratio[1]) - math.log(ratio[0])))
+    height, width = round(math.sqrt(pixels / aspect)), round(math.sqrt(pixels * aspect))
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.ranges = torch.tensor([config.brightness, config.contrast, config.saturation])
-        self.blur = config.blur
+    def extend(array: NDArray[Pixel]) -> NDArray[Pixel]:
+        return extended(array, (height, width))
 
-    def __call__(self, image: Image) -> Image:
-        factors = 1 + self.ranges * (2 * torch.rand(3) - 1)
-        brightness, contrast, saturation = factors.clamp_min(0).tolist()
-        lit = changed(image, brightness, contrast, saturation)
-        if torch.rand(()) < self.blur:
-            low, high = BLUR_SIGMA
-            sigma = low + (high - low) * float(torch.rand(()))
-            cv2.GaussianBlur(lit, BLUR_KERNEL, sigma, dst=lit)
-        return lit
+    sample = on_each(sample, image=extend, labels=extend)
+    rows, columns = sample.targets.shape
+    place = round(down * (rows - height)), round(right * (columns - width))
+    return sample, (*place, height, width)
 
 
-def changed(image: Image, brightness: float, contrast: float, saturation: float) -> Image:
-    """Scale the distance of all colours from black, from their mean grey, from their own grey."""
-    grey = float(GREY @ cv2.mean(image)[:3])
-    colours = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * GREY)
-    shift = np.full((3, 1), brightness * (1 - contrast) * grey)
-    return np.asarray(cv2.transform(image, np.hstack([colours, shift])), np.uint8)
+def turned(sample: Sample) -> Sample:
+    """Every array a quarter turn anticlockwise; with the flips this makes all eight positions."""
+
+    def turn(array: NDArray[Pixel]) -> NDArray[Pixel]:
+        return np.ascontiguousarray(np.rot90(array))
+
+    return on_each(sample, image=turn, labels=turn)
 
 
-def moved(sample: Sample, box: tuple[int, int, int, int], mirror: bool) -> Sample:
-    """Cut `box` (top, left, height, width) out of every array; `mirror` swaps left and right."""
+def moved(sample: Sample, box: Box, mirror: bool, upside_down: bool = False) -> Sample:
+    """Cut `box` (top, left, height, width) out of every array.
+
+    `mirror` swaps left and right, `upside_down` top and bottom.
+    """
     top, left, height, width = box
 
     def move(array: NDArray[Pixel]) -> NDArray[Pixel]:
         part = array[top : top + height, left : left + width]
-        return np.ascontiguousarray(part[:, ::-1] if mirror else part)
+        part = part[:, ::-1] if mirror else part
+        return np.ascontiguousarray(part[::-1] if upside_down else part)
 
     return on_each(sample, image=move, labels=move)
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from lanes import tasks
 from lanes.resize import Resize, resize_image
 from lanes.scores import Scores, choice
+from lanes.tiles import GRID, extended
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix
 from lanes.training.checkpoint import Checkpoint
-from lanes.types import Dataset
+from lanes.types import Dataset, Image
 
 STEPS = (0.8, 0.4, 0.2)
 """The changes that are tried of each class's bias, one size after the other."""
@@ -57,13 +58,24 @@ def fit_bias(checkpoint: Checkpoint) -> tuple[float, ...]:
 def _logits(checkpoint: Checkpoint, dataset: Dataset) -> list[Logits]:
     """The logits (classes, h, w) of every image, in half: 100 images of 11 classes are 0.4 GB."""
     network = checkpoints.network_of(checkpoint)
-    resize = Resize(checkpoint.config.size)
     found = []
     for index in range(len(dataset)):
-        image = torch.from_numpy(resize_image(dataset[index].image, resize))[None]
+        picture = dataset[index].image
+        image = torch.from_numpy(_input(picture, checkpoint.config.resize))[None]
         with torch.inference_mode():
-            found.append(network(image)[0].half().numpy())
+            logits = network(image)[0].half().numpy()
+        # What a tile has beyond the picture counts for nothing.
+        height, width = picture.shape[:2] if checkpoint.config.resize.in_tiles else logits.shape[1:]
+        found.append(logits[:, :height, :width])
     return found
+
+
+def _input(picture: Image, resize: Resize) -> Image:
+    """What the network sees: of a picture that it would see in tiles all at once."""
+    if not resize.in_tiles:
+        return resize_image(picture, resize)
+    rows, columns = (-(-n // GRID) * GRID for n in picture.shape[:2])
+    return extended(picture, (max(rows, resize.size[0]), max(columns, resize.size[1])))
 
 
 def _judge(

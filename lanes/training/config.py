@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lanes.errors import BadConfig
 from lanes.plugins import unknown
+from lanes.resize import MODES, Resize
 
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -25,6 +26,8 @@ class TrainConfig:
     """The network's input."""
     weights: dict[str, float]
     """How often a sample comes from each data set, relative to the others."""
+    mode: str = "stretch"
+    """How a picture comes to the network's input, one of `lanes.resize.MODES`."""
     seed: int = 0
     batch: int = 8
     learning_rate: float = 1e-3
@@ -57,14 +60,21 @@ class TrainConfig:
     """Whether the last weights are kept, rather than the best on the choosing split: for a run
     that learns its choosing split too, and so may not choose by it."""
     crop_area: tuple[float, float] = (0.4, 1.0)
-    """Share of the picture that a random crop keeps."""
+    """Share of the picture that a random crop keeps; of the network's input in mode "tile", where
+    a crop of 1.0 has the picture's own scale."""
     crop_ratio: tuple[float, float] = (1.5, 2.1)
     """Width / height of a random crop."""
     flip: float = 0.5
     """Probability of a left-right flip."""
+    flip_vertical: float = 0.0
+    """Probability of a flip upside down: where a picture has no up, as under a microscope."""
+    turn: float = 0.0
+    """Probability of a quarter turn, before the crop."""
     brightness: float = 0.35
     contrast: float = 0.35
     saturation: float = 0.35
+    hue: float = 0.0
+    """Greatest change of hue, in turns of the colour circle, 0 to 0.5."""
     blur: float = 0.1
     """Probability of a Gaussian blur."""
     mean: tuple[float, float, float] = (103.5, 116.3, 123.7)
@@ -77,6 +87,11 @@ class TrainConfig:
     """The encoder's share of the learning rate: below 1, it keeps more of what it knows."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
+
+    @property
+    def resize(self) -> Resize:
+        """What the model's card will say of its input."""
+        return Resize(self.size, mode=cast(Any, self.mode))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint or card stores them."""
@@ -164,12 +179,16 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
             "brightness", "contrast", "saturation", "seed",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
-        "0 to 1": ("ema_decay", "flip", "blur", "soft_ignore", "encoder_rate"),
+        "0 to 0.5": ("hue",),
+        "0 to 1": (
+            "ema_decay", "flip", "flip_vertical", "turn", "blur", "soft_ignore", "encoder_rate",
+        ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
         "at least 1": lambda v: v >= 1,
         "at least 0": lambda v: v >= 0,
         "above 0": lambda v: v > 0,
+        "0 to 0.5": lambda v: 0 <= v <= 0.5,
         "0 to 1": lambda v: 0 <= v <= 1,
     }
     for words, keys in wanted.items():
@@ -183,6 +202,8 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    if config.mode not in MODES:
+        raise BadConfig(unknown(f"{where}: mode", config.mode, list(MODES)))
     if config.precision not in PRECISIONS:
         raise BadConfig(unknown(f"{where}: precision", config.precision, list(PRECISIONS)))
 

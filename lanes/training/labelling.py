@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from lightning_fabric import Fabric
 
 from lanes.models._network import Network
-from lanes.resize import Resize, resize_image
+from lanes.resize import resize_image
+from lanes.tiles import Tiler
 from lanes.training.config import TrainConfig
-from lanes.types import Image, LabelMap
+from lanes.types import Image, ImageBatch, LabelBatch, LabelMap, Pending
 
 
 def labeller(
@@ -19,19 +21,45 @@ def labeller(
 ) -> Callable[[Image], LabelMap]:
     """A function from an image (H, W, 3) of any size to labels at the network's size.
 
+    Of a network that takes tiles the labels are at the image's size.
     With `fabric` it computes on its device and in its precision, else in fp32 on the CPU.
     """
-    resize = Resize(config.size)
     network.eval()
 
-    def label(image: Image) -> LabelMap:
-        small = torch.from_numpy(resize_image(image, resize))[None]
+    def label(images: ImageBatch) -> LabelBatch:
         with torch.inference_mode():
             if fabric is None:
-                logits = network(small)
+                logits = network(torch.from_numpy(images))
             else:
                 with fabric.autocast():
-                    logits = network(small.to(fabric.device))
-        return np.asarray(logits.argmax(1)[0].byte().cpu().numpy())
+                    logits = network(torch.from_numpy(images).to(fabric.device))
+        return np.asarray(logits.argmax(1).byte().cpu().numpy())
 
-    return label
+    resize = config.resize
+    if not resize.in_tiles:
+        return lambda image: label(resize_image(image, resize)[None])[0]
+    tiler = Tiler(_AtOnce(label), resize.size)
+    return lambda image: tiler.result(tiler.submit(image))
+
+
+class _AtOnce:
+    """A function as a `lanes.types.Backend` that has its labels when `submit` returns."""
+
+    name, device, precision, depth, any_size = "checkpoint", "cpu", "fp32", 1, False
+
+    def __init__(self, label: Callable[[ImageBatch], LabelBatch]) -> None:
+        self.label = label
+
+    def submit(self, images: ImageBatch) -> Pending:
+        began = time.perf_counter()
+        return Pending(self.label(images), began, time.perf_counter())
+
+    def result(self, pending: Pending) -> LabelBatch:
+        labels: LabelBatch = pending.request
+        return labels
+
+    def __call__(self, images: ImageBatch) -> LabelBatch:
+        return self.label(images)
+
+    def close(self) -> None:
+        """There is nothing to free."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lanes import backends, metrics
-from lanes.backends import classical
+from lanes.backends import _classical_lanes
 from lanes.datasets import synthetic
 from lanes.errors import BadModel, UnknownName
 from lanes.resize import Resize, resize_image, resize_labels
@@ -38,22 +38,22 @@ def drawn(corner, opposite):
 @pytest.mark.parametrize("colour", [WHITE, YELLOW])
 def test_two_lines_and_the_lane_between_them(colour, size):
     image = road(colour, size=size)
-    labels = classical.lane_lines(image)
+    labels = _classical_lanes.lane_lines(image)
     assert labels.dtype == np.uint8
     assert labels.shape == size
     paint = np.abs(image.astype(int) - 90).max(-1) > 60
-    assert metrics.line_counts(paint, labels == classical.LANE_LINE).f4 > 0.8
+    assert metrics.line_counts(paint, labels == _classical_lanes.LANE_LINE).f4 > 0.8
     height, width = size
     row = labels[round(0.9 * height)]
-    assert row[width // 2] == classical.DRIVABLE
+    assert row[width // 2] == _classical_lanes.DRIVABLE
     assert not row[: width // 10].any()
     assert not labels[: round(0.5 * height)].any()
 
 
 @pytest.mark.parametrize("feet", [(120,), (520,)])
 def test_one_line_makes_no_lane(feet):
-    labels = classical.lane_lines(road(feet=feet))
-    assert set(np.unique(labels)) == {0, classical.LANE_LINE}
+    labels = _classical_lanes.lane_lines(road(feet=feet))
+    assert set(np.unique(labels)) == {0, _classical_lanes.LANE_LINE}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_one_line_makes_no_lane(feet):
     ids=["plain", "black", "blue", "flat", "wide", "above", "tiny", "one pixel"],
 )
 def test_what_is_no_lane_line(image):
-    assert not classical.lane_lines(image).any()
+    assert not _classical_lanes.lane_lines(image).any()
 
 
 def test_it_is_a_baseline_worth_the_name():
@@ -80,9 +80,9 @@ def test_it_is_a_baseline_worth_the_name():
     lines, both, either = [], 0, 0
     for index in range(len(dataset)):
         sample = dataset[index]
-        labels = classical.lane_lines(resize_image(sample.image, Resize(SIZE)))
+        labels = _classical_lanes.lane_lines(resize_image(sample.image, Resize(SIZE)))
         labels = resize_labels(labels, sample.targets.shape)
-        lines.append(metrics.line_counts(sample.targets == 2, labels == classical.LANE_LINE))
+        lines.append(metrics.line_counts(sample.targets == 2, labels == _classical_lanes.LANE_LINE))
         both += np.count_nonzero((sample.targets > 0) & (labels > 0))
         either += np.count_nonzero((sample.targets > 0) | (labels > 0))
     assert sum(lines[1:], lines[0]).f4 > 0.5
@@ -95,7 +95,7 @@ def test_it_needs_a_card_and_no_network(tmp_path):
     card_of(SIZE).write(tmp_path)
     backend = backends.load("classical", tmp_path)
     image = road()
-    np.testing.assert_array_equal(backend(image[None])[0], classical.lane_lines(image))
+    np.testing.assert_array_equal(backend(image[None])[0], _classical_lanes.lane_lines(image))
     assert (backend.device, backend.precision) == ("cpu", "uint8")
     backend.close()
 

@@ -80,13 +80,42 @@ def camvid(root, frames=3):
     return root
 
 
+def wbc_zheng(root, crops=24):
+    stems = [f"{i:03}" for i in range(crops)]
+    for i, stem in enumerate(stems):
+        write_image(root / "images" / f"{stem}.png", i)
+        labels = half(0, 128)
+        labels[:, -10:] = 255
+        write_image(root / "labels" / f"{stem}.png", labels)
+    train, test = stems[: 3 * crops // 4], stems[3 * crops // 4 :]
+    (root / "split_universeg_support.txt").write_text("\n".join(train) + "\n")
+    (root / "split_universeg_test.txt").write_text("\n".join(test) + "\n")
+    return root
+
+
+def bbbc041seg(root, smears=6):
+    lines = ["stem,split_hanyinglee,cells"]
+    for i in range(smears):
+        instances = np.zeros(SIZE, np.uint16)
+        instances[5:20, 5:20], instances[5:20, 22:37], instances[25:35, 40:60] = 1, 300, 3
+        write_image(root / "images" / f"s{i}.jpg", 30 * i)
+        write_image(root / "instances" / f"s{i}.png", instances)
+        lines.append(f"s{i},{('train', 'train', 'val', 'test')[i % 4]},3")
+    (root / "index.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
 MAKERS = {
+    "bbbc041seg": bbbc041seg,
     "bdd100k": bdd100k,
     "camvid": camvid,
     "road_marks": road_marks,
     "tusimple": tusimple,
     "image_folder": image_folder,
     "synthetic": lambda root: "",
+    "synthetic_cells": lambda root: "",
+    "synthetic_smear": lambda root: "",
+    "wbc_zheng": wbc_zheng,
 }
 
 

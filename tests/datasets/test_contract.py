@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -82,3 +85,16 @@ def test_a_root_that_is_missing_is_an_error(opened, tmp_path):
         pytest.skip("it reads no files")
     with pytest.raises(BadDataset, match="nowhere"):
         module.open(tmp_path / "nowhere", "train")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_needs_no_files_draws_the_demo_of_its_task(name):
+    module = plugins.load("datasets", name)
+    if not getattr(module, "NEEDS_NO_FILES", False):
+        pytest.skip(f"{name} reads files")
+    assert len(module.open("", "val", 2)) == 2
+    frames = module.demo(3, (96, 128), Fraction(25))
+    for image, labels in islice(frames, 2):
+        assert image.shape == (96, 128, 3)
+        assert labels.shape == (96, 128)
+        assert labels.max() < len(tasks.load(module.TASK).classes)

@@ -8,7 +8,8 @@ import torch
 from torchvision.transforms import v2
 
 from lanes.resize import Resize
-from lanes.training.augment import Augment, changed, fit, moved
+from lanes.training.augment import Augment, fit, moved
+from lanes.training.light import changed
 from lanes.types import Sample
 
 
@@ -67,6 +68,44 @@ def test_flip_is_a_probability(make_config, flip, mirrored):
     got = augment(Sample(np.repeat(ramp[..., None], 3, 2), ramp))
     np.testing.assert_array_equal(got.targets, ramp[:, ::-1] if mirrored else ramp)
     np.testing.assert_array_equal(got.image[..., 0], got.targets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"flip_vertical": 1.0}, lambda ramp: ramp[::-1]),
+        ({"turn": 1.0}, np.rot90),
+        ({"turn": 1.0, "flip_vertical": 1.0}, lambda ramp: np.rot90(ramp)[::-1]),
+        ({}, lambda ramp: ramp),
+    ],
+)
+def test_what_has_no_up_may_be_turned(make_config, changes, wanted):
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    whole = {"flip": 0.0, "size": [64, 64], "crop_area": [1.0, 1.0], "crop_ratio": [1.0, 1.0]}
+    augment = still(make_config, **whole, **changes)
+    low = (ramp % 251).astype(np.uint8)
+    got = augment(Sample(np.repeat(low[..., None], 3, 2), low, instances=ramp))
+    np.testing.assert_array_equal(got.instances, wanted(ramp))
+    np.testing.assert_array_equal(got.targets, wanted(low))
+    np.testing.assert_array_equal(got.image[..., 2], wanted(low))
+
+
+def test_a_turned_picture_is_cropped_to_the_inputs_shape(make_config):
+    torch.manual_seed(0)
+    got = still(make_config, turn=1.0)(sample())
+    assert got.targets.shape == (64, 96)
+    np.testing.assert_array_equal(got.instances, got.targets.astype(int) * 1000)
+
+
+def test_hue_turns_blue_into_red_and_leaves_greys(make_config):
+    picture = np.array([[[200, 0, 0], [90, 90, 90], [0, 200, 0]]], np.uint8)
+    got = changed(picture, 1, 1, 1, hue=1 / 3)
+    np.testing.assert_array_equal(got, [[[0, 0, 200], [90, 90, 90], [200, 0, 0]]])
+    torch.manual_seed(0)
+    blue = np.full((64, 96, 3), (200, 0, 0), np.uint8)
+    turned_blue = still(make_config, hue=0.5)
+    lit = [turned_blue(Sample(blue, blue[..., 1])).image for _ in range(8)]
+    assert np.max(lit, axis=(0, 1, 2)).min() > 100
 
 
 def test_the_image_stays_bgr(make_config):

@@ -55,6 +55,8 @@ def test_configurations_of_before_a_key_was_added_are_read(values):
         ("learning_rate", 0, "wanted above 0"),
         ("learning_rate", float("nan"), "wanted above 0"),
         ("flip", 1.5, "wanted 0 to 1"),
+        ("turn", -0.5, "wanted 0 to 1"),
+        ("hue", 0.6, "wanted 0 to 0.5"),
         ("warmup_steps", -1, "wanted at least 0"),
         ("soft_ignore", [0.8, 0.2], "the smaller number first"),
         ("crop_ratio", [2.0, 1.0], "the smaller number first"),

@@ -1,0 +1,108 @@
+"""The rows of `cells.csv` and `summary.csv`: columns with their units, a row a cell or an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from lanes.instances import Cell
+from lanes.types import LabelMap, Size, Task
+
+Row: TypeAlias = dict[str, str | int | float]
+
+UM_PER_MM = 1000
+DIGITS = 5
+"""Significant ones: measures of pixels are not more exact."""
+IN_PIXELS = ("x", "y", "left", "top", "width", "height")
+
+
+def cell_rows(
+    image: str, cells: Sequence[Cell], task: Task, um_per_pixel: float | None
+) -> list[Row]:
+    """A row for each cell of the image of that name."""
+    names = _fields(task, um_per_pixel)
+    return [
+        {"image": image, **{_header(name): _told(getattr(cell, name)) for name in names}}
+        for cell in cells
+    ]
+
+
+def cell_columns(task: Task, um_per_pixel: float | None) -> list[str]:
+    """The columns of `cells.csv`."""
+    return ["image", *map(_header, _fields(task, um_per_pixel))]
+
+
+def summary_row(image: str, labels: LabelMap, task: Task) -> Row:
+    """The row of an image of a task that counts nothing: the task's own measures of `labels`."""
+    measures = {name.replace(" ", "_"): _told(v) for name, v in task.measure(labels).items()}
+    return {**_size_row(image, (labels.shape[0], labels.shape[1])), **measures}
+
+
+def counted_row(
+    image: str, size: Size, cells: Sequence[Cell], task: Task, um_per_pixel: float | None
+) -> Row:
+    """The row of an image of `size` whose cells were measured.
+
+    `cells` counts all of them, `cells_at_edge` those that the image's edge cuts; mean diameters are
+    of the others, and empty where there are none.
+    """
+    whole = [cell for cell in cells if not cell.at_edge]
+    area, pixels = sum(cell.area_px for cell in cells), size[0] * size[1]
+    row = {
+        **_size_row(image, size),
+        "cells": len(cells),
+        "cells_at_edge": len(cells) - len(whole),
+        "cell_area_share": _told(area / pixels),
+        "mean_diameter_px": _mean([cell.diameter_px for cell in whole]),
+    }
+    if task.things and task.things.nucleus is not None:
+        nuclei = sum(cell.nucleus_area_px or 0 for cell in cells)
+        row["nucleus_ratio"] = _told(nuclei / area if area else math.nan)
+    if um_per_pixel is not None:
+        row["mean_diameter_um"] = _mean([cell.diameter_um or math.nan for cell in whole])
+        row["cells_per_mm2"] = _told(len(cells) / (pixels * (um_per_pixel / UM_PER_MM) ** 2))
+    return row
+
+
+def summary_columns(task: Task, um_per_pixel: float | None) -> list[str]:
+    """The columns of `summary.csv`."""
+    if task.things is None:
+        return list(summary_row("", np.zeros((8, 8), np.uint8), task))
+    return list(counted_row("", (1, 1), [], task, um_per_pixel))
+
+
+def _size_row(image: str, size: Size) -> Row:
+    return {"image": image, "width_px": size[1], "height_px": size[0]}
+
+
+def _fields(task: Task, um_per_pixel: float | None) -> list[str]:
+    """The fields of `Cell` that have a value."""
+    names = list(Cell.__dataclass_fields__)
+    has_nucleus = task.things is not None and task.things.nucleus is not None
+    if not has_nucleus:
+        names = [name for name in names if not name.startswith("nucleus")]
+    if um_per_pixel is None:
+        names = [name for name in names if not name.endswith(("_um", "_um2"))]
+    return names
+
+
+def _header(name: str) -> str:
+    if name == "id":
+        return "cell"
+    return f"{name}_px" if name in IN_PIXELS else name
+
+
+def _mean(values: Sequence[float]) -> str | int | float:
+    return _told(math.fsum(values) / len(values) if values else math.nan)
+
+
+def _told(value: float | bool | None) -> str | int | float:
+    """A value as a spreadsheet takes it: nothing where there is none, no needless digits."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,23 @@
+"""From every cell's own pixels to what the task `cell_count` learns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lanes.borders import REACH, between
+from lanes.types import InstanceMap, LabelMap, Measure
+
+BACKGROUND, CELL, BORDER, GAP = range(4)
+"""Target ids; a gap is a border that no cell owns."""
+TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], bool)
+MEASURES = {
+    "cell": Measure(targets=(CELL, BORDER), classes=(CELL, BORDER)),
+    "border": Measure(targets=(BORDER, GAP), classes=(BORDER,)),
+}
+
+
+def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:
+    """Target ids (H, W) of an instance map (H, W); see `lanes.borders`."""
+    of_cell, touching = instances > 0, between(instances, reach)
+    targets = np.where(touching, np.where(of_cell, BORDER, GAP), np.where(of_cell, CELL, 0))
+    return targets.astype(np.uint8)

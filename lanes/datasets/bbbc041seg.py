@@ -1,0 +1,84 @@
+"""Blood smears with every cell outlined: BBBC041v1 (malaria) with the masks of Depto et al. 2021.
+
+Layout: `ROOT/images/STEM.png` (or .jpg), `ROOT/instances/STEM.png` (uint16, a cell's id in each of
+its pixels, 0 = none) and `ROOT/index.csv`, whose columns `stem` and `split_hanyinglee` say which
+image is of which split. Splits are those of the file: "train" (80 images), "val" (10), which
+"choose" is too, and "test" (10), which is reported.
+
+The masks leave a gap of about two pixels between cells that touch. It is to be labelled border, as
+are the cells' own pixels beside it: each pixel with two cells at most two pixels away. In the
+figures of the measure "cell", what is predicted as border counts as cell, so the gap as a fault.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from lanes.datasets import _cells, _files
+from lanes.errors import BadDataset, UnknownName
+from lanes.plugins import unknown
+from lanes.types import Sample
+
+TASK = "cell_count"
+TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
+SOFT_CLASS = None
+TERMS = (
+    "bbbc041seg: images BBBC041v1 (Broad Bioimage Benchmark Collection), CC BY-NC-SA 3.0: "
+    "not for commercial use; masks (Depto et al. 2021) MIT"
+)
+SPLITS = {"train": "train", "choose": "val", "val": "val", "test": "test"}
+"""What the column says of the images of each split."""
+INDEX, STEM, COLUMN = "index.csv", "stem", "split_hanyinglee"
+
+
+class Bbbc041Seg:
+    """Smears of one split; see `lanes.types.Dataset`."""
+
+    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+
+    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
+        """Take `pairs` of image and instance files."""
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_file, instance_file = self.pairs[index]
+        image = _files.read_image(image_file)
+        instances = _files.read_instances(instance_file, (image.shape[0], image.shape[1]))
+        return Sample(image, _cells.targets_of(instances), instances=instances)
+
+
+def open(root: str | Path, split: str) -> Bbbc041Seg:
+    """Open `split`: "train", "choose" or "val" (the same ten images), or "test".
+
+    Raises:
+        UnknownName: there is no such split.
+        BadDataset: a folder, the index or an image is missing, or the split is empty.
+    """
+    if split not in SPLITS:
+        raise UnknownName(unknown("split", split, list(SPLITS)))
+    root = _files.folder(Path(root), "the smears")
+    images = _files.images_by_stem(_files.folder(root / "images", "the images"))
+    instances = _files.folder(root / "instances", "the instance maps")
+    stems = [row[STEM] for row in _index(root / INDEX) if row[COLUMN] == SPLITS[split]]
+    if not stems:
+        raise BadDataset(f"{root / INDEX}: no row has {SPLITS[split]!r} in its column {COLUMN}")
+    for stem in stems:
+        if stem not in images:
+            raise BadDataset(f"{root / 'images'} lacks {stem}.png, which {INDEX} lists: add it")
+    return Bbbc041Seg([(images[stem], instances / f"{stem}.png") for stem in sorted(stems)])
+
+
+def _index(path: Path) -> list[dict[str, str]]:
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadDataset(
+            f"{path} cannot be read ({error}): it says which image is of which split"
+        ) from error
+    if not rows or not {STEM, COLUMN} <= rows[0].keys():
+        raise BadDataset(f"{path} lacks rows with the columns {STEM} and {COLUMN}")
+    return rows

@@ -1,0 +1,89 @@
+"""What `lanes image` does: find, label, print; `lanes.cli` only parses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from lanes.errors import INCOMPLETE, INTERRUPTED
+from lanes.label_images import (
+    Done,
+    ImageOptions,
+    check_options,
+    find_items,
+    label_images,
+)
+from lanes.progress import progress
+from lanes.segmenter import Segmenter
+from lanes.video.images import is_glob
+
+DEMO = "demo"
+DEMO_OUTPUT = Path("demo_lanes")
+
+
+def run_images(
+    inputs: Sequence[str],
+    output: Path | None,
+    options: ImageOptions,
+    load: Callable[[], Segmenter],
+    quiet: bool,
+) -> int:
+    """Label the images of `inputs` into the folder `output`; returns the exit code.
+
+    Without it the folder is `NAME_lanes` beside the first input. `load` gives the model.
+    """
+    console = Console(quiet=quiet)
+    find_items([given for given in inputs if given != DEMO])  # told before the model is loaded
+    if output is None and DEMO in inputs:
+        output, options = DEMO_OUTPUT, replace(options, overwrite=True)
+    folder = output or default_folder(inputs[0])
+    with load() as loaded:
+        items = find_items([_drawn(loaded, console) if n == DEMO else n for n in inputs])
+        check_options(items, loaded.task, folder, options)
+        with progress(console, "labelling") as tick:
+            done = label_images(
+                items, loaded, folder, options, lambda done, total: tick(done.seen, total, "")
+            )
+    _tell(console, done, folder, loaded)
+    for message in (*done.warnings, *(f"left out: {skipped}" for skipped in done.skipped)):
+        print(f"warning: {message}", file=sys.stderr)
+    if done.interrupted:
+        return INTERRUPTED
+    return INCOMPLETE if done.skipped else 0
+
+
+def default_folder(given: str) -> Path:
+    """`NAME_lanes` beside a file or folder, or beside the folder that a glob looks into."""
+    path = Path(given).expanduser()
+    if is_glob(given):
+        path = find_items([given])[0].path.absolute().parent
+    path = path.resolve() if path.name in ("", "..") else path
+    return path.with_name(f"{path.name if path.is_dir() else path.stem}_lanes")
+
+
+def _drawn(loaded: Segmenter, console: Console) -> str:
+    from lanes.demo import demo_pictures  # which draws: not needed for any other input
+
+    with progress(console, "drawing the demo, once"):
+        return str(demo_pictures(loaded.card.task))
+
+
+def _tell(console: Console, done: Done, folder: Path, loaded: Segmenter) -> None:
+    backend = loaded.backend
+    counted = f", {_many(done.cells, 'cell')}" if loaded.task.things else ""
+    each = f", {done.seconds / done.images * 1e3:.0f} ms each" if done.images else ""
+    console.print(
+        f"{folder}: {_many(done.images, 'image')}{counted} in {done.seconds:.1f} s{each}, "
+        f"{loaded.card.name} on {backend.name} {backend.precision}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -1,0 +1,95 @@
+"""Figures of found things against true ones: average precision, F1, panoptic quality, count error.
+
+Counts are pooled over a split, as the pixels of the other figures are. A found thing hits a true
+one where their IoU is at least a threshold; from 0.5 on each has one partner at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.errors import BadInput
+from lanes.types import InstanceMap
+
+THRESHOLDS = (0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True)
+class InstanceCounts:
+    """What the figures of one picture, or of several pooled by `+`, are made of."""
+
+    true: int = 0
+    found: int = 0
+    hits_50: int = 0
+    """Pairs with an IoU of at least 0.5."""
+    hits_75: int = 0
+    hits_90: int = 0
+    overlap: float = 0.0
+    """Sum of the IoU of the pairs of `hits_50`."""
+    count_error: float = 0.0
+    """Sum over the pictures with true things of |found - true| / true."""
+    pictures: int = 0
+    """Those with true things."""
+
+    def __add__(self, other: InstanceCounts) -> InstanceCounts:
+        return InstanceCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def figures(self) -> dict[str, float]:
+        """The figures by kind; NaN where neither truth nor prediction has a thing.
+
+        `ap50`, `ap75`, `ap90`: TP / (TP + FP + FN) at that IoU, "average precision" as StarDist
+        (Schmidt et al. 2018, arXiv:1806.03535) and Cellpose (Stringer et al. 2021) define it. `f1`
+        at 0.5. `pq`: the mean IoU of the hits times F1 (Kirillov et al. 2019, arXiv:1801.00868).
+        `mape`: the mean of the pictures' count errors, each a share of the true count, 0..inf.
+        """
+        either = self.true + self.found
+        hits = {"ap50": self.hits_50, "ap75": self.hits_75, "ap90": self.hits_90}
+        return {
+            **{kind: _share(hit, either - hit) for kind, hit in hits.items()},
+            "f1": _share(2 * self.hits_50, either),
+            "pq": _share(2 * self.overlap, either),
+            "mape": _share(self.count_error, self.pictures),
+        }
+
+
+def instance_counts(truth: InstanceMap, found: InstanceMap) -> InstanceCounts:
+    """Compare two maps (H, W) of ids, 0 = none; raises `BadInput` if their shapes differ."""
+    if truth.shape != found.shape:
+        raise BadInput(f"true instances are {truth.shape}, found ones {found.shape}: resize one")
+    columns = int(found.max(initial=0)) + 1
+    both, shared = np.unique(truth.astype(np.int64) * columns + found, return_counts=True)
+    rows, columns_of = both // columns, both % columns
+    areas, found_areas = np.bincount(rows, shared), np.bincount(columns_of, shared)
+    pairs = (rows > 0) & (columns_of > 0)
+    rows, columns_of, shared = rows[pairs], columns_of[pairs], shared[pairs]
+    iou = shared / (areas[rows] + found_areas[columns_of] - shared)
+    hits_50, hits_75, hits_90 = (_matches(iou >= t, rows, columns_of) for t in THRESHOLDS)
+    of_truth, of_found = int((areas[1:] > 0).sum()), int((found_areas[1:] > 0).sum())
+    close = iou >= THRESHOLDS[0]
+    return InstanceCounts(
+        of_truth,
+        of_found,
+        hits_50,
+        hits_75,
+        hits_90,
+        overlap=float(iou[close].sum()) - THRESHOLDS[0] * (int(close.sum()) - hits_50),
+        count_error=abs(of_found - of_truth) / of_truth if of_truth else 0.0,
+        pictures=int(of_truth > 0),
+    )
+
+
+def _matches(close: NDArray[np.bool_], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> int:
+    """How many of the `close` pairs of true and found things can be matched one to one.
+
+    Two pairs share a thing only if its two partners are exactly its halves, at an IoU of exactly
+    0.5: then one of them is its match.
+    """
+    matched = len(np.unique(rows[close])) + len(np.unique(columns[close])) - int(close.sum())
+    return int(matched)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

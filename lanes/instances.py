@@ -1,0 +1,301 @@
+"""From a label map to its cells: which pixels belong to which cell, and the measures of each.
+
+Which labels make up a cell is said by the task (`lanes.types.Things`); a "cell" here is any thing
+that a task counts. `measure` needs scikit-image, the extra `cells`; the rest OpenCV alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.errors import BadInput
+from lanes.plugins import missing
+from lanes.types import InstanceMap, LabelMap, Size, Task, Things
+
+Mask: TypeAlias = NDArray[np.uint8]
+Depth: TypeAlias = NDArray[np.float32]
+"""(H, W): a pixel's distance to the nearest one that is not of the cell."""
+
+MIN_AREA = 60
+"""Pixels; smaller pieces are stains, not cells."""
+MOST = np.iinfo(np.uint16).max
+CONVEX = 0.93
+"""Share of its convex hull that a shape fills at least which is taken for convex."""
+DEPTH = 0.15
+"""A neck parts two cells if it is narrower than the lesser of them by this share."""
+STEP = 1.0
+"""Pixels by which the level rises that looks for necks."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell and its measures; a row of `cells.csv`, whose columns are these names.
+
+    `x`, `y` is the centroid; `left`, `top`, `width`, `height` the bounding box, in pixels.
+    `circularity` is 4 pi area / perimeter^2, 1 for a disc; `eccentricity` that of the ellipse of
+    equal moments, 0 for a disc. `at_edge`: the picture's edge cuts it, so that its measures are of
+    a part. `nucleus_ratio` is nucleus / cell area, 0..1; None in a task without nuclei. The `_um`
+    measures are None unless the scale is known.
+    """
+
+    id: int
+    x: float
+    y: float
+    left: int
+    top: int
+    width: int
+    height: int
+    at_edge: bool
+    area_px: int
+    diameter_px: float
+    circularity: float
+    eccentricity: float
+    nucleus_area_px: int | None = None
+    nucleus_ratio: float | None = None
+    area_um2: float | None = None
+    diameter_um: float | None = None
+    nucleus_area_um2: float | None = None
+
+
+def things_of(task: Task) -> Things:
+    """What `task` counts; raises `BadInput` if it counts nothing."""
+    if task.things is None:
+        raise BadInput(f"the task {task.name!r} counts nothing: wanted one with cells")
+    return task.things
+
+
+def summary(labels: LabelMap, things: Things) -> dict[str, float]:
+    """What a screen shows of a label map, in a few milliseconds a picture.
+
+    `cells` counts the connected pieces beside the border class: those that touch without one count
+    as one here, while `segment` may part them. `mean diameter` is that of the discs of equal area,
+    in pixels, 0 without a cell; shares and ratios are 0..1.
+    """
+    area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
+    body = among(labels, things.classes)
+    areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
+    cells = areas[areas >= _least(areas, things, MIN_AREA)]
+    # The border is part of the cells, though this does not say of which.
+    mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
+    found = {
+        "cells": float(len(cells)),
+        "cell area share": area / max(labels.size, 1),
+        "mean diameter": diameter(mean_area),
+    }
+    if things.nucleus is not None:
+        found["nucleus ratio"] = cv2.countNonZero(among(labels, (things.nucleus,))) / max(area, 1)
+    return found
+
+
+def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
+    """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
+
+    Connected pieces of the cell classes are taken apart by a watershed on their distance transform
+    where they are no single convex shape (Vincent & Soille 1991); those below `min_area` pixels, or
+    the task's share of the typical one, are dropped; then their pixels and those of the border are
+    given to the nearest cell that they are connected to.
+
+    Raises:
+        BadInput: the task counts nothing, or there are more than 65,535 cells.
+    """
+    things = things_of(task)
+    body = among(labels, things.classes)
+    cells = _split(body, min_area)
+    areas = np.bincount(cells.ravel())[1:]
+    small = np.flatnonzero(areas < _least(areas, things, min_area)) + 1
+    cells[np.isin(cells, small)] = 0
+    whole = among(labels, (*things.classes, *_border(things)))
+    pieces = np.asarray(cv2.connectedComponents(whole, connectivity=8)[1])
+    with_cell = np.bincount(pieces[cells > 0], minlength=int(pieces.max()) + 1) > 0
+    return _numbered(np.where(with_cell[pieces], _nearest(cells), 0))
+
+
+def measure(
+    instances: InstanceMap, labels: LabelMap, task: Task, um_per_pixel: float | None = None
+) -> list[Cell]:
+    """The measures of each cell of `instances` (H, W), in order of their ids.
+
+    `labels` of the same shape tell the nuclei; `um_per_pixel` is a pixel's side in micrometres.
+
+    Raises:
+        BadInput: shapes differ, the task counts nothing, or the scale is not above 0.
+        MissingDependency: scikit-image is not installed.
+    """
+    things = things_of(task)
+    if instances.shape != labels.shape:
+        raise BadInput(
+            f"instances are {instances.shape}, labels {labels.shape}: wanted one shape, those "
+            "that `segment` made of these labels"
+        )
+    if um_per_pixel is not None and not 0 < um_per_pixel < math.inf:
+        raise BadInput(f"{um_per_pixel} micrometres a pixel; wanted a number above 0")
+    nuclei = None if things.nucleus is None else labels == things.nucleus
+    try:
+        from skimage.measure import regionprops  # slow to import, and optional
+    except ModuleNotFoundError as error:
+        raise missing("measuring cells", (error.name or "skimage").partition(".")[0]) from error
+    return [_cell(r, instances.shape, nuclei, um_per_pixel) for r in regionprops(instances)]
+
+
+def among(labels: LabelMap, ids: Iterable[int]) -> Mask:
+    """1 where `labels` (H, W) is one of `ids`, else 0."""
+    table = np.zeros(256, np.uint8)
+    table[list(ids)] = 1
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
+
+
+def diameter(area: float) -> float:
+    """The diameter of the disc of that area."""
+    return 2 * math.sqrt(area / math.pi)
+
+
+def _least(areas: NDArray[np.intp], things: Things, floor: int) -> float:
+    """The area that a cell has at least, from those of all pieces.
+
+    The typical cell is the median of the pixels, not of the pieces: specks may be the more.
+    """
+    if not len(areas):
+        return floor
+    falling = np.sort(areas)[::-1]
+    typical = falling[np.searchsorted(np.cumsum(falling), falling.sum() / 2)]
+    return max(floor, things.least * float(typical))
+
+
+def _border(things: Things) -> tuple[int, ...]:
+    return () if things.border is None else (things.border,)
+
+
+def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
+    """The pieces of `body` from `min_area` pixels on, those of several cells parted."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
+    found = np.zeros(body.shape, np.int32)
+    cells = 0
+    for k in range(1, len(stats)):
+        if stats[k, cv2.CC_STAT_AREA] < min_area:
+            continue
+        box = _box(stats[k])
+        piece = np.asarray(pieces)[box] == k
+        parts = _parts(piece.astype(np.uint8), math.sqrt(min_area / math.pi))
+        found[box][piece] = parts[piece] + cells
+        cells += int(parts.max())
+    return found
+
+
+def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
+    """One connected piece (H, W) as its cells, from 1 on; `least` is the radius of the smallest."""
+    piece = np.pad(piece, 1)
+    outlines, tree = cv2.findContours(piece, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    inner = [o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent >= 0]
+    outer = next(o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent < 0)
+    # A pale centre is round; what cells enclose between them is hollow-sided, and parts them.
+    pale = [hole for hole in inner if _is_convex(hole)]
+    if _is_convex(outer) and len(pale) == len(inner):
+        return piece[1:-1, 1:-1].astype(np.int32)
+    filled = np.asarray(cv2.drawContours(piece.copy(), pale, -1, 1, cv2.FILLED), np.uint8)
+    depth = np.asarray(cv2.distanceTransform(filled, cv2.DIST_L2, 5), np.float32)
+    cores = np.zeros(piece.shape, np.int32)
+    _number_cores(cores, depth, 0.0, least, count(1))
+    return _nearest(cores)[1:-1, 1:-1]
+
+
+def _is_convex(outline: NDArray[Any]) -> bool:
+    return cv2.contourArea(outline) >= CONVEX * cv2.contourArea(cv2.convexHull(outline))
+
+
+def _number_cores(
+    cores: NDArray[np.int32], depth: Depth, level: float, least: float, numbers: Iterator[int]
+) -> None:
+    """Number in `cores` the parts into which a rising `level` divides a distance map (H, W).
+
+    They are the catchment basins of the watershed (Vincent & Soille 1991), but for those that rise
+    above the neck to the next by less than `DEPTH` of their height, or not to `least`.
+    """
+    while level < (1 - DEPTH) * depth.max():
+        # A neck is judged by its share of the depth: where that is large, finer steps tell nothing.
+        level += max(STEP, DEPTH / 4 * level)
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats((depth > level).astype(np.uint8))
+        parts = []
+        for k in range(1, len(stats)):
+            box = _box(stats[k])
+            part = np.where(np.asarray(pieces)[box] == k, depth[box], 0)
+            if part.max() >= max(least, level / (1 - DEPTH)):
+                parts.append((box, part))
+        if len(parts) > 1:
+            for box, part in parts:
+                _number_cores(cores[box], part, level, least, numbers)
+            return
+    cores[depth > 0] = next(numbers)
+
+
+def _box(stats: Any) -> tuple[slice, slice]:
+    """The rows and columns of a piece, of a row of OpenCV's statistics."""
+    left, top, width, height = (int(value) for value in stats[:4])
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each pixel the id of the nearest cell (H, W); 0 where there is none at all."""
+    labels = cv2.distanceTransformWithLabels(
+        (cells == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )[1]
+    table = np.zeros(cells.size + 1, np.int32)
+    here = cells > 0
+    table[labels[here]] = cells[here]
+    nearest: NDArray[np.int32] = table[labels]
+    return nearest
+
+
+def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
+    """The same cells as uint16, numbered from 1 without gaps in order of their first pixels."""
+    none = cells.size
+    first = np.full(int(cells.max(initial=0)) + 1, none)
+    # Backwards: of several places the one that is written last stays.
+    first[cells.ravel()[::-1]] = np.arange(none)[::-1]
+    ids = np.flatnonzero(first[1:] < none) + 1
+    ids = ids[np.argsort(first[ids])]
+    if len(ids) > MOST:
+        raise BadInput(f"{len(ids)} cells in one picture; at most {MOST} can be numbered: cut it")
+    table = np.zeros(len(first), np.uint16)
+    table[ids] = np.arange(1, len(ids) + 1)
+    numbered: InstanceMap = table[cells]
+    return numbered
+
+
+def _cell(
+    region: Any, size: Size, nuclei: NDArray[np.bool_] | None, um_per_pixel: float | None
+) -> Cell:
+    top, left, bottom, right = region.bbox
+    area = int(region.area)
+    nucleus = None if nuclei is None else int((nuclei[region.slice] & region.image).sum())
+    perimeter = float(region.perimeter_crofton)
+    # Of a few pixels the perimeter is a guess: no shape is rounder than a disc.
+    circularity = min(4 * math.pi * area / perimeter**2, 1.0) if perimeter else 1.0
+    y, x = region.centroid
+    scale = um_per_pixel
+    return Cell(
+        id=int(region.label),
+        x=float(x),
+        y=float(y),
+        left=left,
+        top=top,
+        width=right - left,
+        height=bottom - top,
+        at_edge=top == 0 or left == 0 or bottom == size[0] or right == size[1],
+        area_px=area,
+        diameter_px=diameter(area),
+        circularity=circularity,
+        eccentricity=float(region.eccentricity),
+        nucleus_area_px=nucleus,
+        nucleus_ratio=None if nucleus is None else nucleus / area,
+        area_um2=None if scale is None else area * scale**2,
+        diameter_um=None if scale is None else diameter(area) * scale,
+        nucleus_area_um2=None if scale is None or nucleus is None else nucleus * scale**2,
+    )

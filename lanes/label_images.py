@@ -1,0 +1,269 @@
+"""Labels single images: an overlay, a label map, instances and rows of two tables for each.
+
+Three threads overlap, with short queues between them: reading; inference; counting and writing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lanes import cell_tables, instances
+from lanes.errors import BadInput, BadOutput
+from lanes.outlines import draw_outlines
+from lanes.outputs import CsvFile, write_image
+from lanes.overlay import ALPHA, overlay_bgr
+from lanes.pictures import pages, read_picture
+from lanes.pipeline import Background, prefetch
+from lanes.resize import resize_labels
+from lanes.segmenter import Segmenter
+from lanes.types import Image, LabelMap, Task
+from lanes.video.images import SUFFIXES, find_images, is_image
+
+CELLS, SUMMARY = "cells.csv", "summary.csv"
+OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
+OUTLINED_ALPHA = 0.25
+"""Opacity of the overlay where outlines are drawn, too: the stain stays visible."""
+AHEAD = 2
+"""Images that wait between two threads."""
+FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How to write; see `lanes-image --help`. `alpha` None is what suits the task."""
+
+    um_per_pixel: float | None = None
+    alpha: float | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image file: how the tables name it, and what its results' names begin with."""
+
+    path: Path
+    name: str
+    stem: str
+
+
+@dataclass
+class Done:
+    """What came of it: images `seen` by the network, and `images` that are written.
+
+    `skipped` are messages that name files that could not be read.
+    """
+
+    seen: int = 0
+    images: int = 0
+    cells: int = 0
+    seconds: float = 0.0
+    skipped: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+Progress = Callable[[Done, int], None]
+
+
+def find_items(inputs: Sequence[str]) -> list[Item]:
+    """The images of files, folders and globs, each once, with names that are not mistaken.
+
+    Raises:
+        BadInput: there is none, or one of the inputs is not there or no image.
+    """
+    paths: dict[Path, Path] = {}
+    for given in inputs:
+        for path in find_images(Path(given).expanduser() if given.startswith("~") else given):
+            if not is_image(path):
+                raise BadInput(
+                    f"{path} is no image: those end in {', '.join(SUFFIXES)}; "
+                    "for videos there is lanes-video"
+                )
+            paths.setdefault(path.resolve(), path)
+    names = Counter(path.name for path in paths.values())
+    taken: set[str] = set()
+    items = []
+    for path in paths.values():
+        # The file's name, unless two folders have one of that name.
+        name = path.name if names[path.name] == 1 else str(path)
+        items.append(Item(path, name, _free_stem(path.stem, taken)))
+    return items
+
+
+def _free_stem(stem: str, taken: set[str]) -> str:
+    """`stem`, or `stem_2` and so on if it is taken; some systems do not tell a from A."""
+    free, number = stem, 1
+    while free.casefold() in taken:
+        number += 1
+        free = f"{stem}_{number}"
+    taken.add(free.casefold())
+    return free
+
+
+def check_options(items: Sequence[Item], task: Task, folder: Path, options: ImageOptions) -> None:
+    """Raise before the work what would stop it; results are to go into `folder`.
+
+    Raises:
+        BadInput: a number out of range, or a scale where nothing is measured.
+        BadOutput: a result exists already, or would replace an image.
+        MissingDependency: cells cannot be measured with what is installed.
+    """
+    scale = options.um_per_pixel
+    if scale is not None and not 0 < scale < math.inf:
+        raise BadInput(f"--um-per-pixel {scale}: wanted the micrometres of a pixel's side, above 0")
+    if scale is not None and task.things is None:
+        raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
+    if options.alpha is not None and not 0 <= options.alpha <= 1:
+        raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
+    if task.things:
+        # Told before the first image, not after it.
+        empty = np.zeros((8, 8), np.uint8)
+        instances.measure(empty.astype(np.uint16), empty, task)
+    _check_places(items, task, folder, options.overwrite)
+
+
+def _check_places(items: Sequence[Item], task: Task, folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadOutput(f"{folder} is a file; name a folder for the results (-o)")
+    inputs = {item.path.resolve() for item in items}
+    endings = (OVERLAY, LABELS, INSTANCES) if task.things else (OVERLAY, LABELS)
+    places = [folder / SUMMARY, *([folder / CELLS] if task.things else [])]
+    places += [folder / f"{item.stem}{ending}" for item in items for ending in endings]
+    for place in places:
+        if place.resolve() in inputs:
+            raise BadOutput(f"{place} is an input itself; name another folder (-o)")
+        if place.exists() and not overwrite:
+            raise BadOutput(f"{place} exists already; --overwrite, or name another folder (-o)")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+
+
+def label_images(
+    items: Sequence[Item],
+    segmenter: Segmenter,
+    folder: Path,
+    options: ImageOptions,
+    progress: Progress = lambda done, total: None,
+) -> Done:
+    """Label `items` and write into `folder`; call `check_options` first.
+
+    `progress(done, total)` is called after each image. An image that cannot be read is skipped;
+    Ctrl-C ends the work with whole files and with tables of what was done.
+
+    Raises:
+        BadInput: not one image could be read; nothing is written then.
+        BadOutput: a result cannot be written.
+    """
+    done = Done()
+    began = time.perf_counter()
+    try:
+        with ExitStack() as stack:
+            pictures = prefetch(_read(items, done), AHEAD)
+            stack.enter_context(closing(pictures))
+            first = next(pictures, None)
+            if first is None:
+                raise BadInput(_none_of(items, done))
+            _make(folder)
+            writer = _Writer(segmenter.task, folder, options, done, stack)
+            background = stack.enter_context(Background(writer.write, AHEAD))
+            for item, image in chain([first], pictures):
+                labels = segmenter.result(segmenter.submit(image))
+                background.put((item, image, labels))
+                done.seen += 1
+                progress(done, len(items))
+    except KeyboardInterrupt:
+        # On its way here it made each context manager finish its file.
+        done.interrupted = True
+    done.seconds = time.perf_counter() - began
+    return done
+
+
+def _none_of(items: Sequence[Item], done: Done) -> str:
+    if len(items) == 1:
+        return done.skipped[0]
+    return f"none of the {len(items)} images can be read; the first: {done.skipped[0]}"
+
+
+def _read(items: Sequence[Item], done: Done) -> Iterator[tuple[Item, Image]]:
+    """The images that can be read, in order."""
+    for item in items:
+        try:
+            image = read_picture(item.path)
+        except BadInput as error:
+            done.skipped.append(str(error))
+            continue
+        if (count := pages(item.path)) > 1:
+            done.warnings.append(f"{item.path} holds {count} pictures: only the first is labelled")
+        yield item, image
+
+
+class _Writer:
+    """Counts and writes, in a thread of its own."""
+
+    def __init__(
+        self, task: Task, folder: Path, options: ImageOptions, done: Done, stack: ExitStack
+    ) -> None:
+        self.task, self.folder, self.options, self.done = task, folder, options, done
+        scale = options.um_per_pixel
+        table = cell_tables.summary_columns(task, scale)
+        self.summary = stack.enter_context(CsvFile(folder / SUMMARY, table, options.overwrite))
+        self.cells: CsvFile | None = None
+        if task.things:
+            table = cell_tables.cell_columns(task, scale)
+            self.cells = stack.enter_context(CsvFile(folder / CELLS, table, options.overwrite))
+
+    def write(self, work: tuple[Item, Image, LabelMap]) -> None:
+        """Write the files of one image, and then its rows."""
+        item, image, small = work
+        labels = resize_labels(small, (image.shape[0], image.shape[1]))
+        try:
+            if self.cells is None:
+                drawn = overlay_bgr(image, small, self.task, self._alpha(ALPHA))
+                rows: list[cell_tables.Row] = []
+                summary = cell_tables.summary_row(item.name, labels, self.task)
+            else:
+                drawn, rows, summary = self._counted(item, image, labels)
+        except BadInput as error:
+            self.done.skipped.append(f"{item.path}: {error}")
+            return
+        write_image(self._place(item, LABELS), labels, FAST)
+        write_image(self._place(item, OVERLAY), drawn, FAST)
+        if self.cells:
+            self.cells.write(rows)
+        self.summary.write([summary])
+        self.done.images += 1
+        self.done.cells += len(rows)
+
+    def _counted(
+        self, item: Item, image: Image, labels: LabelMap
+    ) -> tuple[Image, list[cell_tables.Row], cell_tables.Row]:
+        """The overlay, the rows of the cells and that of the image; writes the instances."""
+        scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
+        found = instances.segment(labels, self.task)
+        cells = instances.measure(found, labels, self.task, scale)
+        drawn = overlay_bgr(image, labels, self.task, self._alpha(OUTLINED_ALPHA))
+        draw_outlines(drawn, found, cells)
+        write_image(self._place(item, INSTANCES), found)
+        rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
+        return drawn, rows, cell_tables.counted_row(item.name, size, cells, self.task, scale)
+
+    def _alpha(self, usual: float) -> float:
+        return usual if self.options.alpha is None else self.options.alpha
+
+    def _place(self, item: Item, ending: str) -> Path:
+        return self.folder / f"{item.stem}{ending}"

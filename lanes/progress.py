@@ -1,0 +1,36 @@
+"""The bar that a command shows while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def progress(console: Console, name: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """A bar with rate and time left; drawn only when something is reported."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=False),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(name, total=None, note="")
+
+    def tick(done: int, total: int | None, note: str) -> None:
+        if console.is_terminal and not bar.live.is_started:
+            bar.start()
+        bar.update(task, completed=done, total=total, note=note)
+
+    try:
+        yield tick
+    finally:
+        # Stopping a bar that was never drawn prints an empty line.
+        if bar.live.is_started:
+            bar.stop()

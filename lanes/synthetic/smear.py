@@ -1,0 +1,263 @@
+"""Draws a stained blood smear under a microscope: a picture with exact labels and instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.synthetic.blood import (
+    KINDS,
+    SHARES,
+    SIZES,
+    Outline,
+    Place,
+    Window,
+    cover,
+    noise,
+    nucleus,
+    outline,
+    red_cell,
+    white_cell,
+)
+from lanes.synthetic.optics import GREY, STAINS, Dyed, Optics, Stain, optics, seen, through, varied
+from lanes.types import Image, LabelMap, Size
+
+BACKGROUND, CYTOPLASM, NUCLEUS = 0, 1, 2
+"""Ids of the task `blood_cells`."""
+LEAST = 15
+"""Pixels: of a cell at the edge less than this is not seen as one."""
+TRIES = 60
+"""How often a place is looked for, before a cell is left out."""
+CLOSE = 0.97
+"""How near cells come to a white one, in the sum of their radii."""
+ROUND = 10
+"""Seconds in which the stage comes back to where it was, up and down."""
+Instances: TypeAlias = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Smear:
+    """A place on a slide; `seed` also seeds its textures. `diameter` of red cells in pixels.
+
+    `crowd` is how much of it red cells would cover, `touching` how many of them touch another,
+    `spiky` how many have dried up. `white` cells and `platelets` are numbers for each area of 10 x
+    10 diameters; at least one white cell is there if `white` > 0.
+    """
+
+    seed: int
+    diameter: float
+    stain: Stain
+    optics: Optics
+    crowd: float
+    touching: float
+    spiky: float
+    pallor: float
+    white: float
+    platelets: float
+
+
+@dataclass(frozen=True)
+class Slide:
+    """What was drawn: a picture (H, W, 3), and what each of its pixels is.
+
+    `labels` (H, W): 0 background and red cells, 1 cytoplasm and 2 nucleus of white cells. `white`
+    and `cells` uint16 (H, W): the number of the white cell, or of any cell, from 1 on; 0 is none.
+    Where two cells overlap a pixel belongs to the upper one. Platelets are no cells.
+    """
+
+    image: Image
+    labels: LabelMap
+    white: Instances
+    cells: Instances
+
+
+def smear(seed: int, diameter: float | None = None, white: float | None = None) -> Smear:
+    """Choose a place on a random slide; the same seed gives the same one.
+
+    `diameter` of its red cells in pixels, and `white` cells an area, are chosen too if not given.
+    """
+    rng = np.random.default_rng([seed, 1])
+    stain = STAINS[rng.choice(4, p=(0.45, 0.3, 0.13, 0.12))]
+    chosen = rng.uniform(34, 92)
+    return Smear(
+        seed=seed,
+        diameter=chosen if diameter is None else diameter,
+        stain=varied(rng, stain),
+        optics=optics(rng),
+        crowd=rng.uniform(0.15, 0.45),
+        touching=rng.uniform(0.1, 0.5),
+        spiky=rng.choice((0.0, 0.0, 0.5, 0.9)) if stain is GREY else 0.05,
+        pallor=rng.uniform(0.15, 0.95),
+        white=rng.uniform(0.5, 1.6) if white is None else white,
+        platelets=rng.uniform(0, 5),
+    )
+
+
+def render(smear: Smear, size: Size) -> Slide:
+    """Draw a smear in `size` (height, width)."""
+    rng = np.random.default_rng([smear.seed, 2])
+    canvas = _laid(rng, smear, size)
+    image = seen(rng, smear.optics, through(smear.stain, canvas.dyed), smear.diameter)
+    return Slide(image, canvas.labels, canvas.white, canvas.cells)
+
+
+def drift(smear: Smear, size: Size, count: int, rate: Fraction) -> Iterator[Slide]:
+    """`count` pictures, `rate` a second, while the stage moves and the focus is lost and found.
+
+    The numbers of the cells stay the same from picture to picture.
+    """
+    rng = np.random.default_rng([smear.seed, 2])
+    height, width = size
+    whole = (height + height // 2, width + width // 2)
+    canvas = _laid(rng, smear, whole)
+    light = through(smear.stain, canvas.dyed)
+    for number in range(count):
+        turn = 2 * np.pi * float(number / rate) / ROUND
+        top = round((1 - np.cos(turn)) / 2 * (whole[0] - height))
+        left = round((1 - np.cos(1.7 * turn)) / 2 * (whole[1] - width))
+        part = np.s_[top : top + height, left : left + width]
+        off = 1.2 * max(np.sin(3 * turn), 0) ** 8
+        image = seen(rng, smear.optics, light[part], smear.diameter, off)
+        yield Slide(image, canvas.labels[part], canvas.white[part], canvas.cells[part])
+
+
+def _laid(rng: np.random.Generator, smear: Smear, size: Size) -> _Canvas:
+    """All that lies on a slide of `size`."""
+    canvas = _Canvas(size)
+    whites = _place_white(rng, smear, size)
+    for red in _place_red(rng, smear, size, [cell for _, cell in whites]):
+        canvas.draw_red(rng, red, smear.pallor)
+    for kind, cell in whites:
+        canvas.draw_white(rng, kind, cell)
+    for _ in range(_count(rng, smear.platelets, smear, size)):
+        canvas.draw_platelet(rng, (rng.uniform(0, size[0]), rng.uniform(0, size[1])), smear)
+    canvas.forget_slivers()
+    return canvas
+
+
+def _count(rng: np.random.Generator, density: float, smear: Smear, size: Size) -> int:
+    return int(rng.poisson(density * size[0] * size[1] / (10 * smear.diameter) ** 2))
+
+
+def _place_white(rng: np.random.Generator, smear: Smear, size: Size) -> list[tuple[str, Outline]]:
+    count = max(_count(rng, smear.white, smear, size), 1) if smear.white else 0
+    placed: list[tuple[str, Outline]] = []
+    for number in range(count):
+        kind = KINDS[rng.choice(len(KINDS), p=SHARES)]
+        radius = smear.diameter / 2 * SIZES[kind] * rng.uniform(0.9, 1.12)
+        # The first is in the picture as a whole, if it is large enough.
+        inset = 1.1 * radius if number == 0 else -radius / 2
+        for _ in range(TRIES):
+            centre = _somewhere(rng, size, inset)
+            if all(_apart(centre, other.centre) > CLOSE * (radius + other.radius)
+                   for _, other in placed):  # fmt: skip
+                placed.append((kind, outline(rng, centre, radius, rng.uniform(0.03, 0.12))))
+                break
+    return placed
+
+
+def _place_red(
+    rng: np.random.Generator, smear: Smear, size: Size, whites: list[Outline]
+) -> list[Outline]:
+    """Red cells one after the other, some beside or partly over another."""
+    radius = smear.diameter / 2
+    margin = 0.8 * radius
+    area = (size[0] + 2 * margin) * (size[1] + 2 * margin)
+    wanted = round(smear.crowd * area / (np.pi * radius**2))
+    placed: list[Outline] = []
+    for _ in range(wanted):
+        own = radius * float(np.clip(rng.normal(1, 0.07), 0.75, 1.25))
+        for _ in range(TRIES):
+            near = bool(placed) and rng.random() < smear.touching
+            closeness = rng.uniform(0.72, 1.0) if near else 1.06
+            if near:
+                beside = placed[rng.integers(len(placed))]
+                angle = rng.uniform(0, 2 * np.pi)
+                far = closeness * (own + beside.radius)
+                centre = (beside.centre[0] + far * np.sin(angle),
+                          beside.centre[1] + far * np.cos(angle))  # fmt: skip
+            else:
+                centre = _somewhere(rng, size, -margin)
+            rest = all(_apart(centre, o.centre) >= 0.999 * closeness * (own + o.radius)
+                       for o in placed)  # fmt: skip
+            if rest and all(_apart(centre, o.centre) > CLOSE * (own + o.radius) for o in whites):
+                spikes = rng.uniform(0.03, 0.07) if rng.random() < smear.spiky else 0.0
+                placed.append(outline(rng, centre, own, rng.uniform(0.02, 0.14), spikes))
+                break
+    return placed
+
+
+def _somewhere(rng: np.random.Generator, size: Size, inset: float) -> Place:
+    """A place at least `inset` inside a picture of `size`, or in its middle."""
+    y, x = (rng.uniform(min(inset, n / 2), max(n - inset, n / 2)) for n in size)
+    return y, x
+
+
+def _apart(one: Place, other: Place) -> float:
+    return float(np.hypot(one[0] - other[0], one[1] - other[1]))
+
+
+class _Canvas:
+    """The dyes that lie on the slide (H, W), and the labels of what lies there."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self.dyed = Dyed(*np.zeros((4, *size), np.float32))
+        self.labels = np.zeros(size, np.uint8)
+        self.white, self.cells = np.zeros((2, *size), np.uint16)
+
+    def draw_red(self, rng: np.random.Generator, cell: Outline, pallor: float) -> None:
+        """Lay down a red cell; over others it adds to them."""
+        window = Window.around(cell.centre, 1.4 * cell.radius, self.size)
+        if window is None:
+            return
+        depth = cell.depth(window)
+        pale = max(pallor * rng.uniform(0.4, 1.3), 0.02)
+        density = rng.normal(1, 0.08) * red_cell(depth, cell.radius, pale)
+        window.of(self.dyed.haemoglobin)[:] += density
+        cells = window.of(self.cells)
+        cells[depth > 0] = self.cells.max() + 1
+
+    def draw_white(self, rng: np.random.Generator, kind: str, cell: Outline) -> None:
+        """Lay down a white cell: it has pushed the red ones aside."""
+        window = Window.around(cell.centre, 1.4 * cell.radius, self.size)
+        if window is None:
+            return
+        depth, inner = cell.depth(window), nucleus(rng, kind, cell, window)
+        dyes = white_cell(rng, kind, cell, window, inner)
+        window.of(self.dyed.haemoglobin)[:] *= 1 - cover(depth, cell.radius)
+        window.of(self.dyed.chromatin)[:] += dyes.chromatin
+        window.of(self.dyed.blue)[:] += dyes.blue
+        window.of(self.dyed.granules)[:] += dyes.granules
+        labels = window.of(self.labels)
+        labels[depth > 0] = CYTOPLASM
+        labels[(inner > 0) & (depth > 0)] = NUCLEUS
+        for instances in (self.white, self.cells):
+            window.of(instances)[depth > 0] = instances.max() + 1
+
+    def draw_platelet(self, rng: np.random.Generator, centre: Place, smear: Smear) -> None:
+        """Lay down a platelet; it is labelled as nothing."""
+        shape = outline(rng, centre, smear.diameter * rng.uniform(0.1, 0.18), 0.35)
+        window = Window.around(centre, 1.6 * shape.radius, self.size)
+        if window is None or window.of(self.white).any():
+            return
+        depth = shape.depth(window)
+        inside = cover(depth, shape.radius)
+        speckled = np.clip(0.4 + 0.2 * noise(rng, depth.shape, shape.radius * 0.25), 0.1, 1)
+        window.of(self.dyed.chromatin)[:] += 0.55 * inside * speckled * np.clip(depth * 2, 0, 1)
+        window.of(self.dyed.blue)[:] += 0.5 * inside
+
+    def forget_slivers(self) -> None:
+        """Number the cells anew, without those of which hardly anything is in the picture."""
+        for instances in (self.white, self.cells):
+            counts = np.bincount(instances.ravel())
+            seen = counts >= LEAST
+            seen[0] = False
+            numbers = np.where(seen, np.cumsum(seen), 0).astype(np.uint16)
+            instances[:] = numbers[instances]
+        self.labels[self.white == 0] = BACKGROUND
