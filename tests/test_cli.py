@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 
 import av
@@ -15,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip, picture
+from interrupted import interrupted
 from lanes import demo
 from lanes.cli import app
 from lanes.video import VideoSink
@@ -275,16 +274,13 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, model_folder):
     cv2.imwrite(str(folder / "0.png"), noise)
     for number in range(1, 3000):
         os.link(folder / "0.png", folder / f"{number}.png")
-    script = "from lanes.cli import video_main; video_main()"
-    words = [sys.executable, "-c", script, str(folder), "--model", str(model_folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".long_lanes.part-*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (out, err)
+    code, out, err = interrupted(
+        "video_main",
+        [folder, "--model", model_folder],
+        begun=lambda: list(tmp_path.glob(".long_lanes.part-*")),
+        wait=1.0,
+    )
+    assert code == 130, (out, err)
     assert b"Traceback" not in err
     assert left(tmp_path) == ["long", "long_lanes.mp4"]
     assert 0 < len(frames_of(tmp_path / "long_lanes.mp4")) < 3000

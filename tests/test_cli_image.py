@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
+from interrupted import interrupted
 from lanes import demo, outputs, tasks
 from lanes import instances as instance_maps
 from lanes.cli import app
@@ -363,17 +362,13 @@ def test_ctrl_c_leaves_whole_files_and_tables_of_what_was_done(tmp_path, models)
     first = save(tmp_path / "in" / "0.png", smear((150, 160), size=(900, 1200)))
     for number in range(1, 2000):
         os.link(first, tmp_path / "in" / f"{number}.png")
-    script = "from lanes.cli import image_main; image_main()"
-    words = [sys.executable, "-c", script, str(tmp_path / "in")]
-    words += ["--model", str(models["blood_cells"]), "--backend", "onnxruntime"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out = tmp_path / "in_lanes"
-    deadline = time.monotonic() + 60
-    while not list(out.glob("3_overlay.png")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    told, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (told, err)
+    code, told, err = interrupted(
+        "image_main",
+        [tmp_path / "in", "--model", models["blood_cells"], "--backend", "onnxruntime"],
+        begun=lambda: (out / "3_overlay.png").exists(),
+    )
+    assert code == 130, (told, err)
     assert b"Traceback" not in err
     names = [row["image"] for row in rows_of(out / "summary.csv")]
     assert 3 <= len(names) < 2000
