@@ -2,7 +2,7 @@
 
 After Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR
 2015, arXiv:1411.4038), whose point was transfer learning: features learned on ImageNet serve every
-other picture too. 2.46 M parameters, 3.0 GFLOP at 480x360.
+other picture too. 2.46 M parameters, 3.2 GFLOP at 480x360.
 """
 
 from __future__ import annotations
