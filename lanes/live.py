@@ -107,6 +107,7 @@ class Live:
         self._stages: dict[str, LatencyMeter] = {}
         self._now = Snapshot("opening", segmenter.task)
         self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._noticed = 0
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
@@ -115,7 +116,12 @@ class Live:
     def snapshot(self) -> Snapshot:
         """The newest result and figures, at once."""
         with self._changed:
-            now = replace(self._now, state=self._state(), notices=tuple(self._notices))
+            now = replace(
+                self._now,
+                state=self._state(),
+                notices=tuple(self._notices),
+                noticed=self._noticed,
+            )
             taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
             recorder = self._recorder
         latency = {
@@ -228,6 +234,16 @@ class Live:
     ) -> None:
         self.close()
 
+    def _lost_or_back(self, sentence: str) -> None:
+        # A rate over the gap would be none.
+        self._meter = RateMeter()
+        self._notice(sentence)
+
+    def _notice(self, sentence: str) -> None:
+        with self._changed:
+            self._notices.append(sentence)
+            self._noticed += 1
+
     def _set(self, name: str, value: object) -> None:
         with self._changed:
             setattr(self, name, value)
@@ -238,7 +254,7 @@ class Live:
             return "failed"
         if not self._thread.is_alive():
             return "stopped"
-        if self._ended:
+        if self._ended and self._seek is None:
             return "ended"
         if isinstance(self._source, ReconnectingSource) and self._source.lost_since is not None:
             return "lost"
@@ -321,7 +337,7 @@ class Live:
         source = opened()
         if not (source.live and self.options.reconnect):
             return source
-        return ReconnectingSource(source, opened, self._stop, self._notices.append)
+        return ReconnectingSource(source, opened, self._stop, self._lost_or_back)
 
     def _begin(self, source: Source, start: float) -> int:
         """Set what depends on the source; gives the number of its first frame."""
@@ -451,7 +467,7 @@ class Live:
             )
         except BadOutput as error:
             # The picture on the screen goes on.
-            self._notices.append(str(error))
+            self._notice(str(error))
             self._set("_recorder", None)
 
 

@@ -22,6 +22,7 @@ from lanes.types import Image
 
 SWAP_WHEEL = "pip uninstall -y opencv-python-headless && pip install opencv-python"
 """The command that gives OpenCV its windows: the two wheels share their files."""
+NO_WINDOW_CURE = f"lanes-webcam shows the same in a browser; for windows of OpenCV: {SWAP_WHEEL}"
 LOOPBACK = "127.0.0.1"
 JPEG_QUALITY = 85
 WAIT_SECONDS = 0.5
@@ -114,8 +115,6 @@ class Page:
             raise BadInput(
                 f"port {port} of {LOOPBACK} cannot be used ({reason}): give another, or none"
             ) from error
-        # Ended with the program, whatever a browser does.
-        self._server.daemon_threads = True
         self.url = f"http://{LOOPBACK}:{self._server.server_port}/{self.secret}/"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="page", daemon=True
@@ -168,9 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     timeout = 10
 
-    def __init__(
-        self, screen: Page, page: bytes, keys: frozenset[str], *rest: object
-    ) -> None:
+    def __init__(self, screen: Page, page: bytes, keys: frozenset[str], *rest: object) -> None:
         self.screen, self.page, self.known = screen, page, keys
         super().__init__(*rest)  # type: ignore[arg-type]
 
@@ -185,7 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """A key."""
-        key = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), 8)).decode("latin1")
+        length = self.headers.get("Content-Length", "")
+        key = self.rfile.read(min(int(length), 8) if length.isdecimal() else 0).decode("latin1")
         if self.path == f"/{self.screen.secret}/key" and key in self.known:
             self.screen.press(key)
             self._answer(204, "text/plain", b"")

@@ -34,7 +34,7 @@ class Snapshot:
     `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
     from the frame's coming to its labels. `dropped` frames were left out for newer ones.
     `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all; `consistency`
-    likewise, between frames. `notices` are sentences about losses, newest last. `error` is what
+    likewise, between frames. `notices` are the last of `noticed` sentences about losses, newest last. `error` is what
     ended the pipeline.
     """
 
@@ -56,6 +56,7 @@ class Snapshot:
     consistency: dict[str, float] = field(default_factory=dict)
     recording: Path | None = None
     notices: tuple[str, ...] = ()
+    noticed: int = 0
     error: BaseException | None = None
 
     @cached_property
