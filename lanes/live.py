@@ -11,14 +11,12 @@ next to nothing: a slow screen misses frames, it never delays them. What a threa
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,6 +38,7 @@ from lanes.threads import share, usable_cores
 from lanes.truth import open_truth
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, ReconnectingSource, Source, open_source
+from lanes.video.base import first_number
 
 __all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
 
@@ -82,7 +81,7 @@ class LiveOptions:
 class Live:
     """Plays `given` (file, images, camera, address) through `segmenter` until it is closed.
 
-    The segmenter stays the caller's; several Lives may use one if each is given its `shared()`.
+    The segmenter stays the caller's; several Lives may use one if all are given its `shared()`.
     A camera or stream gives its newest frame. A file waits at its end for `seek` or `close`.
     The constructor returns at once; what is wrong with the input is in `snapshot().error`.
     """
@@ -349,7 +348,7 @@ class Live:
             self._scores = ClipScores(truth, task)
         self._consistency = None
         first_time = self._now.result is None
-        first = math.ceil(Fraction(start) * (source.rate or 0))
+        first = first_number(start, source.rate)
         with self._changed:
             self._source = source
             self._meter = RateMeter()

@@ -33,9 +33,9 @@ class Snapshot:
     picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
     `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
     from the frame's coming to its labels. `dropped` frames were left out for newer ones.
-    `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all; `consistency`
-    likewise, between frames. `notices` are the last of `noticed` sentences about losses, newest last. `error` is what
-    ended the pipeline.
+    `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all since the input or
+    a place in it was begun with; `consistency` likewise, between frames. `notices` are the last of
+    `noticed` sentences about losses, newest last. `error` is what ended the pipeline.
     """
 
     state: State
