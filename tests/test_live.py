@@ -270,7 +270,8 @@ def test_an_error_of_the_engine_is_told_and_the_recording_kept(tmp_path, clip, s
     with Live(clip, shared, LiveOptions(video=tmp_path / "o.mp4")) as live:
         now = until(live, ended)
         assert (now.state, str(now.error)) == ("failed", "the engine broke")
-    assert len(read(tmp_path / "o.mp4")[0]) == 10
+    # What was still to be written is given up; the file is whole.
+    assert 0 < len(read(tmp_path / "o.mp4")[0]) <= 10
 
 
 def test_a_recording_that_fails_is_told_and_the_picture_goes_on(tmp_path, clip, model, monkeypatch):
