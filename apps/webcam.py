@@ -66,10 +66,10 @@ class Wish:
     overwrite: bool = False
 
 
-def run(wish: Wish, opened: Callable[[Screen | None], None] = lambda screen: None) -> int:
+def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
     """Run until q, the end of a file, or the end of the time; returns the exit code.
 
-    `opened` is told the screen once it is there.
+    `opened` is given the viewer once it has its screen.
 
     Raises:
         LanesError: the camera, model or file cannot be used; no file is left half-written.
@@ -87,8 +87,8 @@ def run(wish: Wish, opened: Callable[[Screen | None], None] = lambda screen: Non
         screen = _screen(wish, console) if wish.window else None
         if screen:
             stack.callback(screen.close)
-        opened(screen)
         viewer = Viewer(live, models, screen, wish, console)
+        opened(viewer)
         try:
             viewer.run()
         except KeyboardInterrupt:

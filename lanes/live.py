@@ -127,7 +127,7 @@ class Live:
             stage: Latency(*(float(p) for p in np.percentile(seconds, (50, 95))))
             for stage, seconds in taken.items()
         }
-        return replace(now, latency=latency, recording=recorder.video if recorder else None)
+        return replace(now, latency=latency, recording=recorder.path if recorder else None)
 
     def wait(self, frames: int, seconds: float) -> Snapshot:
         """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
@@ -187,7 +187,7 @@ class Live:
         if source is None:
             raise BadOutput(f"{video or json} is not begun: no frame has come yet; wait for one")
         if self._recorder:
-            raise BadOutput(f"{self._recorder.video} is being recorded: stop that first")
+            raise BadOutput(f"{self._recorder.path} is being recorded: stop that first")
         options = self.options
         recorder = Recorder(
             source,
@@ -271,10 +271,10 @@ class Live:
                 start = self._next_start()
             self.stop_recording()
         except BaseException as error:
-            # Nobody waits for this thread: the error is told by `snapshot`.
-            self._now = replace(self._now, error=error)
             with suppress(BadOutput):
                 self.stop_recording()
+            # Nobody waits for this thread: the error is told by `snapshot`.
+            self._set("_now", replace(self._now, error=error))
 
     def _next_start(self) -> float | None:
         """Where to play next; at the end of the input this waits to be told. None: nowhere."""
@@ -352,6 +352,8 @@ class Live:
         with self._changed:
             self._source = source
             self._meter = RateMeter()
+            # Asked for before it was known that nothing can be sought here.
+            self._seek = None if source.live else self._seek
             self._now = replace(
                 self._now,
                 name=source.name,
@@ -371,7 +373,6 @@ class Live:
         """The frames that may go on: not while paused, in real time when they are due.
 
         They end where something else is wanted: another place, another model than `model`, the end.
-
         The first passes even while paused: it shows where a seek went.
         """
         clock = PlayClock(1 / float(source.rate or 25))

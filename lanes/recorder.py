@@ -35,7 +35,7 @@ class Recorder:
         overwrite: bool = False,
         threads: int = 0,
     ) -> None:
-        self.video, self.frames = video, 0
+        self.path, self.frames = video or json, 0
         self._lock = threading.Lock()
         self._sink: VideoSink | None = None
         self._json: JsonLines | None = None

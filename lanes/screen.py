@@ -66,7 +66,9 @@ class Window:
     def show(self, image: Image) -> None:
         """See `Screen`."""
         if not self._shown:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            # Qt's own bar of buttons would take room, and its zoom the keys.
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(self._title, flags)
             cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
             self._shown = True
         cv2.imshow(self._title, image)

@@ -74,6 +74,8 @@ def hud_lines(now: Snapshot) -> list[str]:
     lines = [line]
     if "total" in times:
         lines.append(f"latency {times['total']:.0f} ms   dropped {now.dropped}")
+    elif now.dropped:
+        lines.append(f"dropped {now.dropped}")
     drawn = {c.name for c in now.task.classes if c.alpha > 0}
     for title, by_class in (("IoU", now.iou), ("steady", now.consistency)):
         told = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]

@@ -221,6 +221,13 @@ def test_closed_in_the_midst_a_recording_is_whole_and_nothing_else_is_left(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
 
 
+def test_json_alone_is_a_recording_too(tmp_path, clip, model):
+    with Live(clip, model, LiveOptions(json=tmp_path / "o.jsonl", loop=True)) as live:
+        assert until(live, lambda now: now.frames > 3).recording == tmp_path / "o.jsonl"
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) > 3
+    assert [path.name for path in tmp_path.iterdir()] == ["o.jsonl"]
+
+
 def test_nothing_is_recorded_before_a_frame_has_come(tmp_path, model):
     with MjpegServer() as server:
         server.silent.set()

@@ -52,11 +52,11 @@ def start(model_folder):
 class Running:
     """The program in a thread, and what a browser sees of it."""
 
-    def __init__(self, source, model, **changes):
-        self.screen, self.code, self.error = None, None, None
+    def __init__(self, source, model, backend="onnxruntime", **changes):
+        self.viewer = self.screen = self.code = self.error = None
         self.there = threading.Event()
         wish = webcam.Wish(
-            source=source, model=model, engine=("onnxruntime", "auto", None, None), **changes
+            source=source, model=model, engine=(backend, "auto", None, None), **changes
         )
 
         def run():
@@ -70,8 +70,8 @@ class Running:
         self.thread.start()
         assert self.there.wait(PATIENCE)
 
-    def _opened(self, screen):
-        self.screen = screen
+    def _opened(self, viewer):
+        self.viewer, self.screen = viewer, viewer.screen
         self.there.set()
 
     def press(self, key):
