@@ -39,7 +39,7 @@ def test_contents(files):
     assert {"lanes/__init__.py", "lanes/cli.py", "lanes/py.typed"} <= files.keys()
     folders = {name.split("/")[0] for name in files}
     assert folders == {"lanes", next(n.split("/")[0] for n in files if n.endswith("/METADATA"))}
-    assert any(name.startswith("lanes/_apps/") for name in files)
+    assert {"lanes/_apps/webcam.py", "lanes/screen.html"} <= files.keys()
 
 
 def test_every_model_of_the_checkout_comes_along(files):
@@ -61,6 +61,7 @@ def test_commands(files):
     assert "lanes = lanes.cli:main" in entries
     assert "lanes-video = lanes.cli:video_main" in entries
     assert "lanes-image = lanes.cli:image_main" in entries
+    assert "lanes-webcam = lanes.cli:webcam_main" in entries
 
 
 def test_metadata(files):
