@@ -1,0 +1,40 @@
+"""The dashboard: put together of its pages; `lanes dashboard` starts it with Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+from dashboard_pages import images, models, settings, style
+
+from lanes.errors import LanesError
+
+
+def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
+    """The page as Streamlit calls it: an error of ours is a sentence on it, with its cure."""
+
+    def show() -> None:
+        try:
+            page(settings.read())
+        except LanesError as error:
+            st.error(str(error), icon=":material/error:")
+
+    return show
+
+
+def main() -> None:
+    """Show the page that the address names."""
+    st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
+    style.apply()
+    pages = [
+        st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
+        for number, (page, title, icon, path) in enumerate(PAGES)
+    ]
+    st.navigation(pages, position="top").run()
+
+
+PAGES = (
+    (images.show, "Images", ":material/image:", "images"),
+    (models.show, "Models", ":material/neurology:", "models"),
+)
+main()
