@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from dashboard_pages import images, models, settings, style
+from dashboard_pages import images, live, models, settings, style
 
 from lanes.errors import LanesError
 
@@ -34,6 +34,7 @@ def main() -> None:
 
 
 PAGES = (
+    (live.show, "Live", ":material/play_circle:", "live"),
     (images.show, "Images", ":material/image:", "images"),
     (models.show, "Models", ":material/neurology:", "models"),
 )

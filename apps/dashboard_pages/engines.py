@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
@@ -22,33 +22,46 @@ KEPT = 6
 
 @dataclass(frozen=True)
 class Engine:
-    """Which model runs in which backend at which precision."""
+    """Which model runs in which backend at which precision, for soon or for many images."""
 
     folder: str
     backend: str = AUTO
     precision: str = AUTO
+    hint: str = backends.THROUGHPUT
 
 
-class Shared:
-    """A compiled model for all tabs: one of them has it at a time."""
+class Pool:
+    """Compiled models by engine; what it gives takes turns with all others of that engine."""
 
-    def __init__(self, loaded: Segmenter) -> None:
-        """Share `loaded`, whose backend keeps the turns of one caller only."""
-        self._loaded = loaded
+    def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loaded: OrderedDict[Engine, Segmenter] = OrderedDict()
 
-    @contextmanager
-    def taken(self) -> Iterator[Segmenter]:
-        """The model, while nobody else has it."""
+    def get(self, engine: Engine) -> Segmenter:
+        """A segmenter of one's own over the compiled model; see `lanes.segmenter.load`."""
+        # One at a time: engines compile with all cores, and a second asker wants the first's.
         with self._lock:
-            yield self._loaded
+            if engine not in self._loaded:
+                self._loaded[engine] = segmenter.load(
+                    engine.folder, engine.backend, engine.precision, hint=engine.hint
+                )
+            self._loaded.move_to_end(engine)
+            if len(self._loaded) > KEPT:
+                # Not closed, for tabs may still use it.
+                self._loaded.popitem(last=False)
+            return self._loaded[engine].shared()
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Compiling the model …")
-def shared(engine: Engine) -> Shared:
-    """The compiled model of `engine`, the same for all tabs."""
-    hint = backends.THROUGHPUT
-    return Shared(segmenter.load(engine.folder, engine.backend, engine.precision, hint=hint))
+@st.cache_resource(show_spinner=False)
+def pool() -> Pool:
+    """The one pool of the server."""
+    return Pool()
+
+
+def get(engine: Engine) -> Segmenter:
+    """`Pool.get` of the one pool, with a note on the page while it takes its time."""
+    with st.spinner("Making the model ready …"):
+        return pool().get(engine)
 
 
 def choose_model(settings: Settings, key: str) -> tuple[str, ModelCard]:
@@ -61,7 +74,7 @@ def choose_model(settings: Settings, key: str) -> tuple[str, ModelCard]:
     return name, cards[name]
 
 
-def choose_backend(folder: str, key: str) -> Engine:
+def choose_backend(folder: str, key: str, hint: str = backends.THROUGHPUT) -> Engine:
     """The widgets for the backend and the precision of the model in `folder`."""
     left, right = st.columns(2)
     with left:
@@ -69,7 +82,7 @@ def choose_backend(folder: str, key: str) -> Engine:
     with right:
         known = () if backend == AUTO else _precisions(backend, folder)
         precision = st.selectbox("Precision", [AUTO, *known], key=f"{key}-precision")
-    return Engine(folder, backend, precision)
+    return Engine(folder, backend, precision, hint)
 
 
 @st.cache_data(show_spinner=False)
@@ -87,6 +100,4 @@ def _installed() -> list[str]:
 
 @st.cache_data(show_spinner=False)
 def _precisions(backend: str, folder: str) -> tuple[str, ...]:
-    from pathlib import Path
-
     return backends.precisions(backend, folder=Path(folder))

@@ -87,13 +87,12 @@ def _label(
     if st.session_state.get("images-asked") != asked:
         st.session_state.pop("images-asked", None)
         bar = st.progress(0.0, "Labelling …")
-        with engines.shared(engine).taken() as segmenter:
-            found = label(
-                pictures,
-                segmenter,
-                options,
-                lambda done, total: bar.progress(done / total, f"Labelled {done} of {total}"),
-            )
+        found = label(
+            pictures,
+            engines.get(engine),
+            options,
+            lambda done, total: bar.progress(done / total, f"Labelled {done} of {total}"),
+        )
         bar.empty()
         st.session_state["images-found"] = found
         st.session_state["images-asked"] = asked
@@ -126,8 +125,9 @@ def _tell(summary: list[dict[str, Any]], cells: list[dict[str, Any]], seconds: f
     if "cells" in summary[0]:
         figures["Cells"] = f"{len(cells)}"
         figures["At the edge"] = f"{sum(row['at_edge'] == 'yes' for row in cells)}"
-    for column, (name, value) in zip(st.columns(4), figures.items(), strict=False):
-        column.metric(name, value)
+    with st.container(horizontal=True):
+        for name, value in figures.items():
+            st.metric(name, value, width=150)
 
 
 def _downloads(labelled: Labelled) -> None:

@@ -69,8 +69,9 @@ def _card(card: ModelCard, folder: Path) -> None:
         "Input": row["input"],
         "File": f"{row['file']:.1f} MB",
     }
-    for column, (label, value) in zip(st.columns(4), figures.items(), strict=True):
-        column.metric(label, value)
+    with st.container(horizontal=True):
+        for label, value in figures.items():
+            st.metric(label, value, width=180)
     accuracy, data, speed = st.tabs(["Accuracy", "Data and terms", "Speed on this machine"])
     with accuracy:
         _accuracy(card)

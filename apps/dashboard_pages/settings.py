@@ -11,6 +11,7 @@ from lanes import assets
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import BadInput
+from lanes.video.images import is_glob
 from lanes.video.opening import is_url
 
 
@@ -40,6 +41,12 @@ class Settings:
         Raises:
             BadInput: it may not be read, or the server allows nothing.
         """
+        if is_url(given.strip()) and self.allowed:
+            return _network_address(given.strip())
+        return str(self.path(given))
+
+    def path(self, given: str) -> Path:
+        """The file or folder `given`, if it lies in an allowed folder; see `input`."""
         given = given.strip()
         if not self.allowed:
             raise BadInput(
@@ -48,15 +55,16 @@ class Settings:
             )
         if not given:
             raise BadInput("no path was given: write one, or the address of a stream")
-        if is_url(given):
-            return _network_address(given)
+        if is_glob(given):
+            # What a pattern finds might be links that lead out of the folder.
+            raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
         # An absolute path is tried as it is, another one in each allowed folder.
         places = [(folder / Path(given)).resolve() for folder in self.allowed]
         inside = [p for p in places if any(p.is_relative_to(f.resolve()) for f in self.allowed)]
         if not inside:
             folders = ", ".join(str(folder) for folder in self.allowed)
             raise BadInput(f"{given} lies outside the folders that this server opens: {folders}")
-        return str(next((path for path in inside if path.exists()), inside[0]))
+        return next((path for path in inside if path.exists()), inside[0])
 
 
 PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")
