@@ -75,6 +75,10 @@ class Segmenter:
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
 
+    def shared(self) -> Segmenter:
+        """The same, for several threads at once: they take turns with one engine."""
+        return Segmenter(self.card, backends.SharedBackend(self.backend))
+
     def close(self) -> None:
         """Free the backend."""
         self.backend.close()

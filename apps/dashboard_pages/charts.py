@@ -11,8 +11,8 @@ from dashboard_pages.history import TIME
 from dashboard_pages.style import hex_of
 from lanes.types import Task
 
-HEIGHT = 190
-LEGEND: dict[str, Any] = {"orient": "bottom", "title": None, "columns": 3, "labelLimit": 160}
+HEIGHT = 230
+LEGEND: dict[str, Any] = {"orient": "top", "title": None, "labelLimit": 160, "offset": 4}
 Rows = Sequence[dict[str, Any]]
 
 

@@ -186,10 +186,13 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
             _record(player, now)
     if now.state in ("failed", "stopped") or now.live:
         return
-    if now.duration:
-        _seek(player, now.duration)
-    key = f"{NAME}-speed-now-{id(player)}"
-    live.real_time = _speed(key, live.real_time)
+    left, right = st.columns(2, vertical_alignment="center")
+    with left:
+        key = f"{NAME}-speed-now-{id(player)}"
+        live.real_time = _speed(key, live.real_time)
+    with right:
+        if now.duration:
+            _seek(player, now.duration)
 
 
 def _again() -> None:
