@@ -37,9 +37,7 @@ def run_dashboard(allowed: Sequence[Path], models: Sequence[Path], given: Sequen
     return 0
 
 
-def arguments(
-    allowed: Sequence[Path], models: Sequence[Path], given: Sequence[str]
-) -> list[str]:
+def arguments(allowed: Sequence[Path], models: Sequence[Path], given: Sequence[str]) -> list[str]:
     """The command line for Streamlit, whose defaults stand in `apps/.streamlit`."""
     for folder in allowed:
         if not folder.is_dir():

@@ -79,20 +79,17 @@ def _drawn(task: str) -> list[Picture]:
     return [Picture(path.name, path.read_bytes()) for path in paths]
 
 
-def _label(
-    pictures: list[Picture], engine: engines.Engine, options: ImageOptions
-) -> Labelled:
+def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOptions) -> Labelled:
     """Label the images, unless the last turn did it."""
     asked = (tuple(pictures), engine, options)
     if st.session_state.get("images-asked") != asked:
         st.session_state.pop("images-asked", None)
         bar = st.progress(0.0, "Labelling …")
-        found = label(
-            pictures,
-            engines.get(engine),
-            options,
-            lambda done, total: bar.progress(done / total, f"Labelled {done} of {total}"),
-        )
+
+        def tell(done: int, total: int) -> None:
+            bar.progress(done / total, f"Labelled {done} of {total}")
+
+        found = label(pictures, engines.get(engine), options, tell)
         bar.empty()
         st.session_state["images-found"] = found
         st.session_state["images-asked"] = asked

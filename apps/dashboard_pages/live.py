@@ -1,4 +1,4 @@
-"""The page of one pipeline: any source through any model, with what it takes and how right it is."""
+"""The page of one pipeline: any source, any model, what it takes and how right it is."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _welcome(settings: Settings) -> Wish | None:
     with st.container(border=True):
         st.subheader("See it run", anchor=False)
         st.write(
-            "Ten seconds of a drawn motorway, labelled on this machine as you watch, with its frame "
-            "rate and its IoU against the exact truth."
+            "Ten seconds of a drawn motorway, labelled on this machine as you watch, with its "
+            "frame rate and its IoU against the exact truth."
         )
         if not st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="demo"):
             return None
@@ -289,7 +289,7 @@ def _charts(player: Player) -> None:
     for number, (name, chart) in enumerate(shown):
         with columns[number % 2]:
             st.markdown(f"**{name}**")
-            st.altair_chart(chart, key=f"chart-{number}")
+            charts.show(chart, f"chart-{number}")
 
 
 def _downloads(player: Player) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import streamlit as st
 
-from dashboard_pages import style
+from dashboard_pages import charts, style
 from dashboard_pages.settings import Settings
 from lanes import backends, tasks
 from lanes import card as cards
@@ -114,25 +113,13 @@ def measures(metrics: dict[str, float]) -> dict[str, dict[str, dict[str, float]]
 
 def _bars(rows: dict[str, dict[str, float]]) -> None:
     """IoU as bars, the other figures as a table beneath a fold."""
-    bars = [
+    figures = [
         {"class": name, "figure": KINDS[kind], "value": kinds[kind]}
         for name, kinds in rows.items()
         for kind in ("iou", "f4")
         if kind in kinds
     ]
-    chart = (
-        alt.Chart(alt.Data(values=bars))
-        .mark_bar(cornerRadiusEnd=3)
-        .encode(
-            x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("class:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=160)),
-            yOffset="figure:N",
-            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top")),
-            tooltip=["class:N", "figure:N", alt.Tooltip("value:Q", format=".3f")],
-        )
-        .properties(height=alt.Step(14))
-    )
-    st.altair_chart(chart)
+    charts.show(charts.bars(figures, "value", "class", "figure", "IoU and F4"))
     with st.expander("All figures"):
         table = [
             {"class": name, **{KINDS[k]: round(v, 3) for k, v in kinds.items() if k in KINDS}}
@@ -172,20 +159,8 @@ def _speed(card: ModelCard, folder: Path) -> None:
         if c.milliseconds is not None
     ]
     if timed:
-        st.altair_chart(_latencies(timed))
+        charts.show(charts.times(timed))
     _reasons(f"{choice.name}: {choice.reason}" for choice in choices if choice.reason)
-
-
-def _latencies(timed: list[dict[str, Any]]) -> alt.LayerChart:
-    base = alt.Chart(alt.Data(values=timed)).encode(
-        x=alt.X("ms:Q", title="ms an image, one at a time; less is better"),
-        y=alt.Y("engine:N", title=None, sort="x", axis=alt.Axis(labelLimit=200)),
-        opacity=alt.Opacity("chosen:N", title="chosen by auto", legend=None).scale(
-            domain=[True, False], range=[1, 0.45]
-        ),
-    )
-    words = base.mark_text(align="left", dx=4).encode(text=alt.Text("ms:Q", format=".1f"))
-    return (base.mark_bar(cornerRadiusEnd=3) + words).properties(height=alt.Step(34))
 
 
 def _reasons(reasons: Iterable[str]) -> None:

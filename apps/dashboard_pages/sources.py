@@ -63,7 +63,7 @@ def drawn_for(task: Task) -> bool:
     """Whether the demo's truth is of this task: where none is drawn for it, roads are shown."""
     from lanes import drawn
 
-    return bool(drawn.drawer(task.name).TASK == task.name)
+    return bool(task.name == drawn.drawer(task.name).TASK)
 
 
 def _upload(key: str) -> Opens | None:
