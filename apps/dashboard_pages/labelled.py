@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 import cv2
 
+from lanes.errors import BadInput
 from lanes.label_images import (
     CELLS,
     INSTANCES,
@@ -82,9 +83,12 @@ def label(
         given.mkdir()
         items = [_written(picture, number, given) for number, picture in enumerate(pictures, 1)]
         check_options(items, segmenter.task, results, options)
-        done = label_images(
-            items, segmenter, results, options, lambda done, total: progress(done.seen, total)
-        )
+        try:
+            done = label_images(
+                items, segmenter, results, options, lambda done, total: progress(done.seen, total)
+            )
+        except BadInput as error:
+            raise BadInput(_named(str(error), items)) from error
         written = [item for item in items if (results / f"{item.stem}{OVERLAY}").exists()]
         cells = results / CELLS
         return Labelled(

@@ -100,7 +100,7 @@ def _truth(sent: Sequence[Any], folder: Path) -> Path | None:
     if not sent:
         return None
     masks = {match[1]: file for file in sent if (match := NUMBERED.fullmatch(file.name))}
-    if len(sent) == 1 and not masks:
+    if len(sent) == 1 and not sent[0].name.lower().endswith(".png"):
         path = folder / "labels.mkv"
         _write(sent[0], path)
         return path

@@ -96,7 +96,7 @@ class Player:
                 f"{error}). The terminal of the server tells more; please report it."
             )
         sentence = str(error).replace(self.clip.input, self.clip.name)
-        return sentence.replace(str(self.folder), "the upload")
+        return sentence.replace(str(self.clip.labels), "The truth")
 
 
 class Tab:
