@@ -40,7 +40,7 @@ def show(settings: Settings) -> None:
     """Choose, or watch what is chosen."""
     tab = tabs.current()
     _warm(settings)
-    player = tab.players.get(NAME)
+    player = tab.running(NAME, Player)
     style.title("Live", "Watch a model label a video, a camera or a stream, and how well it does.")
     wish = None if player else _welcome(settings)
     with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
@@ -148,7 +148,7 @@ def _picture(player: Player) -> None:
     for notice in now.notices[-2:]:
         st.caption(f":material/info: {notice}")
     if now.error:
-        st.error(player.told(now.error), icon=":material/error:")
+        st.error(tabs.told(now.error, player.clip), icon=":material/error:")
 
 
 def told(clip: Clip, now: Snapshot) -> str:
@@ -212,7 +212,7 @@ def _record(player: Player, now: Snapshot) -> None:
             player.live.stop_recording()
             st.rerun()
     except LanesError as error:
-        st.error(player.told(error), icon=":material/error:")
+        st.error(tabs.told(error, player.clip), icon=":material/error:")
 
 
 def _seek(player: Player, duration: float) -> None:

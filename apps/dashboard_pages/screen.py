@@ -63,11 +63,16 @@ def drawn_task(task: Task, names: list[str]) -> Task:
 
 def overlay(result: Result, task: Task, alpha: float, width: int | None = None) -> Image:
     """The frame with its labels, made smaller first if it is wider than `width`."""
-    image = result.frame.bgr
-    if width and image.shape[1] > width:
-        size = (width, max(round(image.shape[0] * width / image.shape[1]), 1))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    image = smaller(result.frame.bgr, width) if width else result.frame.bgr
     return overlay_bgr(image, result.labels, task, alpha)
+
+
+def smaller(image: Image, width: int) -> Image:
+    """The image, made smaller if it is wider than `width`."""
+    if image.shape[1] <= width:
+        return image
+    size = (width, max(round(image.shape[0] * width / image.shape[1]), 1))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def jpeg(image: Image) -> bytes:

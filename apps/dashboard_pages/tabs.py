@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import streamlit as st
 
@@ -40,6 +40,28 @@ class Clip:
     kind: str
     labels: Path | None = None
     loop: bool = False
+
+
+class Closes(Protocol):
+    """A thread that can be ended."""
+
+    def close(self) -> bool:
+        """End it."""
+
+
+class Runs(Protocol):
+    """What a tab keeps: a pipeline, and a folder that is removed with it."""
+
+    @property
+    def live(self) -> Closes:
+        """The pipeline."""
+
+    @property
+    def folder(self) -> Path:
+        """Of its own files."""
+
+
+Kind = TypeVar("Kind")
 
 
 class Player:
@@ -87,25 +109,25 @@ class Player:
         whole = [files for files in self.recorded if files[0].exists()]
         return whole[-1] if whole else None
 
-    def told(self, error: BaseException) -> str:
-        """An error of the pipeline as a sentence, the clip under the name that the user knows."""
-        if not isinstance(error, LanesError):
-            log.error("a pipeline failed", exc_info=error)
-            return (
-                f"The pipeline failed in a way that is not foreseen ({type(error).__name__}: "
-                f"{error}). The terminal of the server tells more; please report it."
-            )
-        sentence = str(error).replace(self.clip.input, self.clip.name)
-        return sentence.replace(str(self.clip.labels), "The truth")
+
+def told(error: BaseException, clip: Clip) -> str:
+    """An error of a pipeline as a sentence, its files under the names that the user knows."""
+    if not isinstance(error, LanesError):
+        log.error("a pipeline failed", exc_info=error)
+        return (
+            f"The pipeline failed in a way that is not foreseen ({type(error).__name__}: "
+            f"{error}). The terminal of the server tells more; please report it."
+        )
+    return str(error).replace(clip.input, clip.name).replace(str(clip.labels), "The truth")
 
 
 class Tab:
-    """The players of one browser tab by the page's name for them, and its temporary folder."""
+    """What runs in one browser tab, by the page's name for it, and its temporary folder."""
 
     def __init__(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="lanes-tab-")
         self.folder = Path(self._temporary.name)
-        self.players: dict[str, Player] = {}
+        self.players: dict[str, Runs] = {}
         self._number = 0
 
     def new_folder(self) -> Path:
@@ -115,7 +137,12 @@ class Tab:
         folder.mkdir()
         return folder
 
-    def play(self, name: str, player: Player) -> None:
+    def running(self, name: str, kind: type[Kind]) -> Kind | None:
+        """What runs under that name, of the `kind` that its page puts there."""
+        player = self.players.get(name)
+        return player if isinstance(player, kind) else None
+
+    def play(self, name: str, player: Runs) -> None:
         """Take the player in the place of an earlier one of that name, which ends."""
         self.stop(name)
         self.players[name] = player
@@ -128,8 +155,6 @@ class Tab:
 
     def close(self) -> None:
         """End everything, and remove all files."""
-        for name in list(self.players):
-            self.players[name].live.stop()
         for name in list(self.players):
             self.stop(name)
         self._temporary.cleanup()

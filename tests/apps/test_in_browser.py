@@ -177,7 +177,7 @@ def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
     page.get_by_text("IoU drivable").wait_for()
     caption = page.locator("figcaption")
     until(lambda: "pipeline" in caption.inner_text() and "drawn here" in caption.inner_text())
-    until(lambda: page.locator("[data-testid=stVegaLiteChart] canvas").count() == 4)
+    until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4)
     press(page, "Stop")
     page.get_by_role("button", name="Run the demo").wait_for()
 
