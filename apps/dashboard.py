@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from dashboard_pages import compare, images, live, models, settings, style
+from dashboard_pages import compare, evaluate, images, live, models, settings, style
 
 from lanes.errors import LanesError
 
@@ -37,6 +37,7 @@ PAGES = (
     (live.show, "Live", ":material/play_circle:", "live"),
     (images.show, "Images", ":material/image:", "images"),
     (compare.show, "Compare", ":material/compare:", "compare"),
+    (evaluate.show, "Evaluate", ":material/rule:", "evaluate"),
     (models.show, "Models", ":material/neurology:", "models"),
 )
 main()

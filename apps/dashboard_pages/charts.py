@@ -119,6 +119,39 @@ def times(rows: Rows) -> Spec:
     }
 
 
+def confusion(rows: Rows) -> Spec:
+    """Each row's "share" of the pixels of its "truth" that were "predicted" so, in percent."""
+    share = {"field": "share", "type": "quantitative"}
+    dark = {"test": "datum.share > 0.55", "value": "white"}
+    return {
+        "data": {"values": list(rows)},
+        "height": {"step": 36},
+        "encoding": {
+            "x": {"field": "predicted", "sort": None, "axis": {"orient": "top", "labelAngle": -35}},
+            "y": {"field": "truth", "sort": None},
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "cornerRadius": 3},
+                "encoding": {
+                    "color": {
+                        **share,
+                        "legend": None,
+                        "scale": {"domain": [0, 1], "range": ["#e7efec", "#0b7d62"]},
+                    }
+                },
+            },
+            {
+                "mark": {"type": "text"},
+                "encoding": {
+                    "text": {**share, "format": ".0%"},
+                    "color": {"condition": dark, "value": "#1a2421"},
+                },
+            },
+        ],
+    }
+
+
 def _over_time(rows: Rows) -> Spec:
     return {"data": {"values": list(rows)}, "height": HEIGHT}
 

@@ -50,9 +50,9 @@ def show(settings: Settings) -> None:
 def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] | None:
     left, right = st.columns(2, gap="large")
     chosen = []
-    for column, side in ((left, "left"), (right, "right")):
+    for place, (column, side) in enumerate(((left, "left"), (right, "right"))):
         with column:
-            name, card = engines.choose_model(settings, f"{NAME}-{side}")
+            name, card = engines.choose_model(settings, f"{NAME}-{side}", place)
             engine = engines.choose_backend(str(settings.folder(name)), f"{NAME}-{side}")
             chosen.append((engine, card))
     (one, first), (other, second) = chosen

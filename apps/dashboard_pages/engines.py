@@ -64,12 +64,16 @@ def get(engine: Engine) -> Segmenter:
         return pool().get(engine)
 
 
-def choose_model(settings: Settings, key: str) -> tuple[str, ModelCard]:
-    """The widget for a model: its name and its card."""
+def choose_model(settings: Settings, key: str, place: int = 0) -> tuple[str, ModelCard]:
+    """The widget for a model, at first the one in that `place`: its name and its card."""
     cards = settings.cards()
     tasks = {name: card.task.replace("_", " ") for name, card in cards.items()}
     name = st.selectbox(
-        "Model", list(cards), format_func=lambda name: f"{name} · {tasks[name]}", key=f"{key}-model"
+        "Model",
+        list(cards),
+        min(place, len(cards) - 1),
+        format_func=lambda name: f"{name} · {tasks[name]}",
+        key=f"{key}-model",
     )
     return name, cards[name]
 
