@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import streamlit as st
 from dashboard_pages import compare, evaluate, images, live, models, settings, style
 
+from lanes import threads
 from lanes.errors import LanesError
 
 
@@ -24,6 +26,8 @@ def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
 
 def main() -> None:
     """Show the page that the address names."""
+    # For the whole process: its pipelines and the engines would fight over the cores.
+    cv2.setNumThreads(threads.share(threads.usable_cores()).opencv)
     st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
     style.apply()
     pages = [

@@ -50,9 +50,9 @@ def show(settings: Settings) -> None:
 def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] | None:
     left, right = st.columns(2, gap="large")
     chosen = []
-    for place, (column, side) in enumerate(((left, "left"), (right, "right"))):
+    for column, side, first in ((left, "left", ""), (right, "right", _rival(settings))):
         with column:
-            name, card = engines.choose_model(settings, f"{NAME}-{side}", place)
+            name, card = engines.choose_model(settings, f"{NAME}-{side}", first)
             engine = engines.choose_backend(str(settings.folder(name)), f"{NAME}-{side}")
             chosen.append((engine, card))
     (one, first), (other, second) = chosen
@@ -68,6 +68,12 @@ def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] |
     if not st.button("Compare", type="primary", icon=":material/compare:", disabled=not ready):
         return None
     return ((one, other), opens) if opens else None
+
+
+def _rival(settings: Settings) -> str:
+    """A model of the same task as the first one's, to begin with."""
+    (name, card), *others = settings.cards().items()
+    return next((other for other, its in others if its.task == card.task), name)
 
 
 def _start(tab: Tab, chosen: tuple[Engine, Engine], opens: sources.Opens) -> None:

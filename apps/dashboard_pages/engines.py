@@ -64,14 +64,14 @@ def get(engine: Engine) -> Segmenter:
         return pool().get(engine)
 
 
-def choose_model(settings: Settings, key: str, place: int = 0) -> tuple[str, ModelCard]:
-    """The widget for a model, at first the one in that `place`: its name and its card."""
+def choose_model(settings: Settings, key: str, first: str = "") -> tuple[str, ModelCard]:
+    """The widget for a model, which shows the one named `first` at first: its name and card."""
     cards = settings.cards()
     tasks = {name: card.task.replace("_", " ") for name, card in cards.items()}
     name = st.selectbox(
         "Model",
         list(cards),
-        min(place, len(cards) - 1),
+        list(cards).index(first) if first in cards else 0,
         format_func=lambda name: f"{name} · {tasks[name]}",
         key=f"{key}-model",
     )

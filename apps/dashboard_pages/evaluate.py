@@ -68,7 +68,7 @@ def _show(scored: Scored) -> None:
     st.caption(f"{found.backend} {found.precision}; pixels pooled over all images.")
     with st.container(horizontal=True):
         for name, value in scored.overall().items():
-            st.metric(name, told(value), width=150)
+            st.metric(name, told(value), width=200)
     rows = scored.rows()
     numbers: dict[str, Any] = {
         name: st.column_config.NumberColumn(format="%.3f") for row in rows for name in row

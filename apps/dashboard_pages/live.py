@@ -17,7 +17,7 @@ from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import Clip, Player, Tab
 from lanes import backends, tasks
 from lanes.errors import LanesError
-from lanes.live import ENDS, Snapshot
+from lanes.live import ENDS, Snapshot, State
 
 NAME = "live"
 REAL_TIME, FAST = "Real time", "As fast as possible"
@@ -123,7 +123,8 @@ def _watch(tab: Tab, player: Player) -> None:
     now = player.live.snapshot()
     left, right = st.columns([7, 4], gap="large")
     with left:
-        st.fragment(_picture, run_every=PICTURE_SECONDS if now.state not in ENDS else None)(player)
+        every = PICTURE_SECONDS if now.state not in ENDS else None
+        st.fragment(_picture, run_every=every)(player, now.state)
         _controls(tab, player, now)
     every = FIGURES_SECONDS if now.state not in ENDS else None
     with right:
@@ -133,13 +134,11 @@ def _watch(tab: Tab, player: Player) -> None:
     _downloads(player)
 
 
-def _picture(player: Player) -> None:
-    """The newest frame; a change of state draws the whole page anew."""
+def _picture(player: Player, drawn: State) -> None:
+    """The newest frame; another state than the one `drawn` has the whole page drawn anew."""
     now = player.live.snapshot()
-    if st.session_state.get("live-state", now.state) != now.state:
-        st.session_state["live-state"] = now.state
+    if now.state != drawn:
         st.rerun()
-    st.session_state["live-state"] = now.state
     picture = None
     if now.result:
         drawn = screen.overlay(now.result, player.task, player.alpha, screen.WIDTH)
@@ -180,7 +179,6 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
             _again()
         if st.button("Stop", icon=":material/stop:"):
             tab.stop(NAME)
-            st.session_state.pop("live-state", None)
             st.rerun()
         if now.state not in ENDS:
             _record(player, now)
@@ -198,7 +196,6 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
 def _again() -> None:
     """Draw the page anew when the pipeline has had the time to obey."""
     time.sleep(0.05)
-    st.session_state.pop("live-state", None)
     st.rerun()
 
 
@@ -220,7 +217,6 @@ def _seek(player: Player, duration: float) -> None:
 
     def go() -> None:
         player.live.seek(st.session_state[key])
-        st.session_state.pop("live-state", None)
 
     st.slider("Go to", 0.0, duration, 0.0, 0.1, format="%.1f s", key=key, on_change=go)
 
