@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 from lanes import hud
@@ -36,6 +35,7 @@ from lanes.threads import Threads, opencv_threads, share, usable_cores
 from lanes.truth import Truth, open_truth
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, Source, VideoSink, open_source
+from lanes.video.base import first_number
 from lanes.video.opening import is_url
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
@@ -225,7 +225,7 @@ class _Writer:
         self.json = None
         if options.json:
             self.json = stack.enter_context(JsonLines(options.json, options.overwrite))
-        self.first = math.ceil(Fraction(options.start or 0) * (source.rate or 0))
+        self.first = first_number(options.start, source.rate)
         self.frame_seconds = float(1 / source.rate) if source.rate else 0.0
         self.lines = ["starting"]
         self.times: tuple[float, float] | None = None

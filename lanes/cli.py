@@ -1,6 +1,6 @@
-"""The commands: `lanes video | image | dashboard | models | benchmark | doctor`.
+"""The commands: `lanes video | image | webcam | dashboard | models | benchmark | doctor`.
 
-`lanes-video` is `lanes video`, and so for `lanes-image` and `lanes-dashboard`.
+`lanes-video` is `lanes video`, and so for `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
 """
 
 from __future__ import annotations
@@ -248,6 +248,76 @@ def dashboard(
     raise typer.Exit(_guarded(run))
 
 
+@app.command()
+def webcam(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[INDEX|URL]",
+            help="Camera index, RTSP/HTTP URL, or a video file, which is played at its own rate.",
+        ),
+    ] = "0",
+    model: Annotated[
+        str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+    ] = "lanes-fcn-lite",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    ] = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")] = 0.5,
+    window: Annotated[
+        bool, typer.Option("--window/--no-window", help="Show the picture, or only record it.")
+    ] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Show it in the browser, though a window could open.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Of the page in the browser; default: a free one.")] = 0,
+    record: Annotated[
+        Path | None, typer.Option(help="Video file (H.264) to write from the first frame on.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="End so many seconds after the first frame.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Show what a model sees in a camera or stream, as it happens: the newest frame counts.
+
+    Keys: space pause, o overlay, m next model, s snapshot, r record, h help, q quit.
+    """
+
+    def run() -> int:
+        from lanes import assets
+
+        program = assets.app("webcam")
+        wish = program.Wish(
+            source=source,
+            model=model,
+            engine=(backend, precision, device, threads),
+            alpha=alpha,
+            window=window,
+            browser=browser,
+            port=port,
+            record=record,
+            seconds=seconds,
+            overwrite=overwrite,
+        )
+        return int(program.run(wish))
+
+    raise typer.Exit(_guarded(run))
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
     """List the models that come along and the architectures, with parameters and GFLOP."""
@@ -438,6 +508,13 @@ def dashboard_main() -> None:
     """The command `lanes-dashboard`: `lanes dashboard` under a short name."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name="lanes-dashboard", context_settings=PASSES_ON)(dashboard)
+    alias()
+
+
+def webcam_main() -> None:
+    """The command `lanes-webcam`: `lanes webcam` under a short name."""
+    alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alias.command(name="lanes-webcam")(webcam)
     alias()
 
 

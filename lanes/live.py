@@ -11,48 +11,42 @@ next to nothing: a slow screen misses frames, it never delays them. What a threa
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 import numpy as np
 
 from lanes.clip_scores import ClipScores
 from lanes.errors import BadInput, BadOutput
 from lanes.flow import ULTRAFAST
-from lanes.outputs import measures_of
 from lanes.overlay import ALPHA
 from lanes.pipeline import Background, prefetch, segment, timed
+from lanes.play_clock import PlayClock
 from lanes.recorder import Recorder
 from lanes.segmenter import Segmenter
+from lanes.snapshot import ENDS, Latency, Snapshot, State, hud_lines
 from lanes.stability import Consistency
 from lanes.stats import LatencyMeter, RateMeter
 from lanes.threads import share, usable_cores
 from lanes.truth import open_truth
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, ReconnectingSource, Source, open_source
+from lanes.video.base import first_number
 
-State: TypeAlias = Literal["opening", "playing", "paused", "lost", "ended", "stopped", "failed"]
-ENDS: tuple[State, ...] = ("ended", "stopped", "failed")
-"""The states in which no further frame comes by itself."""
+__all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
+
 WINDOW = 300
 """Latencies are those of the last so many frames."""
 COMPARE_EVERY = 5
 """Consistency is measured on every so many-th frame, by the quick optical flow: it must not cost
 the pipeline its speed. `lanes.stability.stability` measures every frame, by the fine one."""
-LATE_SECONDS = 1.0
-"""A player that is later than this no longer tries to catch up."""
-LEAST_RATE = 4.0
-"""So many frames a second are played in real time, however late they are."""
 NOTICES = 20
 
 
@@ -84,57 +78,10 @@ class LiveOptions:
     timeout: float = 5.0
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Half, and 95 of 100, of the last frames took at most so many seconds."""
-
-    p50: float
-    p95: float
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a screen asks for: the newest result, and how it goes.
-
-    `result` must not be changed: others look at it, too (`lanes.overlay.overlay` draws on a copy).
-    `number` is the frame's place in the whole input, `position` its time in seconds from the first
-    picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
-    `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
-    from the frame's coming to its labels. `dropped` frames were left out for newer ones.
-    `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all; `consistency`
-    likewise, between frames. `notices` are sentences about losses, newest last. `error` is what
-    ended the pipeline.
-    """
-
-    state: State
-    task: Task
-    result: Result | None = None
-    number: int = 0
-    position: float = 0.0
-    duration: float | None = None
-    total: int | None = None
-    live: bool = False
-    fps: float = 0.0
-    latency: dict[str, Latency] = field(default_factory=dict)
-    frames: int = 0
-    dropped: int = 0
-    iou: dict[str, float] = field(default_factory=dict)
-    iou_total: dict[str, float] = field(default_factory=dict)
-    consistency: dict[str, float] = field(default_factory=dict)
-    recording: Path | None = None
-    notices: tuple[str, ...] = ()
-    error: BaseException | None = None
-
-    @cached_property
-    def measures(self) -> dict[str, float]:
-        """What the task measures in the newest frame; reckoned when first asked for."""
-        return measures_of(self.result, self.task) if self.result else {}
-
-
 class Live:
     """Plays `given` (file, images, camera, address) through `segmenter` until it is closed.
 
-    The segmenter stays the caller's; several Lives may use one if each is given its `shared()`.
+    The segmenter stays the caller's; several Lives may use one if all are given its `shared()`.
     A camera or stream gives its newest frame. A file waits at its end for `seek` or `close`.
     The constructor returns at once; what is wrong with the input is in `snapshot().error`.
     """
@@ -146,6 +93,7 @@ class Live:
         self.options = options or LiveOptions()
         self._changed = threading.Condition()
         self._stop = threading.Event()
+        self.alpha = self.options.alpha
         self._seek: float | None = None
         self._paused = False
         self._real_time = self.options.real_time
@@ -158,6 +106,7 @@ class Live:
         self._stages: dict[str, LatencyMeter] = {}
         self._now = Snapshot("opening", segmenter.task)
         self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._noticed = 0
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
@@ -166,7 +115,12 @@ class Live:
     def snapshot(self) -> Snapshot:
         """The newest result and figures, at once."""
         with self._changed:
-            now = replace(self._now, state=self._state(), notices=tuple(self._notices))
+            now = replace(
+                self._now,
+                state=self._state(),
+                notices=tuple(self._notices),
+                noticed=self._noticed,
+            )
             taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
             recorder = self._recorder
         latency = {
@@ -174,6 +128,17 @@ class Live:
             for stage, seconds in taken.items()
         }
         return replace(now, latency=latency, recording=recorder.video if recorder else None)
+
+    def wait(self, frames: int, seconds: float) -> Snapshot:
+        """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
+
+        A pipeline that has ended has nothing to wait for.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._now.frames > frames or self._state() in ENDS, seconds
+            )
+        return self.snapshot()
 
     def pause(self) -> None:
         """Stay at this frame; a camera's later ones are passed over."""
@@ -188,6 +153,19 @@ class Live:
         if self._now.live:
             raise BadInput(f"{self.given} is live: nothing can be sought in it")
         self._set("_seek", max(0.0, seconds))
+
+    def switch(self, segmenter: Segmenter) -> None:
+        """Label the frames to come with another model; the old one may be in use a moment longer.
+
+        Raises:
+            BadInput: there is truth, of another task than the model's.
+        """
+        if self.options.labels and segmenter.task.name != self.segmenter.task.name:
+            raise BadInput(
+                f"{segmenter.card.name} labels {segmenter.task.name!r}, the truth "
+                f"{self.options.labels} is of {self.segmenter.task.name!r}: choose a model of that"
+            )
+        self._set("segmenter", segmenter)
 
     @property
     def real_time(self) -> bool:
@@ -212,11 +190,9 @@ class Live:
             raise BadOutput(f"{self._recorder.video} is being recorded: stop that first")
         options = self.options
         recorder = Recorder(
-            self.segmenter.task,
             source,
             video,
             json,
-            alpha=options.alpha,
             quality=options.quality,
             overwrite=overwrite,
             threads=share(usable_cores()).encode,
@@ -257,6 +233,16 @@ class Live:
     ) -> None:
         self.close()
 
+    def _lost_or_back(self, sentence: str) -> None:
+        # A rate over the gap would be none.
+        self._meter = RateMeter()
+        self._notice(sentence)
+
+    def _notice(self, sentence: str) -> None:
+        with self._changed:
+            self._notices.append(sentence)
+            self._noticed += 1
+
     def _set(self, name: str, value: object) -> None:
         with self._changed:
             setattr(self, name, value)
@@ -267,7 +253,7 @@ class Live:
             return "failed"
         if not self._thread.is_alive():
             return "stopped"
-        if self._ended:
+        if self._ended and self._seek is None:
             return "ended"
         if isinstance(self._source, ReconnectingSource) and self._source.lost_since is not None:
             return "lost"
@@ -315,12 +301,29 @@ class Live:
             # A depth of 1: what waits while the network is busy is old when its turn comes.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
             frames = stack.enter_context(closing(frames))
-            passed = self._controlled(frames, source)
-            results = segment(passed, self.segmenter, self.options.infer_every, self._at_once)
-            for result in stack.enter_context(closing(results)):
-                number = first + result.frame.index
-                self._publish(result, number, source)
-                background.put((result, number))
+            while True:
+                model = self.segmenter
+                self._label(
+                    self._controlled(frames, source, model), model, source, first, background
+                )
+                if model is self.segmenter:
+                    return
+
+    def _label(
+        self,
+        frames: Iterator[Frame],
+        model: Segmenter,
+        source: Source,
+        first: int,
+        background: Background[_Played],
+    ) -> None:
+        """Pass `frames` through the network and on."""
+        results = segment(frames, model, self.options.infer_every, self._at_once)
+        with closing(results):
+            for result in results:
+                played = _Played(result, first + result.frame.index, model.task)
+                self._publish(played, source)
+                background.put(played)
 
     def _open(self, start: float) -> Source:
         threads = share(usable_cores()).decode
@@ -333,7 +336,7 @@ class Live:
         source = opened()
         if not (source.live and self.options.reconnect):
             return source
-        return ReconnectingSource(source, opened, self._stop, self._notices.append)
+        return ReconnectingSource(source, opened, self._stop, self._lost_or_back)
 
     def _begin(self, source: Source, start: float) -> int:
         """Set what depends on the source; gives the number of its first frame."""
@@ -343,15 +346,15 @@ class Live:
             truth = open_truth(options.labels, source, task, start or None, whole=not start)
         if truth:
             self._scores = ClipScores(truth, task)
-        elif options.consistency:
-            self._consistency = Consistency(task, ULTRAFAST, COMPARE_EVERY)
+        self._consistency = None
         first_time = self._now.result is None
-        first = math.ceil(Fraction(start) * (source.rate or 0))
+        first = first_number(start, source.rate)
         with self._changed:
             self._source = source
             self._meter = RateMeter()
             self._now = replace(
                 self._now,
+                name=source.name,
                 live=source.live,
                 total=first + source.frames if source.frames is not None else None,
                 duration=start + source.duration if source.duration is not None else None,
@@ -362,16 +365,21 @@ class Live:
             self._recorder.cut()
         return first
 
-    def _controlled(self, frames: Iterator[Frame], source: Source) -> Iterator[Frame]:
+    def _controlled(
+        self, frames: Iterator[Frame], source: Source, model: Segmenter
+    ) -> Iterator[Frame]:
         """The frames that may go on: not while paused, in real time when they are due.
+
+        They end where something else is wanted: another place, another model than `model`, the end.
 
         The first passes even while paused: it shows where a seek went.
         """
-        clock = _Clock(1 / float(source.rate or 25))
-        follows = 0
-        for frame in frames:
-            skipped, follows = frame.index - follows, frame.index + 1
-            if source.live and self._paused:
+        clock = PlayClock(1 / float(source.rate or 25))
+        follows: int | None = None
+        while model is self.segmenter and (frame := next(frames, None)) is not None:
+            skipped = 0 if follows is None else frame.index - follows
+            follows = frame.index + 1
+            if source.live and self._paused and not self._stop.is_set():
                 continue
             if not self._may_pass(frame, clock, source.live):
                 return
@@ -381,7 +389,7 @@ class Live:
                 clock.passed()
                 yield frame
 
-    def _may_pass(self, frame: Frame, clock: _Clock, live: bool) -> bool:
+    def _may_pass(self, frame: Frame, clock: PlayClock, live: bool) -> bool:
         """Wait until the frame may pass; False if something else is wanted meanwhile."""
         with self._changed:
             while self._seek is None and not self._stop.is_set():
@@ -404,8 +412,9 @@ class Live:
         with self._changed:
             self._now = replace(self._now, dropped=self._now.dropped + count)
 
-    def _publish(self, result: Result, number: int, source: Source) -> None:
-        """Make `result` the newest."""
+    def _publish(self, played: _Played, source: Source) -> None:
+        """Make a result the newest."""
+        result, number = played.result, played.number
         seconds = dict(result.seconds)
         if source.live:
             # What a live source takes for a frame is the wait for it.
@@ -419,85 +428,52 @@ class Live:
                 self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)
             self._now = replace(
                 self._now,
+                task=played.task,
                 result=result,
                 number=number,
                 position=position,
                 fps=self._meter.rate,
                 frames=self._now.frames + 1,
             )
+            self._changed.notify_all()
 
-    def _score_and_record(self, item: tuple[Result, int]) -> None:
-        result, number = item
+    def _score_and_record(self, played: _Played) -> None:
         iou = None
         if self._scores:
-            iou = self._scores.score(result, number)
+            iou = self._scores.score(played.result, played.number)
             recent, total = self._scores.recent, self._scores.total
             with self._changed:
                 self._now = replace(self._now, iou=recent, iou_total=total)
-        elif self._consistency:
-            self._consistency.compare(result)
-            recent = self._consistency.recent
-            with self._changed:
-                self._now = replace(self._now, consistency=recent)
+        elif self.options.consistency:
+            self._compare(played)
         if recorder := self._recorder:
-            self._record(recorder, result, number, iou)
+            self._record(recorder, played, iou)
 
-    def _record(
-        self, recorder: Recorder, result: Result, number: int, iou: dict[str, float] | None
-    ) -> None:
+    def _compare(self, played: _Played) -> None:
+        """Measure how steady the labels are."""
+        if self._consistency is None or self._consistency.task is not played.task:
+            self._consistency = Consistency(played.task, ULTRAFAST, COMPARE_EVERY)
+        self._consistency.compare(played.result)
+        recent = self._consistency.recent
+        with self._changed:
+            self._now = replace(self._now, consistency=recent)
+
+    def _record(self, recorder: Recorder, played: _Played, iou: dict[str, float] | None) -> None:
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
         try:
-            recorder.write(result, number, iou, lines)
+            recorder.write(
+                played.result, played.number, played.task, alpha=self.alpha, iou=iou, lines=lines
+            )
         except BadOutput as error:
             # The picture on the screen goes on.
-            self._notices.append(str(error))
+            self._notice(str(error))
             self._set("_recorder", None)
 
 
-class _Clock:
-    """When frames are due that are played at their own rate, `step` seconds apart."""
+@dataclass(frozen=True)
+class _Played:
+    """A result, its frame's number in the whole input, and the task of the model that made it."""
 
-    def __init__(self, step: float) -> None:
-        self._step = step
-        self.restart()
-        self.began = False
-        self._last_passed = 0.0
-
-    def restart(self) -> None:
-        """Let the next frame be due at once."""
-        self._zero: float | None = None
-
-    def early(self, frame: Frame) -> float:
-        """Seconds until the frame is due; negative if it is late."""
-        now = time.monotonic()
-        if self._zero is None or now - self._zero - frame.seconds > LATE_SECONDS:
-            self._zero = now - frame.seconds
-        return self._zero + frame.seconds - now
-
-    def too_late(self, frame: Frame) -> bool:
-        """Whether the next frame is due already, and not long ago one was played."""
-        shown_lately = time.monotonic() - self._last_passed < 1 / LEAST_RATE
-        return shown_lately and self.early(frame) < -self._step
-
-    def passed(self) -> None:
-        """Note that a frame is played now."""
-        self._last_passed, self.began = time.monotonic(), True
-
-
-def hud_lines(now: Snapshot) -> list[str]:
-    """A snapshot's figures as the lines of a head-up display."""
-    times = {stage: now.latency[stage].p50 * 1e3 for stage in now.latency}
-    line = f"{now.fps:.1f} FPS"
-    if "infer" in times:
-        line += f"   inference {times['infer']:.1f} ms"
-    lines = [line]
-    if "total" in times:
-        lines.append(f"latency {times['total']:.0f} ms   dropped {now.dropped}")
-    drawn = {c.name for c in now.task.classes if c.alpha > 0}
-    for title, by_class in (("IoU", now.iou), ("steady", now.consistency)):
-        told = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]
-        if told:
-            lines.append(f"{title}  " + "   ".join(told))
-    if now.task.things and now.result:
-        lines.append("   ".join(f"{name} {value:.3g}" for name, value in now.measures.items()))
-    return lines
+    result: Result
+    number: int
+    task: Task

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from lanes.errors import BadInput, LanesError
+from lanes.errors import BadInput
 from lanes.flow import Carrier, Flow, moved
 from lanes.resize import resize_frame
 from lanes.segmenter import Segmenter
@@ -233,7 +233,7 @@ class _Labeller:
     def drop(self, flight: _Flight) -> None:
         """Take what the engine owes for the frame, and forget it."""
         if flight.pending is not None:
-            with contextlib.suppress(LanesError):
+            with contextlib.suppress(Exception):
                 self.segmenter.result(flight.pending)
 
     def land(self, flight: _Flight) -> Result:

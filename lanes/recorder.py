@@ -11,7 +11,7 @@ from pathlib import Path
 from lanes import hud
 from lanes.outputs import JsonLines, frame_record
 from lanes.overlay import ALPHA, overlay
-from lanes.types import Result, Task
+from lanes.types import Frame, Result, Task
 from lanes.video import Quality, Source, VideoSink
 
 
@@ -27,18 +27,15 @@ class Recorder:
 
     def __init__(
         self,
-        task: Task,
         source: Source,
         video: Path | None = None,
         json: Path | None = None,
         *,
-        alpha: float = ALPHA,
         quality: Quality = "fast",
         overwrite: bool = False,
         threads: int = 0,
     ) -> None:
-        self.video, self.alpha, self.frames = video, alpha, 0
-        self._task = task
+        self.video, self.frames = video, 0
         self._lock = threading.Lock()
         self._sink: VideoSink | None = None
         self._json: JsonLines | None = None
@@ -64,6 +61,8 @@ class Recorder:
         self,
         result: Result,
         number: int,
+        task: Task,
+        alpha: float = ALPHA,
         iou: Mapping[str, float] | None = None,
         lines: Sequence[str] = (),
     ) -> None:
@@ -76,28 +75,27 @@ class Recorder:
             if self._files is None:
                 return
             try:
-                self._write(result, number, iou, lines)
+                if self._sink:
+                    drawn = overlay(result.frame, result.labels, task, alpha)
+                    if lines:
+                        hud.draw(drawn, lines)
+                    drawn.pts = self._time_of(drawn)
+                    self._sink.write(drawn)
+                if self._json:
+                    self._json.write(frame_record(result, number, task, result.seconds, iou))
+                self.frames += 1
             except BaseException as error:
                 self._leave(error)
                 raise
 
-    def _write(
-        self, result: Result, number: int, iou: Mapping[str, float] | None, lines: Sequence[str]
-    ) -> None:
-        if self._sink:
-            drawn = overlay(result.frame, result.labels, self._task, self.alpha)
-            if lines:
-                hud.draw(drawn, lines)
-            time = drawn.pts * drawn.time_base
-            if self._cut:
-                follows = self._last + self._step if self.frames else Fraction(0)
-                self._shift, self._cut = follows - time, False
-            self._last = time + self._shift
-            drawn.pts = round(self._last / drawn.time_base)
-            self._sink.write(drawn)
-        if self._json:
-            self._json.write(frame_record(result, number, self._task, result.seconds, iou))
-        self.frames += 1
+    def _time_of(self, frame: Frame) -> int:
+        """When the video shows a frame, in the frame's time base."""
+        time = frame.pts * frame.time_base
+        if self._cut:
+            follows = self._last + self._step if self.frames else Fraction(0)
+            self._shift, self._cut = follows - time, False
+        self._last = time + self._shift
+        return round(self._last / frame.time_base)
 
     def finish(self) -> None:
         """Make the files whole; without any frame there is no video.

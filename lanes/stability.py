@@ -43,6 +43,7 @@ class Consistency(Pool):
 
     def __init__(self, task: Task, preset: int = MEDIUM, every: int = 1) -> None:
         super().__init__(task)
+        self.task = task
         self._classes, self._every, self._number = len(task.classes), every, 0
         self._flow_of = OpticalFlow(preset)
         self._before: tuple[Luma, LabelMap] | None = None
@@ -58,10 +59,6 @@ class Consistency(Pool):
                 expected = moved(self._before[1], flow, outside=IGNORE)
                 self.add(confusion_matrix(expected, result.labels, self._classes))
             self._before = luma, result.labels
-
-    def forget(self) -> None:
-        """Compare nothing with what came so far: the clip goes on from another place."""
-        self._before = None
 
 
 def _luma(frame: Frame, labels: LabelMap) -> Luma:

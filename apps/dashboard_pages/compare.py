@@ -50,9 +50,9 @@ def show(settings: Settings) -> None:
 def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] | None:
     left, right = st.columns(2, gap="large")
     chosen = []
-    for column, side, first in ((left, "left", ""), (right, "right", _rival(settings))):
+    for column, side, shown in ((left, "left", ""), (right, "right", _rival(settings))):
         with column:
-            name, card = engines.choose_model(settings, f"{NAME}-{side}", first)
+            name, card = engines.choose_model(settings, f"{NAME}-{side}", shown)
             engine = engines.choose_backend(str(settings.folder(name)), f"{NAME}-{side}")
             chosen.append((engine, card))
     (one, first), (other, second) = chosen

@@ -141,8 +141,8 @@ def _picture(player: Player, drawn: State) -> None:
         st.rerun()
     picture = None
     if now.result:
-        drawn = screen.overlay(now.result, player.task, player.alpha, screen.WIDTH)
-        picture = screen.jpeg(drawn)
+        image = screen.overlay(now.result, player.task, player.alpha, screen.WIDTH)
+        picture = screen.jpeg(image)
     screen.show(picture, now.frames, told(player.clip, now), key="live-screen")
     for notice in now.notices[-2:]:
         st.caption(f":material/info: {notice}")

@@ -58,6 +58,7 @@ def test_the_same_on_both_sides_is_refused(page):
 def test_two_tasks_are_refused(open_page, arguments, tmp_path):
     arguments.append(f"--model={make_model(tmp_path / 'cells', task='blood_cells')}")
     page = open_page("compare")
+    page.selectbox(key="compare-right-model").select("cells").run()
     assert "are of different tasks" in page.info[0].value
     assert button(page, "Compare").disabled
 
