@@ -249,7 +249,7 @@ def _figures(player: Player) -> None:
     figures |= {f"IoU {name}": f"{value:.3f}" for name, value in _drawn(now, now.iou).items()}
     steady = {} if now.iou else _drawn(now, now.consistency)
     figures |= {f"Steady {name}": f"{value:.3f}" for name, value in steady.items()}
-    figures |= {name.capitalize(): _measure(name, v) for name, v in now.measures.items()}
+    figures |= {name.capitalize(): figure(name, v) for name, v in now.measures.items()}
     with st.container(horizontal=True):
         for name, value in figures.items():
             st.metric(name, value, width=150)
@@ -260,7 +260,8 @@ def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in by_class.items() if name in names}
 
 
-def _measure(name: str, value: float) -> str:
+def figure(name: str, value: float) -> str:
+    """What a task measures, with its unit."""
     if name.endswith(("share", "ratio")):
         return f"{value:.1%}"
     return f"{value:.0f} px" if "diameter" in name else f"{value:.0f}"
