@@ -6,11 +6,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("streamlit")
-
-import streamlit as st
-from streamlit.testing.v1 import AppTest
-
 from app_pages import OPEN
 from lanes import assets, demo
 
@@ -38,6 +33,10 @@ def arguments(monkeypatch, model_folder):
 @pytest.fixture
 def open_page(arguments, monkeypatch):
     """Opens a page; what it runs ends with the test."""
+    # Here, so that tests can be skipped where Streamlit is not installed.
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
     from dashboard_pages import tabs
 
     class Kept(tabs.Tab):
