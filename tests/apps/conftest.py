@@ -35,9 +35,8 @@ def open_page(arguments, monkeypatch):
     """Opens a page; what it runs ends with the test."""
     # Here, so that tests can be skipped where Streamlit is not installed.
     import streamlit as st
-    from streamlit.testing.v1 import AppTest
-
     from dashboard_pages import tabs
+    from streamlit.testing.v1 import AppTest
 
     class Kept(tabs.Tab):
         def __init__(self):
