@@ -1,6 +1,6 @@
-"""The commands: `lanes video | image | webcam | models | benchmark | doctor`.
+"""The commands: `lanes video | image | webcam | dashboard | models | benchmark | doctor`.
 
-`lanes-video` is `lanes video`, `lanes-image` is `lanes image`, `lanes-webcam` is `lanes webcam`.
+`lanes-video` is `lanes video`, and so for `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that leaves options to another program."""
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
 
@@ -213,6 +215,35 @@ def image(
             lambda: segmenter.load(model, backend, precision, device, threads, hint),
             quiet,
         )
+
+    raise typer.Exit(_guarded(run))
+
+
+@app.command(context_settings=PASSES_ON)
+def dashboard(
+    context: typer.Context,
+    allow_paths: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder whose files the pages may open, addresses of streams too; may be given "
+            "repeatedly. Without it pages take uploads only.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A model folder to offer, too; may be given repeatedly."),
+    ] = None,
+) -> None:
+    """Serve the dashboard on this machine (127.0.0.1) and open it in the browser; Ctrl-C ends it.
+
+    All else is passed to Streamlit, such as --server.port 8600 or --server.headless true.
+    """
+
+    def run() -> int:
+        from lanes.dashboard_command import run_dashboard
+
+        return run_dashboard(allow_paths or (), model or (), context.args)
 
     raise typer.Exit(_guarded(run))
 
@@ -470,6 +501,13 @@ def image_main() -> None:
     """The command `lanes-image`: `lanes image` under a short name."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name="lanes-image")(image)
+    alias()
+
+
+def dashboard_main() -> None:
+    """The command `lanes-dashboard`: `lanes dashboard` under a short name."""
+    alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alias.command(name="lanes-dashboard", context_settings=PASSES_ON)(dashboard)
     alias()
 
 
