@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -309,6 +310,61 @@ def test_a_model_is_scored_on_sent_images(open_page, tmp_path):
     page.get_by_text("Confusion of pixels").wait_for()
     figures = json.loads(download(page, "All figures (JSON)", tmp_path).read_text())
     assert figures["figures"]["pixel accuracy"]["value"] == 0.5
+
+
+@pytest.fixture
+def filmed(tmp_path):
+    """What Chromium's fake camera films: white, which the model of these tests calls lane line."""
+    height, width = 96, 160
+    planes = bytes([235]) * (height * width) + bytes([128]) * (height * width // 2)
+    path = tmp_path / "white.y4m"
+    path.write_bytes(b"YUV4MPEG2 W160 H96 F25:1 Ip C420jpeg\n" + (b"FRAME\n" + planes) * 10)
+    return path
+
+
+def camera_page(playwright, server, flags):
+    """The page of the camera in a Chromium of its own, whose camera is a file or missing."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server.url}/camera")
+    page.wait_for_selector("h1")
+    yield page
+    browser.close()
+
+
+FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+@pytest.fixture
+def camera(playwright, server, filmed):
+    yield from camera_page(
+        playwright, server, [*FAKE, f"--use-file-for-fake-video-capture={filmed}"]
+    )
+
+
+@pytest.fixture
+def no_camera(playwright, server):
+    yield from camera_page(playwright, server, [])
+
+
+def test_the_browsers_camera_comes_back_labelled(camera):
+    model(camera, "thresholds")
+    press(camera, "Start the camera")
+    image = camera.wait_for_selector(".camera img:not([hidden])")
+    camera.get_by_text("100.0%").first.wait_for()  # of the picture is lane line
+    before = image.get_attribute("src")
+    until(lambda: "FPS" in camera.locator(".camera .told").inner_text())
+    pixels = np.frombuffer(base64.b64decode(before.partition(",")[2]), np.uint8)
+    blue, green, red = cv2.imdecode(pixels, cv2.IMREAD_COLOR).mean((0, 1))
+    assert red > 200 > 120 > max(blue, green)  # lane lines are drawn in red, opaque
+    press(camera, "Stop the camera")
+    camera.get_by_role("button", name="Start the camera").wait_for()
+
+
+def test_a_browser_without_a_camera_says_so(no_camera):
+    press(no_camera, "Start the camera")
+    no_camera.get_by_text("This browser gives no camera").wait_for()
 
 
 def test_every_model_has_a_card(open_page):
