@@ -43,6 +43,8 @@ def open_page(arguments, monkeypatch):
             super().__init__()
             OPEN.append(self)
 
+    # Streamlit leaves the page as the main module, which processes begun later would import.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setattr(tabs, "Tab", Kept)
     monkeypatch.setattr(demo, "SIZE", (96, 160))
     monkeypatch.setattr(demo, "SECONDS", 1)
