@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from lanes import hud, metrics
+from lanes import hud
+from lanes.clip_scores import ClipScores
 from lanes.errors import BadInput, BadOutput
-from lanes.outputs import JsonLines, MaskFolder, StillSink, default_output, is_still
+from lanes.outputs import (
+    JsonLines,
+    MaskFolder,
+    StillSink,
+    default_output,
+    frame_record,
+    is_still,
+    measures_of,
+)
 from lanes.overlay import ALPHA, draw_labels
 from lanes.pipeline import Background, check_infer_every, prefetch, segment, timed
 from lanes.resize import resize_labels
@@ -31,11 +35,10 @@ from lanes.threads import Threads, opencv_threads, share, usable_cores
 from lanes.truth import Truth, open_truth
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, Source, VideoSink, open_source
+from lanes.video.base import first_number
 from lanes.video.opening import is_url
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
-IOU_FRAMES = 30
-"""The HUD's IoU is pooled over the last so many frames."""
 CHANGE_EVERY = 10
 """The HUD's figures change every so many frames: figures that flicker cannot be read."""
 
@@ -158,7 +161,8 @@ def _run(
     frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
     # Closed before the source is: its thread must not read from a source that is gone.
     frames = stack.enter_context(closing(frames))
-    for result in segment(frames, segmenter, options.infer_every):
+    results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
+    for result in results:
         background.put(result)
         progress(summary, source.frames)
         if show and (newest := writer.take_newest()) and show(newest):
@@ -215,17 +219,15 @@ class _Writer:
         stack: ExitStack,
     ) -> None:
         self.task, self.options, self.sink = task, options, sink
-        self.truth, self.summary = truth, summary
+        self.scores = ClipScores(truth, task) if truth else None
+        self.summary = summary
         self.masks = MaskFolder(options.masks, options.overwrite) if options.masks else None
         self.json = None
         if options.json:
             self.json = stack.enter_context(JsonLines(options.json, options.overwrite))
-        self.first = math.ceil(Fraction(options.start or 0) * (source.rate or 0))
+        self.first = first_number(options.start, source.rate)
         self.frame_seconds = float(1 / source.rate) if source.rate else 0.0
         self.lines = ["starting"]
-        classes = len(task.classes)
-        self.matrix: metrics.Matrix = np.zeros((classes, classes), np.int64)
-        self.recent: deque[metrics.Matrix] = deque(maxlen=IOU_FRAMES)
         self.times: tuple[float, float] | None = None
         self.newest: Frame | None = None
 
@@ -233,7 +235,7 @@ class _Writer:
         """Score, draw and write one result."""
         frame = result.frame
         number = self.first + frame.index
-        iou = self._score(result, number) if self.truth else None
+        iou = self.scores.score(result, number) if self.scores else None
         self.summary.meter.tick()
         began = time.perf_counter()
         # In place: the network has seen the frame, and nobody else needs it as it was.
@@ -252,7 +254,7 @@ class _Writer:
             name = frame.name or f"{number:06d}"
             self.masks.write(name, resize_labels(result.labels, frame.size))
         if self.json:
-            self.json.write(self._record(result, number, iou, seconds))
+            self.json.write(frame_record(result, number, self.task, seconds, iou))
         self.newest = frame
 
     def take_newest(self) -> Frame | None:
@@ -264,22 +266,9 @@ class _Writer:
         """Add to the summary what is known only after the last frame."""
         if self.times:
             self.summary.media_seconds = self.times[1] - self.times[0] + self.frame_seconds
-        if self.truth:
-            self.summary.iou = self._by_name(self.matrix)
+        if self.scores:
+            self.summary.iou = self.scores.total
         self.summary.warnings += self.sink.warnings
-
-    def _score(self, result: Result, number: int) -> dict[str, float]:
-        assert self.truth is not None
-        truth = self.truth.labels_of(result.frame, number)
-        labels = resize_labels(result.labels, result.frame.size)
-        matrix = metrics.confusion_matrix(truth, labels, len(self.task.classes))
-        self.matrix = self.matrix + matrix
-        self.recent.append(matrix)
-        return self._by_name(matrix)
-
-    def _by_name(self, matrix: metrics.Matrix) -> dict[str, float]:
-        found = zip(self.task.class_names, metrics.iou(matrix).tolist(), strict=True)
-        return {name: value for name, value in found if not math.isnan(value)}
 
     def _hud_lines(self, result: Result) -> list[str]:
         if self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2:
@@ -291,19 +280,15 @@ class _Writer:
                 f"{self.summary.rate:.1f} FPS   inference {seconds * 1e3:.1f} ms"
                 + (f", 1 frame in {every}" if every > 1 else "")
             ]
-            if self.recent:
-                recent = self._by_name(np.sum(self.recent, axis=0))
+            if self.scores:
+                recent = self.scores.recent
                 drawn = [c.name for c in self.task.classes if c.alpha > 0]
                 told = [f"{name} {recent[name]:.2f}" for name in drawn if name in recent]
                 self.lines.append("IoU  " + "   ".join(told))
             if self.task.things:
-                measures = self._measures(result).items()
+                measures = measures_of(result, self.task).items()
                 self.lines.append("   ".join(f"{name} {value:.3g}" for name, value in measures))
         return self.lines
-
-    def _measures(self, result: Result) -> dict[str, float]:
-        """What the task measures, at the frame's own size, for areas and diameters are in it."""
-        return self.task.measure(resize_labels(result.labels, result.frame.size))
 
     def _note(self, result: Result, seconds: dict[str, float]) -> None:
         self.summary.frames += 1
@@ -312,30 +297,6 @@ class _Writer:
         self.times = (self.times[0] if self.times else now, now)
         for stage, taken in seconds.items():
             self.summary.stages[stage].add(taken)
-
-    def _record(
-        self, result: Result, number: int, iou: dict[str, float] | None, seconds: dict[str, float]
-    ) -> dict[str, Any]:
-        counts = np.bincount(result.labels.ravel(), minlength=len(self.task.classes))
-        shares = counts / result.labels.size
-        record: dict[str, Any] = {
-            "index": number,
-            "time": round(result.frame.seconds, 6),
-            "inferred": result.inferred,
-            "shares": {
-                name: round(float(share), 6)
-                for name, share in zip(self.task.class_names, shares, strict=True)
-            },
-            "ms": {stage: round(taken * 1e3, 3) for stage, taken in seconds.items()},
-        }
-        if self.task.things:
-            found = self._measures(result)
-            record["measures"] = {name: round(value, 6) for name, value in found.items()}
-        if result.frame.name:
-            record["name"] = result.frame.name
-        if iou is not None:
-            record["iou"] = {name: round(value, 6) for name, value in iou.items()}
-        return record
 
 
 def check_options(inputs: list[str], options: Options) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import platformdirs
 
@@ -20,6 +23,18 @@ def folder(name: str) -> Path:
     if checkout.is_dir() and (package.parent / "pyproject.toml").is_file():
         return checkout
     return package / f"_{name}"
+
+
+def app(name: str) -> ModuleType:
+    """The program `apps/<name>.py`, imported by its path: it belongs to no package."""
+    path = folder("apps") / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"lanes_app_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def model_names() -> list[str]:

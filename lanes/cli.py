@@ -1,6 +1,6 @@
-"""The commands: `lanes video | image | models | benchmark | doctor`.
+"""The commands: `lanes video | image | webcam | dashboard | models | benchmark | doctor`.
 
-`lanes-video` is `lanes video`, `lanes-image` is `lanes image`.
+`lanes-video` is `lanes video`, and so for `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that leaves options to another program."""
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
 
@@ -217,6 +219,105 @@ def image(
     raise typer.Exit(_guarded(run))
 
 
+@app.command(context_settings=PASSES_ON)
+def dashboard(
+    context: typer.Context,
+    allow_paths: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder whose files the pages may open, addresses of streams too; may be given "
+            "repeatedly. Without it pages take uploads only.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A model folder to offer, too; may be given repeatedly."),
+    ] = None,
+) -> None:
+    """Serve the dashboard on this machine (127.0.0.1) and open it in the browser; Ctrl-C ends it.
+
+    All else is passed to Streamlit, such as --server.port 8600 or --server.headless true.
+    """
+
+    def run() -> int:
+        from lanes.dashboard_command import run_dashboard
+
+        return run_dashboard(allow_paths or (), model or (), context.args)
+
+    raise typer.Exit(_guarded(run))
+
+
+@app.command()
+def webcam(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[INDEX|URL]",
+            help="Camera index, RTSP/HTTP URL, or a video file, which is played at its own rate.",
+        ),
+    ] = "0",
+    model: Annotated[
+        str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+    ] = "lanes-fcn-lite",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    ] = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")] = 0.5,
+    window: Annotated[
+        bool, typer.Option("--window/--no-window", help="Show the picture, or only record it.")
+    ] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Show it in the browser, though a window could open.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Of the page in the browser; default: a free one.")] = 0,
+    record: Annotated[
+        Path | None, typer.Option(help="Video file (H.264) to write from the first frame on.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="End so many seconds after the first frame.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Show what a model sees in a camera or stream, as it happens: the newest frame counts.
+
+    Keys: space pause, o overlay, m next model, s snapshot, r record, h help, q quit.
+    """
+
+    def run() -> int:
+        from lanes import assets
+
+        program = assets.app("webcam")
+        wish = program.Wish(
+            source=source,
+            model=model,
+            engine=(backend, precision, device, threads),
+            alpha=alpha,
+            window=window,
+            browser=browser,
+            port=port,
+            record=record,
+            seconds=seconds,
+            overwrite=overwrite,
+        )
+        return int(program.run(wish))
+
+    raise typer.Exit(_guarded(run))
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
     """List the models that come along and the architectures, with parameters and GFLOP."""
@@ -400,6 +501,20 @@ def image_main() -> None:
     """The command `lanes-image`: `lanes image` under a short name."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name="lanes-image")(image)
+    alias()
+
+
+def dashboard_main() -> None:
+    """The command `lanes-dashboard`: `lanes dashboard` under a short name."""
+    alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alias.command(name="lanes-dashboard", context_settings=PASSES_ON)(dashboard)
+    alias()
+
+
+def webcam_main() -> None:
+    """The command `lanes-webcam`: `lanes webcam` under a short name."""
+    alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alias.command(name="lanes-webcam")(webcam)
     alias()
 
 

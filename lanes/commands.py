@@ -15,6 +15,7 @@ from lanes import backends, segmenter
 from lanes.annotate import Options, Show, Summary, annotate, check_options
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
 from lanes.progress import progress
+from lanes.screen import NO_WINDOW_CURE, why_no_window
 from lanes.segmenter import Segmenter
 from lanes.types import Frame
 from lanes.video.opening import is_url
@@ -125,19 +126,8 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
 
 def _window() -> Show:
     """A function that shows a frame in a window and is True when q or Esc was pressed."""
-    gui = next(
-        (
-            line
-            for line in cv2.getBuildInformation().splitlines()
-            if line.strip().startswith("GUI:")
-        ),
-        "",
-    )
-    if "NONE" in gui.upper():
-        raise MissingDependency(
-            "--show needs an OpenCV with windows, this one has none (opencv-python-headless): "
-            "pip uninstall -y opencv-python-headless && pip install opencv-python"
-        )
+    if why := why_no_window():
+        raise MissingDependency(f"--show opens no window: {why}; {NO_WINDOW_CURE}")
 
     def show(frame: Frame) -> bool:
         cv2.imshow(WINDOW, frame.bgr)

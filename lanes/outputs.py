@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
-from lanes.types import Frame, LabelMap
+from lanes.resize import resize_labels
+from lanes.types import Frame, LabelMap, Result, Task
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
 from lanes.video.opening import is_url
@@ -140,6 +141,41 @@ class JsonLines(TextFile):
     def write(self, values: dict[str, Any]) -> None:
         """Write one line; raises `BadOutput`."""
         self.write_text(json.dumps(values) + "\n")
+
+
+def measures_of(result: Result, task: Task) -> dict[str, float]:
+    """What the task measures, at the frame's own size, for areas and diameters are in it."""
+    return task.measure(resize_labels(result.labels, result.frame.size))
+
+
+def frame_record(
+    result: Result,
+    number: int,
+    task: Task,
+    seconds: Mapping[str, float],
+    iou: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """What a line of JSON tells of a frame, the `number`-th of its input."""
+    counts = np.bincount(result.labels.ravel(), minlength=len(task.classes))
+    shares = counts / result.labels.size
+    record: dict[str, Any] = {
+        "index": number,
+        "time": round(result.frame.seconds, 6),
+        "inferred": result.inferred,
+        "shares": {
+            name: round(float(share), 6)
+            for name, share in zip(task.class_names, shares, strict=True)
+        },
+        "ms": {stage: round(taken * 1e3, 3) for stage, taken in seconds.items()},
+    }
+    if task.things:
+        found = measures_of(result, task)
+        record["measures"] = {name: round(value, 6) for name, value in found.items()}
+    if result.frame.name:
+        record["name"] = result.frame.name
+    if iou is not None:
+        record["iou"] = {name: round(value, 6) for name, value in iou.items()}
+    return record
 
 
 class CsvFile(TextFile):

@@ -94,7 +94,10 @@ def _get(waiting: queue.Queue[T]) -> T:
 
 
 def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Note on each frame how long the source took to make it (`Frame.decode_seconds`)."""
+    """Note on each frame when it came, and how long the source took to make it.
+
+    That is `Frame.captured` and `Frame.decode_seconds`.
+    """
     iterator = iter(frames)
     while True:
         began = time.perf_counter()
@@ -102,7 +105,8 @@ def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
             frame = next(iterator)
         except StopIteration:
             return
-        frame.decode_seconds = time.perf_counter() - began
+        frame.captured = time.perf_counter()
+        frame.decode_seconds = frame.captured - began
         yield frame
 
 
@@ -115,9 +119,15 @@ def check_infer_every(infer_every: int) -> None:
 
 
 def segment(
-    frames: Iterable[Frame], segmenter: Segmenter, infer_every: int = 1
-) -> Iterator[Result]:
+    frames: Iterable[Frame],
+    segmenter: Segmenter,
+    infer_every: int = 1,
+    at_once: Callable[[], bool] = lambda: False,
+) -> Generator[Result, None, None]:
     """Label `frames` in order, while up to `segmenter.depth` of them are in the engine.
+
+    While `at_once()` is true a result is given as soon as it is there: the engine then rests until
+    the next frame comes, but a camera's result need not wait for that.
 
     With `infer_every` N the network labels every Nth frame, the first among them; its labels are
     carried to the others by optical flow (`lanes.flow`).
@@ -129,13 +139,33 @@ def segment(
         BadInput: `infer_every` is not at least 1.
     """
     check_infer_every(infer_every)
-    return _segmented(frames, _Labeller(segmenter), segmenter.depth, infer_every)
+    return _segmented(frames, _Labeller(segmenter), segmenter.depth, infer_every, at_once)
 
 
 def _segmented(
-    frames: Iterable[Frame], labeller: _Labeller, depth: int, infer_every: int
-) -> Iterator[Result]:
+    frames: Iterable[Frame],
+    labeller: _Labeller,
+    depth: int,
+    infer_every: int,
+    at_once: Callable[[], bool],
+) -> Generator[Result, None, None]:
     flying: deque[_Flight] = deque()
+    try:
+        yield from _flown(frames, labeller, depth, infer_every, at_once, flying)
+    finally:
+        # Left early: the engine must be free for what its owner labels next.
+        for flight in flying:
+            labeller.drop(flight)
+
+
+def _flown(
+    frames: Iterable[Frame],
+    labeller: _Labeller,
+    depth: int,
+    infer_every: int,
+    at_once: Callable[[], bool],
+    flying: deque[_Flight],
+) -> Iterator[Result]:
     for number, frame in enumerate(frames):
         inferred = number % infer_every == 0
         flight = labeller.prepare(frame, infer_every > 1) if inferred else labeller.follow(frame)
@@ -145,6 +175,8 @@ def _segmented(
         flying.append(flight)
         if landed is not None:
             yield landed
+        while flying and at_once():
+            yield labeller.land(flying.popleft())
     while flying:
         yield labeller.land(flying.popleft())
 
@@ -197,6 +229,12 @@ class _Labeller:
         if flight.image is not None:
             flight.pending = self.segmenter.submit_resized(flight.image)
             flight.image = None
+
+    def drop(self, flight: _Flight) -> None:
+        """Take what the engine owes for the frame, and forget it."""
+        if flight.pending is not None:
+            with contextlib.suppress(Exception):
+                self.segmenter.result(flight.pending)
 
     def land(self, flight: _Flight) -> Result:
         """Wait for the frame's labels, or carry its key's to it."""

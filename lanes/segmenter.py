@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 
 import numpy as np
@@ -32,6 +33,8 @@ class Segmenter:
         self.card = card
         self.task = tasks.load(card.task)
         self.backend = backend
+        self._shared: Segmenter | None = None
+        self._sharing = threading.Lock()
         if card.classes != self.task.class_names:
             raise BadModel(
                 f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
@@ -74,6 +77,16 @@ class Segmenter:
             return self._tiler.result(pending)
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
+
+    def shared(self) -> Segmenter:
+        """The same, for several threads at once: they take turns with one engine.
+
+        Always the same object; once it is used, `self` may label nothing any more.
+        """
+        with self._sharing:
+            if self._shared is None:
+                self._shared = Segmenter(self.card, backends.SharedBackend(self.backend))
+            return self._shared
 
     def close(self) -> None:
         """Free the backend."""

@@ -13,11 +13,12 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from lanes.clip_scores import Pool
 from lanes.flow import MEDIUM, Luma, OpticalFlow, moved
-from lanes.metrics import Matrix, confusion_matrix, iou
+from lanes.metrics import confusion_matrix
 from lanes.pipeline import prefetch, segment
 from lanes.segmenter import Segmenter
-from lanes.types import IGNORE, Frame, LabelMap
+from lanes.types import IGNORE, Frame, LabelMap, Result, Task
 
 
 def stability(frames: Iterable[Frame], segmenter: Segmenter) -> dict[str, float]:
@@ -26,18 +27,38 @@ def stability(frames: Iterable[Frame], segmenter: Segmenter) -> dict[str, float]
     The labels of the earlier frame are moved to the later one by the optical flow between the two,
     at the network's size. Pixels that come from outside the picture are left out.
     """
-    classes = segmenter.task.class_names
-    matrix: Matrix = np.zeros((len(classes), len(classes)), np.int64)
-    flow_of = OpticalFlow(MEDIUM)
-    before: tuple[Luma, LabelMap] | None = None
+    consistency = Consistency(segmenter.task)
     for result in segment(prefetch(frames), segmenter):
-        labels = result.labels
-        luma = _luma(result.frame, labels)
-        if before is not None:
-            expected = moved(before[1], flow_of(luma, before[0]), outside=IGNORE)
-            matrix = matrix + confusion_matrix(expected, labels, len(classes))
-        before = luma, labels
-    return dict(zip(classes, (float(value) for value in iou(matrix)), strict=True))
+        consistency.compare(result)
+    found = consistency.total
+    return {name: found.get(name, float("nan")) for name in segmenter.task.class_names}
+
+
+class Consistency(Pool):
+    """Compares the labels of each frame with the frame's before, at the labels' size.
+
+    With `every` N only each Nth frame is compared (with the one just before it). `preset` is that
+    of `lanes.flow.OpticalFlow`.
+    """
+
+    def __init__(self, task: Task, preset: int = MEDIUM, every: int = 1) -> None:
+        super().__init__(task)
+        self.task = task
+        self._classes, self._every, self._number = len(task.classes), every, 0
+        self._flow_of = OpticalFlow(preset)
+        self._before: tuple[Luma, LabelMap] | None = None
+
+    def compare(self, result: Result) -> None:
+        """Take the next result of the clip."""
+        self._number += 1
+        due = self._number % self._every == 0
+        if due or (self._number + 1) % self._every == 0:
+            luma = _luma(result.frame, result.labels)
+            if due and self._before is not None and self._before[0].shape == luma.shape:
+                flow = self._flow_of(luma, self._before[0])
+                expected = moved(self._before[1], flow, outside=IGNORE)
+                self.add(confusion_matrix(expected, result.labels, self._classes))
+            self._before = luma, result.labels
 
 
 def _luma(frame: Frame, labels: LabelMap) -> Luma:

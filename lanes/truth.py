@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -85,6 +86,7 @@ class LabelVideo:
         stream.thread_type = "AUTO"
         self.start = start
         self.frames = self._frames()
+        self.last: int | None = None
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         first: float | None = None
@@ -96,8 +98,11 @@ class LabelVideo:
 
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """See `Truth`."""
+        # A player that keeps up with the clock leaves frames out.
+        skipped = 0 if self.last is None else number - self.last - 1
+        self.last = number
         try:
-            picture = next(self.frames, None)
+            picture = next(islice(self.frames, skipped, None), None)
         except av.FFmpegError as error:
             raise BadInput(f"{self.path} is damaged at frame {number}: {error.strerror}") from error
         if picture is None:

@@ -128,7 +128,8 @@ class Frame:
     `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how they become
     BGR. `pts` counts in `time_base` seconds. `index` counts the frames of the source from 0;
     `name` is the file's stem where each frame is a file. `image` is the BGR picture that the
-    planes were made of, where there was one (an image file, a camera).
+    planes were made of, where there was one (an image file, a camera). `captured` is the
+    `time.perf_counter()` at which the frame came from its source, 0.0 where nobody noted it.
     """
 
     planes: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -138,6 +139,7 @@ class Frame:
     time_base: Fraction
     name: str = ""
     decode_seconds: float = 0.0
+    captured: float = 0.0
     image: Image | None = None
 
     @property

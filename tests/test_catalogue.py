@@ -59,7 +59,7 @@ def test_an_architecture_is_shown_layer_by_layer(run):
     assert "120x92" in row
     assert f"{32 * 11 + 11}" in row
     assert f"{2 * 32 * 11 * 120 * 92 / 1e9:.3f}" in row
-    assert "702,763" in done.output
+    assert "708,571" in done.output
 
 
 def test_a_model_is_shown_with_its_card(run, tmp_path):

@@ -309,6 +309,7 @@ def test_show_tells_how_to_get_windows(run, clip, monkeypatch):
 
 def test_show_ends_by_q(run, clip, tmp_path, monkeypatch):
     shown = []
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:    GTK3\n")
     monkeypatch.setattr(cv2, "imshow", lambda name, image: shown.append(image.shape))
     monkeypatch.setattr(cv2, "waitKey", lambda delay: ord("q"))

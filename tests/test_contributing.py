@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lanes
+from clips import make_clip
 from lanes import backends, plugins, segmenter, tasks
 from model_folders import grey, labels_of
 
@@ -76,13 +77,16 @@ def test_backend(example, model_folder):
     backend.close()
 
 
-def test_readme(model_folder, tmp_path, monkeypatch):
-    ((_, text),) = blocks("README.md", "python")
+def test_readme(model_folder, tmp_path, monkeypatch, capsys):
+    image, live = (text for _, text in blocks("README.md", "python"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lanes, "load", lambda: segmenter.load(str(model_folder)))
     cv2.imwrite("road.jpg", grey([20, 120, 220], (120, 160)))
-    exec(compile(text, "README.md", "exec"), {})
+    exec(compile(image, "README.md", "exec"), {})
     assert cv2.imread("road_lanes.png").shape == (120, 160, 3)
+    make_clip("drive.mp4", 5)
+    exec(compile(live, "README.md", "exec"), {})
+    assert " FPS  {" in capsys.readouterr().out
 
 
 def test_readmes_commands_are_marked_for_ci():

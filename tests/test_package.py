@@ -39,7 +39,9 @@ def test_contents(files):
     assert {"lanes/__init__.py", "lanes/cli.py", "lanes/py.typed"} <= files.keys()
     folders = {name.split("/")[0] for name in files}
     assert folders == {"lanes", next(n.split("/")[0] for n in files if n.endswith("/METADATA"))}
-    assert any(name.startswith("lanes/_apps/") for name in files)
+    assert "lanes/screen.html" in files
+    apps = {"webcam.py", "dashboard.py", "dashboard_pages/live.py", ".streamlit/config.toml"}
+    assert {f"lanes/_apps/{name}" for name in apps} <= files.keys()
 
 
 def test_every_model_of_the_checkout_comes_along(files):
@@ -61,6 +63,8 @@ def test_commands(files):
     assert "lanes = lanes.cli:main" in entries
     assert "lanes-video = lanes.cli:video_main" in entries
     assert "lanes-image = lanes.cli:image_main" in entries
+    assert "lanes-webcam = lanes.cli:webcam_main" in entries
+    assert "lanes-dashboard = lanes.cli:dashboard_main" in entries
 
 
 def test_metadata(files):
@@ -71,7 +75,7 @@ def test_metadata(files):
     assert "Apache License" in only(files, "/licenses/LICENSE")
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
-    extras = {"train", "cells", "tensorrt", "quantize", "dev"}
+    extras = {"train", "cells", "dashboard", "tensorrt", "quantize", "dev"}
     assert extras == set(metadata.get_all("Provides-Extra"))
 
 

@@ -11,6 +11,7 @@ from lanes import card as cards
 from lanes import plugins
 from lanes.backends import _auto, _cache, _engine
 from lanes.backends._auto import PREFERENCE, Choice
+from lanes.backends._shared import SharedBackend
 from lanes.errors import BackendError, BadInput, MissingDependency, UnknownName
 from lanes.plugins import unknown
 from lanes.types import Backend
@@ -21,6 +22,7 @@ __all__ = [
     "PREFERENCE",
     "THROUGHPUT",
     "Choice",
+    "SharedBackend",
     "choices",
     "load",
     "precisions",

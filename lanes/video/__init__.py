@@ -17,6 +17,7 @@ from lanes.video.base import Source
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
 from lanes.video.opening import is_url
+from lanes.video.reconnect import ReconnectingSource
 from lanes.video.sink import Quality, VideoSink, check_output
 from lanes.video.source import VideoSource
 
@@ -24,6 +25,7 @@ __all__ = [
     "CameraSource",
     "ImagesSource",
     "Quality",
+    "ReconnectingSource",
     "Source",
     "VideoSink",
     "VideoSource",
@@ -39,12 +41,14 @@ def open_source(
     max_frames: int | None = None,
     *,
     threads: int = 0,
+    timeout: float = 10.0,
 ) -> Source:
     """The source for what `input` is.
 
     A number or /dev/videoN is a camera, something with :// the address of a stream; a folder, a
     pattern such as `day*/*.png` or a file with an image's suffix is images; all else a video file.
     `start` and `end` are seconds from the first picture. `threads` decode a video.
+    `timeout` seconds are what a network may be silent.
 
     Raises:
         BadInput: there is no such thing, or nothing in it from `start` to `end`.
@@ -56,7 +60,7 @@ def open_source(
     if text.startswith("file://"):
         text = unquote(text.removeprefix("file://"))
     if is_url(text):
-        return VideoSource(text, start, end, max_frames, threads=threads)
+        return VideoSource(text, start, end, max_frames, threads=threads, timeout=timeout)
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):
         return ImagesSource(path, start, end, max_frames)

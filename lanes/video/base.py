@@ -73,6 +73,15 @@ def _exact(seconds: float) -> Fraction:
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
+def first_number(start: float | None, rate: Fraction | None) -> int:
+    """The number, in the whole input, of the first frame from `start` seconds on; 0 without rate.
+
+    >>> first_number(0.8, Fraction(25))
+    20
+    """
+    return ceil(_exact(start or 0) * (rate or 0))
+
+
 class Source(Iterator[Frame]):
     """Frames of one input, in order, once. Close it, or use it in a `with`.
 

@@ -1,0 +1,150 @@
+"""The page of two models, or two backends of one, on the same frames of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard_pages import engines, screen, sources, style, tabs
+from dashboard_pages.engines import Engine
+from dashboard_pages.settings import Settings
+from dashboard_pages.tabs import Clip, Tab
+from lanes import tasks
+from lanes.overlay import ALPHA, overlay_bgr
+from lanes.side_by_side import Comparison, Side, SideBySide
+
+NAME = "compare"
+SECONDS = 0.2
+FILES = (sources.DEMO, sources.UPLOAD, sources.PATH)
+"""What can be played frame by frame, twice."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two engines that run, and the page's name for each."""
+
+    live: SideBySide
+    names: tuple[str, str]
+    clip: Clip
+    folder: Path
+
+
+def show(settings: Settings) -> None:
+    """Choose two, or watch them."""
+    tab = tabs.current()
+    pair = tab.running(NAME, Pair)
+    style.title(
+        "Compare", "Two models, or one in two backends, on the same frames: speed, IoU, agreement."
+    )
+    with st.expander("Models and source", expanded=not pair, icon=":material/tune:"):
+        wish = _choose(settings)
+    if wish:
+        _start(tab, *wish)
+    elif pair:
+        _watch(tab, pair)
+
+
+def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] | None:
+    left, right = st.columns(2, gap="large")
+    chosen = []
+    for column, side, shown in ((left, "left", ""), (right, "right", _rival(settings))):
+        with column:
+            name, card = engines.choose_model(settings, f"{NAME}-{side}", shown)
+            engine = engines.choose_backend(str(settings.folder(name)), f"{NAME}-{side}")
+            chosen.append((engine, card))
+    (one, first), (other, second) = chosen
+    opens = sources.choose(settings, tasks.load(first.task), NAME, FILES)
+    told = ""
+    if first.task != second.task:
+        told = f"{first.name} and {second.name} are of different tasks: choose two of one task."
+    elif one == other:
+        told = "Both are the same: choose another model, backend or precision on one side."
+    if told:
+        st.info(told, icon=":material/info:")
+    ready = opens is not None and not told
+    if not st.button("Compare", type="primary", icon=":material/compare:", disabled=not ready):
+        return None
+    return ((one, other), opens) if opens else None
+
+
+def _rival(settings: Settings) -> str:
+    """A model of the same task as the first one's, to begin with."""
+    (name, card), *others = settings.cards().items()
+    return next((other for other, its in others if its.task == card.task), name)
+
+
+def _start(tab: Tab, chosen: tuple[Engine, Engine], opens: sources.Opens) -> None:
+    one, other = (engines.get(engine) for engine in chosen)
+    tab.stop(NAME)
+    folder = tab.new_folder()
+    clip = opens(folder)
+    names = tuple(
+        f"{each.card.name} · {each.backend.name} {each.backend.precision}" for each in (one, other)
+    )
+    pair = SideBySide(clip.input, (one, other), clip.labels, clip.loop)
+    tab.play(NAME, Pair(pair, (names[0], names[1]), clip, folder))
+    st.rerun()
+
+
+def _watch(tab: Tab, pair: Pair) -> None:
+    now = pair.live.snapshot()
+    running = now.state in ("opening", "playing")
+    style.swatches(now.task)
+    st.fragment(_sides, run_every=SECONDS if running else None)(pair, now.state)
+    if st.button("Stop" if running else "Close", icon=":material/stop:"):
+        tab.stop(NAME)
+        st.rerun()
+
+
+def _sides(pair: Pair, drawn: str) -> None:
+    """Both pictures with their figures; a change of state draws the whole page anew."""
+    now = pair.live.snapshot()
+    if now.state != drawn and now.state != "playing":
+        st.rerun()
+    if now.error:
+        st.error(tabs.told(now.error, pair.clip), icon=":material/error:")
+        return
+    columns = st.columns(2, gap="medium")
+    for number, (column, picture) in enumerate(zip(columns, _pictures(now), strict=True)):
+        with column:
+            st.markdown(f"**{pair.names[number]}**")
+            screen.show(picture, now.frames, _place(now), f"{NAME}-{number}")
+            if now.sides:
+                _figures(_of_side(now, now.sides[number]))
+    if now.agreement:
+        st.subheader("Agreement with each other, IoU of the last 30 frames", anchor=False)
+        _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
+
+
+def _pictures(now: Comparison) -> Iterator[bytes | None]:
+    if now.frame is None:
+        yield from (None, None)
+        return
+    small = screen.smaller(now.frame.bgr, screen.WIDTH * 2 // 3)
+    for side in now.sides:
+        yield screen.jpeg(overlay_bgr(small, side.labels, now.task, ALPHA))
+
+
+def _place(now: Comparison) -> str:
+    states = {"opening": "opening", "playing": f"both together {now.fps:.1f} FPS"}
+    return f"frame {now.frames} · {states.get(now.state, now.state)}"
+
+
+def _of_side(now: Comparison, side: Side) -> dict[str, str]:
+    drawn = {c.name for c in now.task.classes if c.alpha > 0}
+    figures = {
+        "Alone": f"{1 / side.seconds:.1f} FPS",
+        "A frame, p50": f"{side.seconds * 1e3:.1f} ms",
+    }
+    return figures | {
+        f"IoU {name}": f"{value:.3f}" for name, value in side.iou_total.items() if name in drawn
+    }
+
+
+def _figures(figures: dict[str, str]) -> None:
+    with st.container(horizontal=True):
+        for name, value in figures.items():
+            st.metric(name, value, width=130)

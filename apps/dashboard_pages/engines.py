@@ -1,0 +1,107 @@
+"""Models ready to run, compiled once for all browser tabs, and the widgets that choose one."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard_pages.settings import Settings
+from lanes import backends, plugins, segmenter
+from lanes.card import ModelCard
+from lanes.errors import LanesError
+from lanes.segmenter import Segmenter
+
+AUTO = "auto"
+KEPT = 6
+"""Models that stay compiled; the one used longest ago makes room, and ends with its last user."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which model runs in which backend at which precision, for soon or for many images."""
+
+    folder: str
+    backend: str = AUTO
+    precision: str = AUTO
+    hint: str = backends.THROUGHPUT
+
+
+class Pool:
+    """Compiled models by engine; what it gives takes turns with all others of that engine."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[Engine, Segmenter] = OrderedDict()
+
+    def get(self, engine: Engine) -> Segmenter:
+        """A segmenter of one's own over the compiled model; see `lanes.segmenter.load`."""
+        # One at a time: engines compile with all cores, and a second asker wants the first's.
+        with self._lock:
+            if engine not in self._loaded:
+                self._loaded[engine] = segmenter.load(
+                    engine.folder, engine.backend, engine.precision, hint=engine.hint
+                )
+            self._loaded.move_to_end(engine)
+            if len(self._loaded) > KEPT:
+                # Not closed, for tabs may still use it.
+                self._loaded.popitem(last=False)
+            return self._loaded[engine].shared()
+
+
+@st.cache_resource(show_spinner=False)
+def pool() -> Pool:
+    """The one pool of the server."""
+    return Pool()
+
+
+def get(engine: Engine) -> Segmenter:
+    """`Pool.get` of the one pool, with a note on the page while it takes its time."""
+    with st.spinner("Making the model ready …"):
+        return pool().get(engine)
+
+
+def choose_model(settings: Settings, key: str, first: str = "") -> tuple[str, ModelCard]:
+    """The widget for a model, which shows the one named `first` at first: its name and card."""
+    cards = settings.cards()
+    tasks = {name: card.task.replace("_", " ") for name, card in cards.items()}
+    name = st.selectbox(
+        "Model",
+        list(cards),
+        list(cards).index(first) if first in cards else 0,
+        format_func=lambda name: f"{name} · {tasks[name]}",
+        key=f"{key}-model",
+    )
+    return name, cards[name]
+
+
+def choose_backend(folder: str, key: str, hint: str = backends.THROUGHPUT) -> Engine:
+    """The widgets for the backend and the precision of the model in `folder`."""
+    left, right = st.columns(2)
+    with left:
+        backend = st.selectbox("Backend", [AUTO, *_installed()], key=f"{key}-backend")
+    with right:
+        known = () if backend == AUTO else _precisions(backend, folder)
+        precision = st.selectbox("Precision", [AUTO, *known], key=f"{key}-precision")
+    return Engine(folder, backend, precision, hint)
+
+
+@st.cache_data(show_spinner=False)
+def _installed() -> list[str]:
+    """The backends whose libraries are here and load."""
+    found = []
+    for name in plugins.names("backends"):
+        try:
+            backends.precisions(name)
+        except LanesError:
+            continue
+        found.append(name)
+    return found
+
+
+@st.cache_data(show_spinner=False)
+def _precisions(backend: str, folder: str) -> tuple[str, ...]:
+    return backends.precisions(backend, folder=Path(folder))

@@ -1,0 +1,98 @@
+"""The page that scores a model on the user's own images and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard_pages import charts, engines, style
+from dashboard_pages.engines import Engine
+from dashboard_pages.labelled import Picture
+from dashboard_pages.scored import Scored, score
+from dashboard_pages.settings import Settings
+from lanes import tasks
+from lanes.card import ModelCard
+from lanes.types import IGNORE
+from lanes.video.images import SUFFIXES
+
+FOUND = "evaluate-found"
+
+
+def show(settings: Settings) -> None:
+    """Take images and masks, show how well a model labels them."""
+    style.title("Evaluate", "Score a model on images of your own whose right labels you have.")
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        name, card = engines.choose_model(settings, "evaluate")
+        with st.expander("Engine"):
+            engine = engines.choose_backend(str(settings.folder(name)), "evaluate")
+        _ids(card)
+    with left:
+        images = _sent("Images", "evaluate-images", [s.removeprefix(".") for s in SUFFIXES])
+        masks = _sent("Masks, named as their images", "evaluate-masks", ["png", "bmp", "tif"])
+        pressed = st.button("Evaluate", type="primary", icon=":material/rule:", disabled=not images)
+    if pressed:
+        st.session_state.pop(FOUND, None)
+        st.session_state[FOUND] = _score(images, masks, engine)
+    if found := st.session_state.get(FOUND):
+        _show(found)
+
+
+def _ids(card: ModelCard) -> None:
+    st.caption("A mask has one channel, whose values say what each pixel is:")
+    classes = tasks.load(card.task).class_names
+    lines = [f"`{number}` {name}" for number, name in enumerate(classes)]
+    st.caption(" · ".join([*lines, f"`{IGNORE}` unknown"]))
+
+
+def _sent(label: str, key: str, suffixes: list[str]) -> list[Picture]:
+    sent = st.file_uploader(label, type=suffixes, accept_multiple_files=True, key=key)
+    return [Picture(file.name, file.getvalue()) for file in sent]
+
+
+def _score(images: list[Picture], masks: list[Picture], engine: Engine) -> Scored:
+    bar = st.progress(0.0, "Evaluating …")
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(done / total, f"Evaluated {done} of {total}")
+
+    found = score(images, masks, engines.get(engine), tell)
+    bar.empty()
+    return found
+
+
+def _show(scored: Scored) -> None:
+    found = scored.found
+    st.subheader(f"{found.model} on {style.many(found.images, 'image')}", anchor=False)
+    st.caption(f"{found.backend} {found.precision}; pixels pooled over all images.")
+    with st.container(horizontal=True):
+        for name, value in scored.overall().items():
+            st.metric(name, told(value), width=200)
+    rows = scored.rows()
+    numbers: dict[str, Any] = {
+        name: st.column_config.NumberColumn(format="%.3f") for row in rows for name in row
+    }
+    numbers["measure"] = st.column_config.TextColumn()
+    st.dataframe(rows, hide_index=True, column_config=numbers)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.markdown("**Confusion of pixels**")
+        charts.show(charts.confusion(scored.shares()), "evaluate-confusion")
+    with right:
+        st.markdown("**Worst images:** image, truth, prediction")
+        for worst in scored.worst:
+            st.image(worst.picture, f"{worst.name}: {told(worst.score)}", width="stretch")
+    st.download_button(
+        "All figures (JSON)",
+        found.to_json(),
+        "evaluation.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def told(value: float) -> str:
+    """A figure; a dash where there was nothing to judge."""
+    return f"{value:.3f}" if value == value else "-"

@@ -1,0 +1,157 @@
+"""Images that were sent by a browser, labelled: pictures and tables in memory, no file is left."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import cv2
+
+from lanes.errors import BadInput
+from lanes.label_images import (
+    CELLS,
+    INSTANCES,
+    LABELS,
+    OVERLAY,
+    SUMMARY,
+    ImageOptions,
+    Item,
+    check_options,
+    label_images,
+)
+from lanes.pictures import read_picture
+from lanes.segmenter import Segmenter
+from lanes.types import Image
+from lanes.video.images import SUFFIXES
+
+SIDE = 1600
+"""Pixels of the longer side of what a page shows; downloads have them all."""
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as its sender named it, with the bytes of the file."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One labelled image for the page: JPEG files."""
+
+    original: bytes
+    overlay: bytes
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What came of the images: pictures by name, tables as CSV, all files as ZIP.
+
+    `cells` is "" where the task counts nothing. `skipped` are sentences about what was left out.
+    """
+
+    shown: dict[str, Shown]
+    summary: str
+    cells: str
+    archive: bytes
+    seconds: float
+    skipped: list[str]
+
+
+def label(
+    pictures: Sequence[Picture],
+    segmenter: Segmenter,
+    options: ImageOptions,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Labelled:
+    """Label `pictures` as `lanes-image` does.
+
+    On the server's disk they lie for that long under names of ours in a temporary folder.
+
+    Raises:
+        BadInput: not one of them can be read, or an option does not fit.
+        MissingDependency: cells cannot be measured with what is installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="lanes-images-") as temporary:
+        given, results = Path(temporary) / "in", Path(temporary) / "out"
+        given.mkdir()
+        items = [_written(picture, number, given) for number, picture in enumerate(pictures, 1)]
+        check_options(items, segmenter.task, results, options)
+        try:
+            done = label_images(
+                items, segmenter, results, options, lambda done, total: progress(done.seen, total)
+            )
+        except BadInput as error:
+            raise BadInput(_named(str(error), items)) from error
+        written = [item for item in items if (results / f"{item.stem}{OVERLAY}").exists()]
+        cells = results / CELLS
+        return Labelled(
+            shown={item.name: _shown(item, results) for item in written},
+            summary=(results / SUMMARY).read_text("utf-8"),
+            cells=cells.read_text("utf-8") if cells.exists() else "",
+            archive=_zip(written, results),
+            seconds=done.seconds,
+            skipped=[_named(text, items) for text in done.skipped + done.warnings],
+        )
+
+
+def _written(picture: Picture, number: int, folder: Path) -> Item:
+    suffix = PurePath(picture.name).suffix.lower()
+    stem = f"image_{number:04d}"
+    path = folder / f"{stem}{suffix if suffix in SUFFIXES else '.png'}"
+    path.write_bytes(picture.content)
+    return Item(path, picture.name, stem)
+
+
+def unique(pictures: Sequence[Picture]) -> list[Picture]:
+    """The same pictures with names that tell them apart: a.png, a.png (2)."""
+    seen: dict[str, int] = {}
+    found = []
+    for picture in pictures:
+        seen[picture.name] = count = seen.get(picture.name, 0) + 1
+        name = picture.name if count == 1 else f"{picture.name} ({count})"
+        found.append(Picture(name, picture.content))
+    return found
+
+
+def _named(sentence: str, items: Sequence[Item]) -> str:
+    """The sentence about a file, with the name that its sender gave it."""
+    for item in items:
+        sentence = sentence.replace(str(item.path), item.name)
+    return sentence
+
+
+def _shown(item: Item, results: Path) -> Shown:
+    overlay = read_picture(results / f"{item.stem}{OVERLAY}")
+    return Shown(jpeg(read_picture(item.path)), jpeg(overlay))
+
+
+def jpeg(image: Image, side: int = SIDE) -> bytes:
+    """The image as a JPEG file, made smaller if a side is longer than `side`."""
+    scale = side / max(image.shape[:2])
+    if scale < 1:
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
+
+
+def _zip(items: Sequence[Item], results: Path) -> bytes:
+    """All files, the pictures under the names that their sender gave them."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for table in (SUMMARY, CELLS):
+            if (results / table).exists():
+                archive.write(results / table, table, zipfile.ZIP_DEFLATED)
+        for number, item in enumerate(items, 1):
+            stem = PurePath(PurePath(item.name.replace("\\", "/")).name).stem
+            for ending in (OVERLAY, LABELS, INSTANCES):
+                path = results / f"{item.stem}{ending}"
+                if path.exists():
+                    archive.write(path, f"{number:03d}_{stem}{ending}")
+    return made.getvalue()

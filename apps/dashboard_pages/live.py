@@ -1,0 +1,317 @@
+"""The page of one pipeline: any source, any model, what it takes and how right it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import cv2
+import streamlit as st
+
+from dashboard_pages import charts, demos, engines, screen, sources, style, tabs
+from dashboard_pages.engines import Engine
+from dashboard_pages.history import Sample
+from dashboard_pages.settings import Settings
+from dashboard_pages.tabs import Clip, Player, Tab
+from lanes import backends, tasks
+from lanes.errors import LanesError
+from lanes.live import ENDS, Snapshot, State
+
+NAME = "live"
+REAL_TIME, FAST = "Real time", "As fast as possible"
+PICTURE_SECONDS = 0.1
+FIGURES_SECONDS = 1.0
+STEADY = "Temporal consistency"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be played, and how."""
+
+    opens: sources.Opens
+    engine: Engine
+    real_time: bool
+    record: bool
+
+
+def show(settings: Settings) -> None:
+    """Choose, or watch what is chosen."""
+    tab = tabs.current()
+    _warm(settings)
+    player = tab.running(NAME, Player)
+    style.title("Live", "Watch a model label a video, a camera or a stream, and how well it does.")
+    wish = None if player else _welcome(settings)
+    with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
+        wish = _choose(settings) or wish
+    if wish:
+        _start(tab, wish)
+    elif player:
+        _watch(tab, player)
+
+
+@st.cache_resource(show_spinner=False)
+def _warm(settings: Settings) -> threading.Thread:
+    """Make the demo and its model ready before somebody asks for them."""
+    name, card = next(iter(settings.cards().items()))
+    demos.rendering(card.task)
+    pool, engine = engines.pool(), Engine(str(settings.folder(name)))
+
+    def compile() -> None:
+        # What is wrong is told to who asks for it.
+        with suppress(LanesError):
+            pool.get(engine)
+
+    thread = threading.Thread(target=compile, name="warm", daemon=True)
+    thread.start()
+    return thread
+
+
+def _welcome(settings: Settings) -> Wish | None:
+    with st.container(border=True):
+        st.subheader("See it run", anchor=False)
+        st.write(
+            "Ten seconds of a drawn motorway, labelled on this machine as you watch, with its "
+            "frame rate and its IoU against the exact truth."
+        )
+        if not st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="demo"):
+            return None
+    name, card = next(iter(settings.cards().items()))
+    engine = Engine(str(settings.folder(name)))
+    return Wish(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
+
+
+def _choose(settings: Settings) -> Wish | None:
+    left, right = st.columns(2, gap="large")
+    with right:
+        name, card = engines.choose_model(settings, NAME)
+        kind = st.session_state.get(f"{NAME}-source", sources.DEMO)
+        hint = backends.LATENCY if kind == sources.CAMERA else backends.THROUGHPUT
+        engine = engines.choose_backend(str(settings.folder(name)), NAME, hint)
+    with left:
+        opens = sources.choose(settings, tasks.load(card.task), NAME)
+    file = kind in (sources.UPLOAD, sources.PATH)
+    with left:
+        # A key for each kind, so that each has its own answer.
+        record = st.toggle("Record from the first frame", value=file, key=f"{NAME}-record-{kind}")
+        real_time = kind == sources.DEMO
+        if kind != sources.CAMERA:
+            real_time = _speed(f"{NAME}-speed-{kind}", real_time)
+    if not st.button("Start", icon=":material/play_arrow:", disabled=opens is None, key="start"):
+        return None
+    return Wish(opens, engine, real_time, record) if opens else None
+
+
+def _speed(key: str, real_time: bool) -> bool:
+    usual = REAL_TIME if real_time else FAST
+    chosen = st.segmented_control("Speed", [REAL_TIME, FAST], default=usual, required=True, key=key)
+    return chosen == REAL_TIME
+
+
+def _start(tab: Tab, wish: Wish) -> None:
+    """Begin to play in the place of what plays now; only what cannot begin is told here."""
+    segmenter = engines.get(wish.engine)
+    tab.stop(NAME)
+    folder = tab.new_folder()
+    clip = wish.opens(folder)
+    tab.play(NAME, Player(clip, segmenter, folder, wish.real_time, wish.record))
+    st.rerun()
+
+
+def _watch(tab: Tab, player: Player) -> None:
+    now = player.live.snapshot()
+    left, right = st.columns([7, 4], gap="large")
+    with left:
+        every = PICTURE_SECONDS if now.state not in ENDS else None
+        st.fragment(_picture, run_every=every)(player, now.state)
+        _controls(tab, player, now)
+    every = FIGURES_SECONDS if now.state not in ENDS else None
+    with right:
+        _look(player)
+        st.fragment(_figures, run_every=every)(player)
+    st.fragment(_charts, run_every=every)(player)
+    _downloads(player)
+
+
+def _picture(player: Player, drawn: State) -> None:
+    """The newest frame; another state than the one `drawn` has the whole page drawn anew."""
+    now = player.live.snapshot()
+    if now.state != drawn:
+        st.rerun()
+    picture = None
+    if now.result:
+        image = screen.overlay(now.result, player.task, player.alpha, screen.WIDTH)
+        picture = screen.jpeg(image)
+    screen.show(picture, now.frames, told(player.clip, now), key="live-screen")
+    for notice in now.notices[-2:]:
+        st.caption(f":material/info: {notice}")
+    if now.error:
+        st.error(tabs.told(now.error, player.clip), icon=":material/error:")
+
+
+def told(clip: Clip, now: Snapshot) -> str:
+    """In a line: what is played, how far it is, and how fast the pipeline is."""
+    states = {"opening": "opening", "paused": "paused", "lost": "lost, trying again"}
+    states |= {"ended": "at its end", "stopped": "stopped", "failed": "failed"}
+    parts = [f"pipeline {now.fps:.1f} FPS"] if now.state == "playing" else [states[now.state]]
+    if now.result and not now.live:
+        total = f" of {now.duration:.1f}" if now.duration else ""
+        parts.append(f"{now.position:.1f}{total} s")
+    if now.dropped:
+        parts.append(f"{now.dropped} frames left out")
+    return " · ".join([clip.name, *parts])
+
+
+def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
+    live = player.live
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if now.state == "ended":
+            if st.button("Play again", icon=":material/replay:"):
+                live.seek(0)
+                _again()
+        elif now.state == "paused":
+            if st.button("Go on", icon=":material/play_arrow:"):
+                live.resume()
+                _again()
+        elif now.state not in ENDS and st.button("Pause", icon=":material/pause:"):
+            live.pause()
+            _again()
+        if st.button("Stop", icon=":material/stop:"):
+            tab.stop(NAME)
+            st.rerun()
+        if now.state not in ENDS:
+            _record(player, now)
+    if now.state in ("failed", "stopped") or now.live:
+        return
+    left, right = st.columns(2, vertical_alignment="center")
+    with left:
+        key = f"{NAME}-speed-now-{id(player)}"
+        live.real_time = _speed(key, live.real_time)
+    with right:
+        if now.duration:
+            _seek(player, now.duration)
+
+
+def _again() -> None:
+    """Draw the page anew when the pipeline has had the time to obey."""
+    time.sleep(0.05)
+    st.rerun()
+
+
+def _record(player: Player, now: Snapshot) -> None:
+    try:
+        if now.recording is None:
+            if st.button("Record", icon=":material/fiber_manual_record:"):
+                player.record()
+                st.rerun()
+        elif st.button("End recording", icon=":material/stop_circle:", type="primary"):
+            player.live.stop_recording()
+            st.rerun()
+    except LanesError as error:
+        st.error(tabs.told(error, player.clip), icon=":material/error:")
+
+
+def _seek(player: Player, duration: float) -> None:
+    key = f"{NAME}-seek-{id(player)}"
+
+    def go() -> None:
+        player.live.seek(st.session_state[key])
+
+    st.slider("Go to", 0.0, duration, 0.0, 0.1, format="%.1f s", key=key, on_change=go)
+
+
+def _look(player: Player) -> None:
+    task = player.segmenter.task
+    with st.popover("Overlay", icon=":material/layers:"):
+        player.alpha = st.slider("Strength", 0.0, 1.0, player.alpha, 0.05, key="live-alpha")
+        names = [c.name for c in task.classes if c.alpha > 0]
+        player.names = st.pills(
+            "Classes drawn",
+            names,
+            default=names,
+            selection_mode="multi",
+            key=f"live-classes-{task.name}",
+        )
+    style.swatches(player.task)
+
+
+def _figures(player: Player) -> None:
+    """The figures of now; also adds them to those over time."""
+    now = player.live.snapshot()
+    if now.state == "playing":
+        player.history.add(Sample.of(now, time.monotonic() - player.began))
+    figures = {"Pipeline": f"{now.fps:.1f} FPS"}
+    if "infer" in now.latency:
+        figures["Inference, p50"] = f"{now.latency['infer'].p50 * 1e3:.1f} ms"
+    if "total" in now.latency:
+        figures["Latency, p95"] = f"{now.latency['total'].p95 * 1e3:.0f} ms"
+    figures |= {f"IoU {name}": f"{value:.3f}" for name, value in _drawn(now, now.iou).items()}
+    steady = {} if now.iou else _drawn(now, now.consistency)
+    figures |= {f"Steady {name}": f"{value:.3f}" for name, value in steady.items()}
+    figures |= {name.capitalize(): figure(name, v) for name, v in now.measures.items()}
+    with st.container(horizontal=True):
+        for name, value in figures.items():
+            st.metric(name, value, width=150)
+
+
+def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:
+    names = {c.name for c in now.task.classes if c.alpha > 0}
+    return {name: value for name, value in by_class.items() if name in names}
+
+
+def figure(name: str, value: float) -> str:
+    """What a task measures, with its unit."""
+    if name.endswith(("share", "ratio")):
+        return f"{value:.1%}"
+    return f"{value:.0f} px" if "diameter" in name else f"{value:.0f}"
+
+
+def _charts(player: Player) -> None:
+    history, task = player.history, player.segmenter.task
+    if len(history.samples) < 2:
+        st.caption("Charts follow after two seconds.")
+        return
+    iou, steady = history.by_class("iou"), history.by_class("consistency")
+    shown = [
+        ("Frame rate of the pipeline", charts.rates(history.rates())),
+        ("Latency by stage", charts.latencies(history.latencies())),
+    ]
+    if iou:
+        shown.append(("IoU by class, last 30 frames", charts.by_class(iou, task, "IoU")))
+    elif steady:
+        shown.append((STEADY, charts.by_class(steady, task, "IoU with the frame before, moved")))
+    shown.append(("Measures", charts.measures(history.by_class("measures"))))
+    columns = st.columns(2, gap="large")
+    for number, (name, chart) in enumerate(shown):
+        with columns[number % 2]:
+            st.markdown(f"**{name}**")
+            charts.show(chart, f"chart-{number}")
+
+
+def _downloads(player: Player) -> None:
+    st.subheader("Downloads", anchor=False)
+    files = player.finished()
+    with st.container(horizontal=True):
+        _download("Snapshot (PNG)", lambda: snapshot(player), "snapshot.png", "image/png")
+        _download("Charts (CSV)", lambda: player.history.csv().encode(), "charts.csv", "text/csv")
+        if files:
+            video, lines = files
+            _download("Video (H.264)", video.read_bytes, "lanes.mp4", "video/mp4")
+            _download("Frames (JSON lines)", lines.read_bytes, "lanes.jsonl", "application/jsonl")
+    if not files:
+        st.caption("A recording gives the video and a line for each frame, once it is ended.")
+
+
+def _download(name: str, content: tabs.Content, file: str, kind: str) -> None:
+    st.download_button(
+        name, content, file, kind, icon=":material/download:", on_click="ignore", key=f"get-{file}"
+    )
+
+
+def snapshot(player: Player) -> bytes:
+    """The newest frame with its labels, in all its pixels, as a PNG file; empty before one."""
+    now = player.live.snapshot()
+    if not now.result:
+        return b""
+    return cv2.imencode(".png", screen.overlay(now.result, player.task, player.alpha))[1].tobytes()

@@ -1,0 +1,89 @@
+"""What the server was started with: which folders pages may read, which models they offer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lanes import assets
+from lanes import card as cards
+from lanes.card import ModelCard
+from lanes.errors import BadInput
+from lanes.video.images import is_glob
+from lanes.video.opening import is_url
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`allowed` are the folders that may be read; `models` are model folders by name."""
+
+    allowed: tuple[Path, ...] = ()
+    models: tuple[tuple[str, Path], ...] = ()
+
+    def cards(self) -> dict[str, ModelCard]:
+        """The card of each model by its name, the default model first."""
+        found = {name: cards.read(folder) for name, folder in self.models}
+        default = {name: found.pop(name) for name in (assets.DEFAULT_MODEL,) if name in found}
+        return {**default, **found}
+
+    def folder(self, model: str) -> Path:
+        """The folder of a model of `cards`."""
+        return dict(self.models)[model]
+
+    def input(self, given: str) -> str:
+        """`given`, if it is an address or lies in an allowed folder: what may be opened.
+
+        Links are followed first, so none leads out of the folder. `file://`, `concat:` and other
+        addresses of FFmpeg's by which files are read are none.
+
+        Raises:
+            BadInput: it may not be read, or the server allows nothing.
+        """
+        if is_url(given.strip()) and self.allowed:
+            return _network_address(given.strip())
+        return str(self.path(given))
+
+    def path(self, given: str) -> Path:
+        """The file or folder `given`, if it lies in an allowed folder; see `input`."""
+        given = given.strip()
+        if not self.allowed:
+            raise BadInput(
+                "this server opens no paths and no addresses: upload the file, or start the "
+                "server with --allow-paths DIR"
+            )
+        if not given:
+            raise BadInput("no path was given: write one, or the address of a stream")
+        if is_glob(given):
+            # What a pattern finds might be links that lead out of the folder.
+            raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
+        # An absolute path is tried as it is, another one in each allowed folder.
+        places = [(folder / Path(given)).resolve() for folder in self.allowed]
+        inside = [p for p in places if any(p.is_relative_to(f.resolve()) for f in self.allowed)]
+        if not inside:
+            folders = ", ".join(str(folder) for folder in self.allowed)
+            raise BadInput(f"{given} lies outside the folders that this server opens: {folders}")
+        return next((path for path in inside if path.exists()), inside[0])
+
+
+PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")
+
+
+def _network_address(given: str) -> str:
+    protocol = given.partition("://")[0].lower()
+    if protocol not in PROTOCOLS:
+        known = ", ".join(f"{name}://" for name in PROTOCOLS)
+        raise BadInput(f"addresses of {protocol}:// are not opened here; known are {known}")
+    return given
+
+
+def read(arguments: list[str] | None = None) -> Settings:
+    """The settings of the command line, after Streamlit's own; `lanes dashboard` has checked it."""
+    parser = argparse.ArgumentParser(prog="lanes dashboard", allow_abbrev=False)
+    parser.add_argument("--allow-paths", action="append", default=[], type=Path)
+    parser.add_argument("--model", action="append", default=[], type=Path)
+    given = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    models = {name: assets.model_folder(name) for name in assets.model_names()}
+    models |= {folder.resolve().name: folder.resolve() for folder in given.model}
+    return Settings(tuple(given.allow_paths), tuple(models.items()))

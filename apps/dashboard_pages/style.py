@@ -1,0 +1,71 @@
+"""How pages look beyond the theme of `.streamlit/config.toml`, and the colours of charts."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from lanes.types import Task
+
+BGR = tuple[int, int, int]
+CSS = """
+<style>
+.block-container { padding-top: 4.5rem; padding-bottom: 3rem; max-width: 1240px; }
+h1 { font-size: 1.75rem !important; padding-top: 0 !important; padding-bottom: .25rem !important; }
+h2 { font-size: 1.25rem !important; padding-top: 1rem !important; }
+h3 { font-size: 1rem !important; }
+[data-testid="stMetricValue"] { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+[data-testid="stMetricLabel"] { opacity: .75; }
+.swatches { display: flex; flex-wrap: wrap; gap: .35rem .9rem; margin: .1rem 0 .6rem; }
+.swatches span { display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; }
+.swatches i { width: .8rem; height: .8rem; border-radius: 3px; display: inline-block;
+  box-shadow: inset 0 0 0 1px rgba(128, 128, 128, .5); }
+@media (max-width: 640px) {
+  .block-container { padding-left: 1rem; padding-right: 1rem; }
+}
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style to the page."""
+    st.html(CSS)
+
+
+def icon() -> Image.Image:
+    """The picture in the browser's tab: drawn, since Streamlit fetches its own from afar."""
+    picture = np.full((64, 64, 3), (11, 125, 98), np.uint8)
+    for left, right in (((14, 60), (27, 8)), ((50, 60), (37, 8))):
+        cv2.line(picture, left, right, (255, 255, 255), 5, cv2.LINE_AA)
+    for top in (12, 28, 46):
+        cv2.line(picture, (32, top), (32, top + 8), (255, 214, 80), 4, cv2.LINE_AA)
+    return Image.fromarray(picture)
+
+
+def title(name: str, told: str) -> None:
+    """The page's name, and in a sentence what it is for."""
+    st.title(name, anchor=False)
+    st.caption(told)
+
+
+def hex_of(colour: BGR) -> str:
+    """A BGR colour as HTML writes it."""
+    blue, green, red = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def swatches(task: Task) -> None:
+    """The names of a task's classes, each beside the colour that it is drawn in."""
+    each = "".join(
+        f'<span><i style="background:{hex_of(c.colour) if c.alpha else "transparent"}"></i>'
+        f"{c.name}{'' if c.alpha else ' (not drawn)'}</span>"
+        for c in task.classes
+    )
+    st.html(f'<div class="swatches">{each}</div>')
+
+
+def many(count: int, what: str) -> str:
+    """The count with its word: 1 image, 2 images."""
+    return f"{count:,} {what}{'s' * (count != 1)}"

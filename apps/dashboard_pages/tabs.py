@@ -1,0 +1,171 @@
+"""What a browser tab runs and keeps; all of it ends when the tab is closed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypeVar
+
+import streamlit as st
+
+from dashboard_pages import screen
+from dashboard_pages.history import History
+from lanes.errors import LanesError
+from lanes.live import Live, LiveOptions
+from lanes.overlay import ALPHA
+from lanes.segmenter import Segmenter
+from lanes.types import Task
+
+Content: TypeAlias = Callable[[], bytes]
+"""What a download holds, made when it is asked for."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a pipeline plays: `input` as `open_source` takes it, and its truth if there is one.
+
+    `name` is what the page calls it: an upload lies under another name. `kind` is that of its
+    source. `loop` begins again at the end.
+    """
+
+    input: str
+    name: str
+    kind: str
+    labels: Path | None = None
+    loop: bool = False
+
+
+class Closes(Protocol):
+    """A thread that can be ended."""
+
+    def close(self) -> bool:
+        """End it."""
+
+
+class Runs(Protocol):
+    """What a tab keeps: a pipeline, and a folder that is removed with it."""
+
+    @property
+    def live(self) -> Closes:
+        """The pipeline."""
+
+    @property
+    def folder(self) -> Path:
+        """Of its own files."""
+
+
+Kind = TypeVar("Kind")
+
+
+class Player:
+    """One pipeline of a tab, with its figures over time and what it recorded."""
+
+    def __init__(
+        self, clip: Clip, segmenter: Segmenter, folder: Path, real_time: bool, record: bool
+    ) -> None:
+        """Begin to play; recordings go into `folder`, with `record` from the first frame on."""
+        self.clip, self.segmenter, self.folder = clip, segmenter, folder
+        self.history, self.began = History(), time.monotonic()
+        self.alpha, self.names = ALPHA, [c.name for c in segmenter.task.classes]
+        self.recorded: list[tuple[Path, Path]] = []
+        first = self._next_files() if record else (None, None)
+        options = LiveOptions(
+            labels=clip.labels,
+            real_time=real_time,
+            loop=clip.loop,
+            video=first[0],
+            json=first[1],
+        )
+        self.live = Live(clip.input, segmenter, options)
+
+    def _next_files(self) -> tuple[Path, Path]:
+        stem = f"recording-{len(self.recorded) + 1}"
+        self.recorded.append((self.folder / f"{stem}.mp4", self.folder / f"{stem}.jsonl"))
+        return self.recorded[-1]
+
+    @property
+    def task(self) -> Task:
+        """The task, with the classes drawn that are to be."""
+        return screen.drawn_task(self.segmenter.task, self.names)
+
+    def record(self) -> None:
+        """Begin to record what is played; raises `BadOutput`."""
+        files = self._next_files()
+        try:
+            self.live.record(*files)
+        except LanesError:
+            self.recorded.pop()
+            raise
+
+    def finished(self) -> tuple[Path, Path] | None:
+        """The newest recording that is whole: video and JSON lines."""
+        whole = [files for files in self.recorded if files[0].exists()]
+        return whole[-1] if whole else None
+
+
+def told(error: BaseException, clip: Clip) -> str:
+    """An error of a pipeline as a sentence, its files under the names that the user knows."""
+    if not isinstance(error, LanesError):
+        log.error("a pipeline failed", exc_info=error)
+        return (
+            f"The pipeline failed in a way that is not foreseen ({type(error).__name__}: "
+            f"{error}). The terminal of the server tells more; please report it."
+        )
+    return str(error).replace(clip.input, clip.name).replace(str(clip.labels), "The truth")
+
+
+class Tab:
+    """What runs in one browser tab, by the page's name for it, and its temporary folder."""
+
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="lanes-tab-")
+        self.folder = Path(self._temporary.name)
+        self.players: dict[str, Runs] = {}
+        self._number = 0
+
+    def new_folder(self) -> Path:
+        """An empty folder for what a player needs and makes."""
+        self._number += 1
+        folder = self.folder / str(self._number)
+        folder.mkdir()
+        return folder
+
+    def running(self, name: str, kind: type[Kind]) -> Kind | None:
+        """What runs under that name, of the `kind` that its page puts there."""
+        player = self.players.get(name)
+        return player if isinstance(player, kind) else None
+
+    def play(self, name: str, player: Runs) -> None:
+        """Take the player in the place of an earlier one of that name, which ends."""
+        self.stop(name)
+        self.players[name] = player
+
+    def stop(self, name: str) -> None:
+        """End a player, and remove its files."""
+        if player := self.players.pop(name, None):
+            player.live.close()
+            shutil.rmtree(player.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End everything, and remove all files."""
+        for name in list(self.players):
+            self.stop(name)
+        self._temporary.cleanup()
+
+
+def _end(tab: Tab) -> None:
+    """Close `tab` beside the server's own thread, for which a camera may be slow to let go."""
+    threading.Thread(target=tab.close, name="tab-end").start()
+
+
+@st.cache_resource(scope="session", on_release=_end, show_spinner=False)
+def current() -> Tab:
+    """The tab that this page is shown in; Streamlit releases it two minutes after it is closed."""
+    return Tab()

@@ -1,0 +1,340 @@
+"""`lanes webcam`: what a model sees in a camera or stream, as it happens, with keys.
+
+The picture is drawn here, in the main thread, from what `lanes.live` has newest; a slow screen
+misses frames. The latency that is shown runs from a frame's coming out of the camera or stream to
+its picture's being handed to the window or the browser.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from lanes import assets, backends, hud, segmenter
+from lanes.errors import INTERRUPTED, BadInput, BadOutput, LanesError
+from lanes.live import ENDS, Live, LiveOptions, Snapshot, hud_lines
+from lanes.outputs import write_image
+from lanes.overlay import overlay
+from lanes.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
+from lanes.segmenter import Segmenter
+from lanes.stats import LatencyMeter
+from lanes.threads import opencv_threads, share, usable_cores
+from lanes.types import Image
+
+TITLE = "lanes webcam"
+KEYS = {
+    " ": "pause",
+    "o": "overlay",
+    "m": "next model",
+    "s": "snapshot",
+    "r": "record",
+    "h": "help",
+    "q": "quit",
+}
+TICK_SECONDS = 0.02
+"""How often keys are looked for while no frame comes."""
+REDRAW_SECONDS = 0.25
+"""So often the picture is drawn anew while no frame comes: its text may have changed."""
+MESSAGE_SECONDS = 5.0
+FIGURES_SECONDS = 0.5
+"""Figures that flicker cannot be read."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `lanes webcam` was asked for; see its --help.
+
+    `engine` is backend, precision, device and threads, as `lanes.segmenter.load` takes them.
+    """
+
+    source: str = "0"
+    model: str = assets.DEFAULT_MODEL
+    engine: tuple[str, str, str | None, int | None] = ("auto", "auto", None, None)
+    alpha: float = 0.5
+    window: bool = True
+    browser: bool = False
+    port: int = 0
+    record: Path | None = None
+    seconds: float | None = None
+    overwrite: bool = False
+
+
+def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
+    """Run until q, the end of a file, or the end of the time; returns the exit code.
+
+    `opened` is given the viewer once it has its screen.
+
+    Raises:
+        LanesError: the camera, model or file cannot be used; no file is left half-written.
+    """
+    _check(wish)
+    console = Console()
+    with ExitStack() as stack:
+        stack.enter_context(opencv_threads(share(usable_cores()).opencv))
+        models = stack.enter_context(Models(wish))
+        options = LiveOptions(
+            video=wish.record, overwrite=wish.overwrite, alpha=wish.alpha, real_time=True
+        )
+        live = stack.enter_context(Live(wish.source, models.first, options))
+        _await_first(live, wish.source, console)
+        screen = _screen(wish, console) if wish.window else None
+        if screen:
+            stack.callback(screen.close)
+        viewer = Viewer(live, models, screen, wish, console)
+        opened(viewer)
+        try:
+            viewer.run()
+        except KeyboardInterrupt:
+            viewer.interrupted = True
+        live.close()
+        return viewer.finish()
+
+
+def _check(wish: Wish) -> None:
+    if not 0 <= wish.alpha <= 1:
+        raise BadInput(f"--alpha {wish.alpha}: wanted 0 (invisible) to 1 (opaque)")
+    if wish.seconds is not None and wish.seconds <= 0:
+        raise BadInput(f"--seconds {wish.seconds}: wanted more than 0")
+    if not wish.window and wish.record is None:
+        raise BadInput("--no-window shows nothing: say where the video goes, --record FILE.mp4")
+
+
+def _await_first(live: Live, source: str, console: Console) -> None:
+    """Wait for the first frame; raises what kept it from coming."""
+    with console.status(f"opening {source}"):
+        while (now := live.wait(0, TICK_SECONDS)).state == "opening":
+            pass
+    if now.error:
+        raise now.error
+
+
+def _screen(wish: Wish, console: Console) -> Screen:
+    """A window where OpenCV has them, else a page in the browser."""
+    why = why_no_window()
+    if not (why or wish.browser):
+        return Window(TITLE)
+    page = Page(TITLE, KEYS, wish.port)
+    if why:
+        console.print(f"no window: {why}", highlight=False, soft_wrap=True)
+        if "headless" in why:
+            console.print(f"for a window: {SWAP_WHEEL}", highlight=False, soft_wrap=True)
+    console.print(f"the picture is at {page.url}", highlight=False, soft_wrap=True)
+    if why is None or "display" not in why:
+        threading.Thread(target=webbrowser.open, args=(page.url,), daemon=True).start()
+    return page
+
+
+class Models:
+    """The models that the key m goes through, each loaded when its turn first comes, and kept."""
+
+    def __init__(self, wish: Wish) -> None:
+        names = [name for name in assets.model_names() if name != wish.model]
+        self._names, self._engine = [wish.model, *names], wish.engine
+        self._loaded: dict[str, Segmenter] = {}
+        self._place, self._loading = 0, threading.Lock()
+        self.first = self._load(wish.model)
+
+    def next(self, then: Callable[[Segmenter], None], failed: Callable[[str], None]) -> str | None:
+        """Load the next model beside the running one, call `then` with it; gives its name.
+
+        None if one is being loaded just now. `failed` is told why one cannot be used.
+        """
+        if not self._loading.acquire(blocking=False):
+            return None
+        self._place = (self._place + 1) % len(self._names)
+        name = self._names[self._place]
+
+        def load() -> None:
+            try:
+                then(self._load(name))
+            except LanesError as error:
+                failed(f"{name}: {error}")
+            finally:
+                self._loading.release()
+
+        threading.Thread(target=load, name="load", daemon=True).start()
+        return name
+
+    def _load(self, name: str) -> Segmenter:
+        if name not in self._loaded:
+            self._loaded[name] = segmenter.load(name, *self._engine, backends.LATENCY)
+        return self._loaded[name]
+
+    def __enter__(self) -> Models:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # A model that is being loaded cannot be told to stop.
+        with self._loading:
+            for loaded in self._loaded.values():
+                loaded.close()
+
+
+@dataclass
+class Viewer:
+    """Draws the newest frame, takes keys, counts what was shown."""
+
+    live: Live
+    models: Models
+    screen: Screen | None
+    wish: Wish
+    console: Console
+    shown: int = 0
+    interrupted: bool = False
+    to_screen: LatencyMeter = field(default_factory=lambda: LatencyMeter(300))
+    saved: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+        self.overlay, self.help = True, False
+        self.message, self.message_until = "", 0.0
+        self.told = 0
+        self.figures: tuple[float, list[str]] = (0.0, [])
+        if self.wish.record:
+            self.saved.append(self.wish.record)
+
+    def run(self) -> None:
+        """Show frame after frame until the end."""
+        drawn_at, frames = 0.0, 0
+        while True:
+            now = self.live.wait(frames, TICK_SECONDS)
+            if now.error:
+                raise now.error
+            if now.state in ENDS or self._out_of_time():
+                return
+            self._tell(now)
+            newer = now.frames > frames
+            if self.screen and (newer or time.monotonic() - drawn_at > REDRAW_SECONDS):
+                self._show(now, newer)
+                drawn_at = time.monotonic()
+            frames = now.frames
+            while self.screen and (key := self.screen.key()):
+                if key == "q":
+                    return
+                self._press(key, now)
+
+    def finish(self) -> int:
+        """Say what came of it; returns the exit code."""
+        now = self.live.snapshot()
+        seconds = time.monotonic() - self.began
+        line = f"{now.frames} frames labelled in {seconds:.1f} s, {now.dropped} dropped"
+        if self.screen:
+            line += f", {self.shown} shown"
+        if self.to_screen.count:
+            p50, p95 = (self.to_screen.percentile(p) * 1e3 for p in (50, 95))
+            line += f"; to the screen p50 {p50:.0f} ms, p95 {p95:.0f} ms"
+        self.console.print(line, highlight=False, soft_wrap=True)
+        if now.error:
+            raise now.error
+        for path in self.saved:
+            if path.exists():
+                self.console.print(f"written: {path}", highlight=False, soft_wrap=True)
+        return INTERRUPTED if self.interrupted else 0
+
+    def _out_of_time(self) -> bool:
+        limit = self.wish.seconds
+        return limit is not None and time.monotonic() - self.began >= limit
+
+    def _tell(self, now: Snapshot) -> None:
+        """Say losses and returns, in the picture and the terminal."""
+        fresh = now.noticed - self.told
+        for notice in now.notices[-fresh:] if fresh else ():
+            self._say(notice)
+        self.told = now.noticed
+
+    def _say(self, message: str) -> None:
+        self.message, self.message_until = message, time.monotonic() + MESSAGE_SECONDS
+        self.console.print(message, highlight=False, soft_wrap=True, markup=False)
+
+    def _show(self, now: Snapshot, newer: bool) -> None:
+        assert self.screen is not None
+        picture = self._picture(now, self._lines(now))
+        self.screen.show(picture)
+        self.shown += newer
+        # A file is read ahead of its time: only what is live has a latency.
+        if newer and now.live and now.result:
+            self.to_screen.add(time.perf_counter() - now.result.frame.captured)
+
+    def _picture(self, now: Snapshot, lines: list[str]) -> Image:
+        """The newest frame, with its labels, and `lines` if there are any."""
+        assert now.result is not None
+        frame, labels = now.result.frame, now.result.labels
+        drawn = overlay(frame, labels, now.task, self.live.alpha)
+        if lines:
+            hud.draw(drawn, lines)
+        return drawn.bgr
+
+    def _lines(self, now: Snapshot) -> list[str]:
+        clock = time.monotonic()
+        if clock - self.figures[0] > FIGURES_SECONDS:
+            lines = hud_lines(replace(now, consistency={}))
+            if self.to_screen.count:
+                ms = self.to_screen.percentile(50) * 1e3
+                lines.append(f"to the screen {ms:.0f} ms")
+            self.figures = clock, lines
+        lines = [*self.figures[1], self.live.segmenter.card.name]
+        if now.recording:
+            lines.append(f"recording {now.recording.name}")
+        if now.state in ("paused", "lost"):
+            lines.append(now.state)
+        if clock < self.message_until:
+            lines.append(self.message)
+        if self.help:
+            lines += [f"{key.strip() or 'space'}  {name}" for key, name in KEYS.items()]
+        return [line.encode("ascii", "replace").decode() for line in lines]
+
+    def _press(self, key: str, now: Snapshot) -> None:
+        match key:
+            case " ":
+                self.live.resume() if now.state == "paused" else self.live.pause()
+            case "o":
+                self.overlay = not self.overlay
+                self.live.alpha = self.wish.alpha if self.overlay else 0.0
+            case "m":
+                name = self.models.next(self.live.switch, self._say)
+                self._say(f"loading {name}" if name else "a model is being loaded")
+            case "s":
+                self._guarded(lambda: self._snapshot(now))
+            case "r":
+                self._guarded(lambda: self._record(now))
+            case "h":
+                self.help = not self.help
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """What cannot be written is told; the picture goes on."""
+        try:
+            action()
+        except BadOutput as error:
+            self._say(str(error))
+
+    def _snapshot(self, now: Snapshot) -> None:
+        path = _named(now.name, ".png")
+        write_image(path, self._picture(now, []))
+        self._note(path)
+
+    def _record(self, now: Snapshot) -> None:
+        if now.recording:
+            self.live.stop_recording()
+            self._say(f"written: {now.recording}")
+            return
+        path = _named(now.name, ".mp4")
+        self.live.record(path)
+        self._note(path)
+
+    def _note(self, path: Path) -> None:
+        self.saved.append(path)
+        self._say(f"{'recording' if path.suffix == '.mp4' else 'written:'} {path}")
+
+
+def _named(name: str, suffix: str) -> Path:
+    """A name in the current folder that tells the time, and is not taken."""
+    stem = f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
+    paths = (Path(f"{stem}{again}{suffix}") for again in ("", *(f"-{n}" for n in range(2, 99))))
+    return next(path for path in paths if not path.exists())

@@ -1,0 +1,64 @@
+"""IoU of a clip while it is played: of each frame, of the last few, and of all together."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from lanes import metrics
+from lanes.resize import resize_labels
+from lanes.truth import Truth
+from lanes.types import Result, Task
+
+IOU_FRAMES = 30
+"""The recent figures are pooled over the last so many frames."""
+
+
+class Pool:
+    """Confusion matrices (K, K) pooled: the last `IOU_FRAMES` of them, and all."""
+
+    def __init__(self, task: Task) -> None:
+        classes = len(task.classes)
+        self._names = task.class_names
+        self._total: metrics.Matrix = np.zeros((classes, classes), np.int64)
+        self._recent: deque[metrics.Matrix] = deque(maxlen=IOU_FRAMES)
+
+    def add(self, matrix: metrics.Matrix) -> dict[str, float]:
+        """Pool one more; gives its own IoU by class."""
+        self._total = self._total + matrix
+        self._recent.append(matrix)
+        return self._by_name(matrix)
+
+    @property
+    def recent(self) -> dict[str, float]:
+        """IoU by class, 0..1, of the last matrices; classes that do not occur are left out."""
+        return self._by_name(np.sum(self._recent, axis=0)) if self._recent else {}
+
+    @property
+    def total(self) -> dict[str, float]:
+        """IoU by class, 0..1, of all matrices; classes that do not occur are left out."""
+        return self._by_name(self._total)
+
+    def _by_name(self, matrix: metrics.Matrix) -> dict[str, float]:
+        found = zip(self._names, metrics.iou(matrix).tolist(), strict=True)
+        return {name: value for name, value in found if not math.isnan(value)}
+
+
+class ClipScores(Pool):
+    """Scores results against the truth of their clip, at the frame's own size."""
+
+    def __init__(self, truth: Truth, task: Task) -> None:
+        super().__init__(task)
+        self._truth, self._classes = truth, len(task.classes)
+
+    def score(self, result: Result, number: int) -> dict[str, float]:
+        """IoU by class of one frame, the `number`-th of the whole input.
+
+        Raises:
+            BadInput: its truth is missing or damaged.
+        """
+        truth = self._truth.labels_of(result.frame, number)
+        labels = resize_labels(result.labels, result.frame.size)
+        return self.add(metrics.confusion_matrix(truth, labels, self._classes))

@@ -1,0 +1,480 @@
+"""A pipeline that plays in a thread of its own, for a screen that asks when it likes.
+
+    with Live("drive.mp4", segmenter, LiveOptions(real_time=True)) as live:
+        while (now := live.snapshot()).state not in ENDS:
+            show(now.result, now.fps)
+
+Three threads: decoding; resizing and inference; scoring and recording. `snapshot()` costs them
+next to nothing: a slow screen misses frames, it never delays them. What a thread raises is in
+`Snapshot.error`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from lanes.clip_scores import ClipScores
+from lanes.errors import BadInput, BadOutput
+from lanes.flow import ULTRAFAST
+from lanes.overlay import ALPHA
+from lanes.pipeline import Background, prefetch, segment, timed
+from lanes.play_clock import PlayClock
+from lanes.recorder import Recorder
+from lanes.segmenter import Segmenter
+from lanes.snapshot import ENDS, Latency, Snapshot, State, hud_lines
+from lanes.stability import Consistency
+from lanes.stats import LatencyMeter, RateMeter
+from lanes.threads import share, usable_cores
+from lanes.truth import open_truth
+from lanes.types import Frame, Result, Task
+from lanes.video import Quality, ReconnectingSource, Source, open_source
+from lanes.video.base import first_number
+
+__all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
+
+WINDOW = 300
+"""Latencies are those of the last so many frames."""
+COMPARE_EVERY = 5
+"""Consistency is measured on every so many-th frame, by the quick optical flow: it must not cost
+the pipeline its speed. `lanes.stability.stability` measures every frame, by the fine one."""
+NOTICES = 20
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How to play an input. Changed while it plays: pause, seek, speed, recordings.
+
+    `labels` is the truth, as for `lanes-video --labels`. `video` and `json` are files to write from
+    the first frame to the end. `start` is in seconds. `real_time` plays a file at its own rate and
+    leaves out frames that come too late; else every frame is played, as fast as possible. `loop`
+    begins again at the end. `consistency` measures how steady the labels are where no truth is.
+    A network that is silent for `timeout` seconds is lost; with `reconnect` a camera or stream that
+    is lost is opened again, until it is back.
+    """
+
+    labels: Path | None = None
+    video: Path | None = None
+    json: Path | None = None
+    alpha: float = ALPHA
+    hud: bool = True
+    quality: Quality = "fast"
+    overwrite: bool = False
+    start: float = 0.0
+    real_time: bool = False
+    loop: bool = False
+    infer_every: int = 1
+    consistency: bool = True
+    reconnect: bool = True
+    timeout: float = 5.0
+
+
+class Live:
+    """Plays `given` (file, images, camera, address) through `segmenter` until it is closed.
+
+    The segmenter stays the caller's; several Lives may use one if all are given its `shared()`.
+    A camera or stream gives its newest frame. A file waits at its end for `seek` or `close`.
+    The constructor returns at once; what is wrong with the input is in `snapshot().error`.
+    """
+
+    def __init__(
+        self, given: str | Path, segmenter: Segmenter, options: LiveOptions | None = None
+    ) -> None:
+        self.given, self.segmenter = str(given), segmenter
+        self.options = options or LiveOptions()
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self.alpha = self.options.alpha
+        self._seek: float | None = None
+        self._paused = False
+        self._real_time = self.options.real_time
+        self._source: Source | None = None
+        self._recorder: Recorder | None = None
+        self._ended = False
+        self._scores: ClipScores | None = None
+        self._consistency: Consistency | None = None
+        self._meter = RateMeter()
+        self._stages: dict[str, LatencyMeter] = {}
+        self._now = Snapshot("opening", segmenter.task)
+        self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._noticed = 0
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ for the screen
+
+    def snapshot(self) -> Snapshot:
+        """The newest result and figures, at once."""
+        with self._changed:
+            now = replace(
+                self._now,
+                state=self._state(),
+                notices=tuple(self._notices),
+                noticed=self._noticed,
+            )
+            taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
+            recorder = self._recorder
+        latency = {
+            stage: Latency(*(float(p) for p in np.percentile(seconds, (50, 95))))
+            for stage, seconds in taken.items()
+        }
+        return replace(now, latency=latency, recording=recorder.path if recorder else None)
+
+    def wait(self, frames: int, seconds: float) -> Snapshot:
+        """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
+
+        A pipeline that has ended has nothing to wait for.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._now.frames > frames or self._state() in ENDS, seconds
+            )
+        return self.snapshot()
+
+    def pause(self) -> None:
+        """Stay at this frame; a camera's later ones are passed over."""
+        self._set("_paused", True)
+
+    def resume(self) -> None:
+        """Go on; a camera with its newest frame."""
+        self._set("_paused", False)
+
+    def seek(self, seconds: float) -> None:
+        """Go on from another place of a file, also after its end; raises `BadInput` for others."""
+        if self._now.live:
+            raise BadInput(f"{self.given} is live: nothing can be sought in it")
+        self._set("_seek", max(0.0, seconds))
+
+    def switch(self, segmenter: Segmenter) -> None:
+        """Label the frames to come with another model; the old one may be in use a moment longer.
+
+        Raises:
+            BadInput: there is truth, of another task than the model's.
+        """
+        if self.options.labels and segmenter.task.name != self.segmenter.task.name:
+            raise BadInput(
+                f"{segmenter.card.name} labels {segmenter.task.name!r}, the truth "
+                f"{self.options.labels} is of {self.segmenter.task.name!r}: choose a model of that"
+            )
+        self._set("segmenter", segmenter)
+
+    @property
+    def real_time(self) -> bool:
+        """Whether a file is played at its own rate; may be changed at any time."""
+        return self._real_time
+
+    @real_time.setter
+    def real_time(self, value: bool) -> None:
+        self._set("_real_time", value)
+
+    def record(self, video: Path | None, json: Path | None = None, overwrite: bool = False) -> None:
+        """Write what is played from now on to `video` (H.264, labels drawn), `json`, or both.
+
+        Raises:
+            BadOutput: it cannot be made there, one is made already, or nothing is played yet.
+        """
+        with self._changed:
+            source = self._source
+        if source is None:
+            raise BadOutput(f"{video or json} is not begun: no frame has come yet; wait for one")
+        if self._recorder:
+            raise BadOutput(f"{self._recorder.path} is being recorded: stop that first")
+        options = self.options
+        recorder = Recorder(
+            source,
+            video,
+            json,
+            quality=options.quality,
+            overwrite=overwrite,
+            threads=share(usable_cores()).encode,
+        )
+        self._set("_recorder", recorder)
+
+    def stop_recording(self) -> None:
+        """Make the recorded files whole; raises `BadOutput` if they cannot be finished."""
+        with self._changed:
+            recorder, self._recorder = self._recorder, None
+        if recorder:
+            recorder.finish()
+
+    def stop(self) -> None:
+        """Ask the thread to end, and return; `snapshot` keeps its last answer."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self, limit: float = 15.0) -> bool:
+        """End the thread, its recordings whole; tells whether it ended within `limit` seconds.
+
+        A blocked read of a network ends after `LiveOptions.timeout`; a camera's when its driver
+        gives up. A thread that is still in it then ends by itself afterwards.
+        """
+        self.stop()
+        self._thread.join(limit)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _lost_or_back(self, sentence: str) -> None:
+        # A rate over the gap would be none.
+        self._meter = RateMeter()
+        self._notice(sentence)
+
+    def _notice(self, sentence: str) -> None:
+        with self._changed:
+            self._notices.append(sentence)
+            self._noticed += 1
+
+    def _set(self, name: str, value: object) -> None:
+        with self._changed:
+            setattr(self, name, value)
+            self._changed.notify_all()
+
+    def _state(self) -> State:
+        if self._now.error is not None:
+            return "failed"
+        if not self._thread.is_alive():
+            return "stopped"
+        if self._ended and self._seek is None:
+            return "ended"
+        if isinstance(self._source, ReconnectingSource) and self._source.lost_since is not None:
+            return "lost"
+        if self._paused:
+            return "paused"
+        return "opening" if self._now.result is None else "playing"
+
+    # ------------------------------------------------------------ in the thread
+
+    def _run(self) -> None:
+        try:
+            start: float | None = self.options.start
+            while start is not None:
+                self._play(start)
+                start = self._next_start()
+            self.stop_recording()
+        except BaseException as error:
+            with suppress(BadOutput):
+                self.stop_recording()
+            # Nobody waits for this thread: the error is told by `snapshot`.
+            self._set("_now", replace(self._now, error=error))
+
+    def _next_start(self) -> float | None:
+        """Where to play next; at the end of the input this waits to be told. None: nowhere."""
+        with self._changed:
+            at_end = self._seek is None and not self._stop.is_set()
+        if at_end and self.options.loop:
+            return 0.0
+        if at_end:
+            self.stop_recording()
+        with self._changed:
+            self._ended = at_end
+            while self._seek is None and not self._stop.is_set():
+                self._changed.wait()
+            self._ended = False
+            start, self._seek = self._seek, None
+            return None if self._stop.is_set() else start
+
+    def _play(self, start: float) -> None:
+        """Play from `start` to the end of the input, or until told otherwise."""
+        with ExitStack() as stack:
+            source = stack.enter_context(self._open(start))
+            first = self._begin(source, start)
+            background = stack.enter_context(Background(self._score_and_record))
+            # A depth of 1: what waits while the network is busy is old when its turn comes.
+            frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
+            frames = stack.enter_context(closing(frames))
+            while True:
+                model = self.segmenter
+                self._label(
+                    self._controlled(frames, source, model), model, source, first, background
+                )
+                if model is self.segmenter:
+                    return
+
+    def _label(
+        self,
+        frames: Iterator[Frame],
+        model: Segmenter,
+        source: Source,
+        first: int,
+        background: Background[_Played],
+    ) -> None:
+        """Pass `frames` through the network and on."""
+        results = segment(frames, model, self.options.infer_every, self._at_once)
+        with closing(results):
+            for result in results:
+                played = _Played(result, first + result.frame.index, model.task)
+                self._publish(played, source)
+                background.put(played)
+
+    def _open(self, start: float) -> Source:
+        threads = share(usable_cores()).decode
+
+        def opened() -> Source:
+            return open_source(
+                self.given, start or None, threads=threads, timeout=self.options.timeout
+            )
+
+        source = opened()
+        if not (source.live and self.options.reconnect):
+            return source
+        return ReconnectingSource(source, opened, self._stop, self._lost_or_back)
+
+    def _begin(self, source: Source, start: float) -> int:
+        """Set what depends on the source; gives the number of its first frame."""
+        options, task = self.options, self.segmenter.task
+        truth = None
+        if options.labels:
+            truth = open_truth(options.labels, source, task, start or None, whole=not start)
+        if truth:
+            self._scores = ClipScores(truth, task)
+        self._consistency = None
+        first_time = self._now.result is None
+        first = first_number(start, source.rate)
+        with self._changed:
+            self._source = source
+            self._meter = RateMeter()
+            # Asked for before it was known that nothing can be sought here.
+            self._seek = None if source.live else self._seek
+            self._now = replace(
+                self._now,
+                name=source.name,
+                live=source.live,
+                total=first + source.frames if source.frames is not None else None,
+                duration=start + source.duration if source.duration is not None else None,
+            )
+        if first_time and (options.video or options.json):
+            self.record(options.video, options.json, options.overwrite)
+        if self._recorder:
+            self._recorder.cut()
+        return first
+
+    def _controlled(
+        self, frames: Iterator[Frame], source: Source, model: Segmenter
+    ) -> Iterator[Frame]:
+        """The frames that may go on: not while paused, in real time when they are due.
+
+        They end where something else is wanted: another place, another model than `model`, the end.
+        The first passes even while paused: it shows where a seek went.
+        """
+        clock = PlayClock(1 / float(source.rate or 25))
+        follows: int | None = None
+        while model is self.segmenter and (frame := next(frames, None)) is not None:
+            skipped = 0 if follows is None else frame.index - follows
+            follows = frame.index + 1
+            if source.live and self._paused and not self._stop.is_set():
+                continue
+            if not self._may_pass(frame, clock, source.live):
+                return
+            late = self._real_time and not source.live and clock.too_late(frame)
+            self._dropped(skipped + late)
+            if not late:
+                clock.passed()
+                yield frame
+
+    def _may_pass(self, frame: Frame, clock: PlayClock, live: bool) -> bool:
+        """Wait until the frame may pass; False if something else is wanted meanwhile."""
+        with self._changed:
+            while self._seek is None and not self._stop.is_set():
+                if self._paused and clock.began:
+                    clock.restart()
+                    self._meter = RateMeter()
+                    self._changed.wait()
+                    continue
+                early = clock.early(frame) if self._real_time and not live else 0.0
+                if early <= 0:
+                    return True
+                self._changed.wait(early)
+            return False
+
+    def _at_once(self) -> bool:
+        """Whether the next frame may be long in coming: then the engine need not be kept busy."""
+        return self._paused or self._real_time or self._now.live
+
+    def _dropped(self, count: int) -> None:
+        with self._changed:
+            self._now = replace(self._now, dropped=self._now.dropped + count)
+
+    def _publish(self, played: _Played, source: Source) -> None:
+        """Make a result the newest."""
+        result, number = played.result, played.number
+        seconds = dict(result.seconds)
+        if source.live:
+            # What a live source takes for a frame is the wait for it.
+            seconds.pop("decode", None)
+            seconds["total"] = time.perf_counter() - result.frame.captured
+        rate = source.rate
+        position = number / float(rate) if rate and not source.live else result.frame.seconds
+        with self._changed:
+            self._meter.tick()
+            for stage, taken in seconds.items():
+                self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)
+            self._now = replace(
+                self._now,
+                task=played.task,
+                result=result,
+                number=number,
+                position=position,
+                fps=self._meter.rate,
+                frames=self._now.frames + 1,
+            )
+            self._changed.notify_all()
+
+    def _score_and_record(self, played: _Played) -> None:
+        iou = None
+        if self._scores:
+            iou = self._scores.score(played.result, played.number)
+            recent, total = self._scores.recent, self._scores.total
+            with self._changed:
+                self._now = replace(self._now, iou=recent, iou_total=total)
+        elif self.options.consistency:
+            self._compare(played)
+        if recorder := self._recorder:
+            self._record(recorder, played, iou)
+
+    def _compare(self, played: _Played) -> None:
+        """Measure how steady the labels are."""
+        if self._consistency is None or self._consistency.task is not played.task:
+            self._consistency = Consistency(played.task, ULTRAFAST, COMPARE_EVERY)
+        self._consistency.compare(played.result)
+        recent = self._consistency.recent
+        with self._changed:
+            self._now = replace(self._now, consistency=recent)
+
+    def _record(self, recorder: Recorder, played: _Played, iou: dict[str, float] | None) -> None:
+        lines = hud_lines(self.snapshot()) if self.options.hud else ()
+        try:
+            recorder.write(
+                played.result, played.number, played.task, alpha=self.alpha, iou=iou, lines=lines
+            )
+        except BadOutput as error:
+            # The picture on the screen goes on.
+            self._notice(str(error))
+            self._set("_recorder", None)
+
+
+@dataclass(frozen=True)
+class _Played:
+    """A result, its frame's number in the whole input, and the task of the model that made it."""
+
+    result: Result
+    number: int
+    task: Task

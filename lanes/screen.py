@@ -1,0 +1,230 @@
+"""Where a program shows its pictures: a window of OpenCV, or a page in the browser."""
+
+from __future__ import annotations
+
+import html
+import os
+import queue
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from string import Template
+from typing import Protocol
+
+import cv2
+
+from lanes.errors import BadInput
+from lanes.types import Image
+
+SWAP_WHEEL = "pip uninstall -y opencv-python-headless && pip install opencv-python"
+"""The command that gives OpenCV its windows: the two wheels share their files."""
+NO_WINDOW_CURE = f"lanes-webcam shows the same in a browser; for windows of OpenCV: {SWAP_WHEEL}"
+LOOPBACK = "127.0.0.1"
+JPEG_QUALITY = 85
+WAIT_SECONDS = 0.5
+"""How soon a thread that serves a page sees that it should end."""
+
+
+class Screen(Protocol):
+    """Shows pictures and tells which keys were pressed."""
+
+    def show(self, image: Image) -> None:
+        """Show `image` (H, W, 3) BGR."""
+
+    def key(self) -> str | None:
+        """The next key that was pressed, if any ("q", " "); "q" too where the window was closed."""
+
+    def close(self) -> None:
+        """Take the picture away."""
+
+
+def why_no_window() -> str | None:
+    """Why OpenCV cannot open a window here; None if it can."""
+    lines = (line.strip() for line in cv2.getBuildInformation().splitlines())
+    gui = next((line for line in lines if line.startswith("GUI:")), "")
+    if "NONE" in gui.upper():
+        return "this OpenCV has no windows (opencv-python-headless)"
+    # Without a display the window's library would end the whole program.
+    if sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return "there is no display (DISPLAY is not set)"
+    return None
+
+
+class Window:
+    """A window of OpenCV; see `Screen`. Esc is "q"."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._shown = False
+
+    def show(self, image: Image) -> None:
+        """See `Screen`."""
+        if not self._shown:
+            # Qt's own bar of buttons would take room, and its zoom the keys.
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(self._title, flags)
+            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
+            self._shown = True
+        cv2.imshow(self._title, image)
+
+    def key(self) -> str | None:
+        """See `Screen`; also lets the window draw itself."""
+        if not self._shown:
+            return None
+        code = cv2.waitKey(1) & 0xFF
+        if code == 27 or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            return "q"
+        return None if code == 0xFF else chr(code)
+
+    def close(self) -> None:
+        """See `Screen`."""
+        if self._shown:
+            cv2.destroyAllWindows()
+
+
+class Page:
+    """A page on 127.0.0.1 with the pictures as an MJPEG stream; see `Screen`.
+
+    Its address holds a secret, so that neither other users of the machine nor pages of other sites
+    can look or press keys. A slow browser misses pictures, it delays nobody. `keys` are those that
+    the page has buttons for, with their names.
+
+    Raises:
+        BadInput: the port is taken.
+    """
+
+    def __init__(self, title: str, keys: Mapping[str, str], port: int = 0) -> None:
+        self._changed = threading.Condition()
+        self._picture: Image | None = None
+        self._number = 0
+        self._jpeg: tuple[int, bytes] = (0, b"")
+        self._keys: queue.Queue[str] = queue.Queue()
+        self.closed = False
+        self.secret = secrets.token_urlsafe(9)
+        page = _page(title, keys)
+        try:
+            self._server = ThreadingHTTPServer(
+                (LOOPBACK, port), partial(_Handler, self, page, frozenset(keys))
+            )
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise BadInput(
+                f"port {port} of {LOOPBACK} cannot be used ({reason}): give another, or none"
+            ) from error
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}/{self.secret}/"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="page", daemon=True
+        )
+        self._thread.start()
+
+    def show(self, image: Image) -> None:
+        """See `Screen`."""
+        with self._changed:
+            self._picture, self._number = image, self._number + 1
+            self._changed.notify_all()
+
+    def key(self) -> str | None:
+        """See `Screen`."""
+        try:
+            return self._keys.get_nowait()
+        except queue.Empty:
+            return None
+
+    def press(self, key: str) -> None:
+        """Take a key that was pressed on the page."""
+        self._keys.put(key)
+
+    def close(self) -> None:
+        """End the streams and the server."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def newer(self, than: int) -> tuple[int, bytes] | None:
+        """The number and the JPEG of the newest picture, once it is newer; None at the end.
+
+        Where none comes for a while it is the last again: so a browser that left is found out.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self.closed or self._number > than, WAIT_SECONDS)
+            if self.closed or self._picture is None:
+                return None if self.closed else (0, b"")
+            if self._jpeg[0] != self._number:
+                options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+                self._jpeg = self._number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()
+            return self._jpeg
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one browser, in a thread of its own."""
+
+    timeout = 10
+
+    def __init__(self, screen: Page, page: bytes, keys: frozenset[str], *rest: object) -> None:
+        self.screen, self.page, self.known = screen, page, keys
+        super().__init__(*rest)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        """The page, or the stream of pictures."""
+        if self.path == f"/{self.screen.secret}/":
+            self._answer(200, "text/html; charset=utf-8", self.page)
+        elif self.path.split("?")[0] == f"/{self.screen.secret}/stream":
+            self._stream()
+        else:
+            self._answer(404, "text/plain", b"open the address that lanes-webcam printed\n")
+
+    def do_POST(self) -> None:
+        """A key."""
+        length = self.headers.get("Content-Length", "")
+        key = self.rfile.read(min(int(length), 8) if length.isdecimal() else 0).decode("latin1")
+        if self.path == f"/{self.screen.secret}/key" and key in self.known:
+            self.screen.press(key)
+            self._answer(204, "text/plain", b"")
+        else:
+            self._answer(404, "text/plain", b"no such key\n")
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Say nothing: the terminal belongs to the program."""
+
+    def _answer(self, code: int, kind: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        number = 0
+        # A browser that left, or does not read on for `timeout` seconds.
+        try:
+            while (newest := self.screen.newer(number)) is not None:
+                number, jpeg = newest
+                if jpeg:
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
+                    self.wfile.write(head.encode() + b"\r\n" + jpeg + b"\r\n")
+        except OSError:
+            return
+
+
+def _page(title: str, keys: Mapping[str, str]) -> bytes:
+    buttons = "".join(
+        f'<button data-key="{html.escape(key)}"><kbd>{html.escape(key.strip() or "space")}</kbd> '
+        f"{html.escape(name)}</button>"
+        for key, name in keys.items()
+    )
+    template = Template(files("lanes").joinpath("screen.html").read_text(encoding="utf-8"))
+    return template.substitute(title=html.escape(title), buttons=buttons).encode()

@@ -1,0 +1,176 @@
+"""Two models on one clip, frame by frame: what each says, how fast, and how far they agree.
+
+    with SideBySide("drive.mp4", (one, other)) as pair:
+        while (now := pair.snapshot()).state == "playing":
+            show(now.frame, now.sides)
+
+Both label the same frame before the next one comes, one after the other, so that they stay together
+and neither's time contains the other's work.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from lanes.clip_scores import Pool
+from lanes.errors import BadInput
+from lanes.metrics import confusion_matrix
+from lanes.pipeline import prefetch
+from lanes.resize import resize_frame, resize_labels
+from lanes.segmenter import Segmenter
+from lanes.stats import LatencyMeter, RateMeter
+from lanes.threads import share, usable_cores
+from lanes.truth import Truth, open_truth
+from lanes.types import Frame, LabelMap, Task
+from lanes.video import open_source
+
+State: TypeAlias = Literal["opening", "playing", "ended", "stopped", "failed"]
+WINDOW = 60
+"""Times are those of the last so many frames."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one model says of the newest frame.
+
+    `seconds` is the median time of the last frames, from the frame to its labels, this model alone.
+    `iou` is by class, 0..1, pooled over the last frames that had truth; `iou_total` over all.
+    """
+
+    labels: LabelMap
+    seconds: float
+    iou: dict[str, float]
+    iou_total: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a screen asks for; `sides` are in the order of the models.
+
+    `agreement` is the IoU, 0..1, by class of the two models' labels with each other, pooled over
+    the last frames: 1 where they say the same, whether right or wrong.
+    """
+
+    state: State
+    task: Task
+    frame: Frame | None = None
+    sides: tuple[Side, ...] = ()
+    agreement: dict[str, float] | None = None
+    frames: int = 0
+    fps: float = 0.0
+    error: BaseException | None = None
+
+
+class SideBySide:
+    """Plays a file through two segmenters until it ends, or with `loop` until it is closed.
+
+    The constructor returns at once; what is wrong with the input is in `snapshot().error`.
+
+    Raises:
+        BadInput: the models are of different tasks.
+    """
+
+    def __init__(
+        self,
+        given: str | Path,
+        segmenters: tuple[Segmenter, Segmenter],
+        labels: Path | None = None,
+        loop: bool = False,
+    ) -> None:
+        one, other = (each.card for each in segmenters)
+        if one.task != other.task:
+            raise BadInput(
+                f"{one.name} is of the task {one.task!r}, {other.name} of {other.task!r}: "
+                "compare two models of one task"
+            )
+        self._given, self._labels, self._loop = str(given), labels, loop
+        self._models = segmenters
+        self._task = segmenters[0].task
+        self._truth_pools = [Pool(self._task) for _ in segmenters]
+        self._agreement = Pool(self._task)
+        self._times = [LatencyMeter(WINDOW) for _ in segmenters]
+        self._meter = RateMeter(WINDOW)
+        self._stop = threading.Event()
+        self._now = Comparison("opening", self._task)
+        self._thread = threading.Thread(target=self._run, name="side-by-side", daemon=True)
+        self._thread.start()
+
+    def snapshot(self) -> Comparison:
+        """The newest frame with both models' labels and figures, at once."""
+        return self._now
+
+    def close(self, limit: float = 15.0) -> bool:
+        """End the thread; tells whether it ended within `limit` seconds."""
+        self._stop.set()
+        self._thread.join(limit)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            self._play()
+            while self._loop and not self._stop.is_set():
+                self._play()
+            ended: State = "stopped" if self._stop.is_set() else "ended"
+            self._now = replace(self._now, state=ended)
+        except BaseException as error:
+            # Nobody waits for this thread: the error is told by `snapshot`.
+            self._now = replace(self._now, state="failed", error=error)
+
+    def _play(self) -> None:
+        with ExitStack() as stack:
+            threads = share(usable_cores()).decode
+            source = stack.enter_context(open_source(self._given, threads=threads))
+            truth = open_truth(self._labels, source, self._task) if self._labels else None
+            for frame in stack.enter_context(closing(prefetch(source))):
+                if self._stop.is_set():
+                    return
+                self._compare(frame, truth)
+
+    def _compare(self, frame: Frame, truth: Truth | None) -> None:
+        labels = [self._label(frame, n) for n in range(len(self._models))]
+        whole = [resize_labels(each, frame.size) for each in labels]
+        classes = len(self._task.classes)
+        self._agreement.add(confusion_matrix(whole[0], whole[1], classes))
+        if truth:
+            right = truth.labels_of(frame, frame.index)
+            for pool, each in zip(self._truth_pools, whole, strict=True):
+                pool.add(confusion_matrix(right, each, classes))
+        self._meter.tick()
+        sides = tuple(
+            Side(each, times.percentile(50), pool.recent, pool.total)
+            for each, times, pool in zip(labels, self._times, self._truth_pools, strict=True)
+        )
+        self._now = Comparison(
+            "playing",
+            self._task,
+            frame,
+            sides,
+            self._agreement.recent,
+            self._now.frames + 1,
+            self._meter.rate,
+        )
+
+    def _label(self, frame: Frame, number: int) -> LabelMap:
+        """The labels that the model of that number gives, and note how long it took."""
+        model = self._models[number]
+        began = time.perf_counter()
+        labels = model.result(model.submit_resized(resize_frame(frame, model.card.resize)))
+        self._times[number].add(time.perf_counter() - began)
+        return labels

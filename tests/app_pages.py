@@ -1,0 +1,33 @@
+"""Finds what is on a page in Streamlit's test harness, and waits for what comes later."""
+
+from __future__ import annotations
+
+import time
+
+OPEN = []
+"""The tabs (`dashboard_pages.tabs.Tab`) that pages of the running test have opened."""
+
+
+def until(condition, seconds=30):
+    """Wait for something to come true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not true after {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+def players():
+    """The players of the newest tab, by name."""
+    return OPEN[-1].players
+
+
+def button(page, label):
+    """The button of that label."""
+    (found,) = [button for button in page.button if button.label == label]
+    return found
+
+
+def labels(elements):
+    """What elements are called."""
+    return [element.label for element in elements]

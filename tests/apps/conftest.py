@@ -1,0 +1,56 @@
+"""What tests of the dashboard share: its pages in a harness, a small model, a small demo."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from app_pages import OPEN
+from lanes import assets, demo
+
+SECONDS = 60
+SCRIPT = """
+import streamlit as st
+from dashboard_pages import {page}, settings
+from lanes.errors import LanesError
+try:
+    {page}.show(settings.read())
+except LanesError as error:
+    st.error(str(error))
+"""
+
+
+@pytest.fixture
+def arguments(monkeypatch, model_folder):
+    """What the server was started with; a test may add to it before it opens a page."""
+    given = ["dashboard.py", f"--model={model_folder}"]
+    monkeypatch.setattr(sys, "argv", given)
+    monkeypatch.setattr(assets, "model_names", list)
+    return given
+
+
+@pytest.fixture
+def open_page(arguments, monkeypatch):
+    """Opens a page; what it runs ends with the test."""
+    # Here, so that tests can be skipped where Streamlit is not installed.
+    import streamlit as st
+    from dashboard_pages import tabs
+    from streamlit.testing.v1 import AppTest
+
+    class Kept(tabs.Tab):
+        def __init__(self):
+            super().__init__()
+            OPEN.append(self)
+
+    # Streamlit leaves the page as the main module, which processes begun later would import.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr(tabs, "Tab", Kept)
+    monkeypatch.setattr(demo, "SIZE", (96, 160))
+    monkeypatch.setattr(demo, "SECONDS", 1)
+    yield lambda page: AppTest.from_string(SCRIPT.format(page=page), default_timeout=SECONDS).run()
+    for tab in OPEN:
+        tab.close()
+    OPEN.clear()
+    st.cache_resource.clear()
+    st.cache_data.clear()

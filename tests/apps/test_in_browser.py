@@ -1,0 +1,374 @@
+"""The dashboard as people meet it: a server of its own, looked at with Debian's Chromium."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from clips import make_clip, read
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("streamlit")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+]
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+SERVE = """
+import faulthandler, signal
+faulthandler.register(signal.SIGUSR1, open({stacks!r}, "a"))
+from lanes.cli import main
+main()
+"""
+"""`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to."""
+FORGET = 3
+"""Seconds after which this server forgets a closed tab; usually 120."""
+PATIENCE = 60_000
+"""Milliseconds to wait for something to show: the machine may be busy."""
+FRAMES = 20
+
+
+class Server:
+    """`lanes dashboard` on a port of its own, with its temporary files in `folder`."""
+
+    def __init__(self, folder, *options):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.log = (folder.parent / "server.log").open("w")
+        self.stacks = folder.parent / "stacks.txt"
+        command = [
+            sys.executable,
+            "-c",
+            SERVE.format(stacks=str(self.stacks)),
+            "dashboard",
+            *options,
+        ]
+        command += ["--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.disconnectedSessionTTL", str(FORGET)]
+        environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=self.log, stderr=subprocess.STDOUT
+        )
+        until(self.answers)
+
+    def answers(self):
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        with socket.socket() as asked:
+            return asked.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def pipelines(self):
+        """How many threads of the server are in `Live`, by the stacks of all its threads."""
+        self.stacks.write_text("")
+        self.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        return sum("lanes/live.py" in stack for stack in self.stacks.read_text().split("hread 0x"))
+
+    def close(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.log.close()
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not true after {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("clips") / "drive.mp4", FRAMES, size=(96, 160))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, own_cache, model_folder, clip):
+    folder = tmp_path_factory.mktemp("server") / "temporary"
+    folder.mkdir()
+    options = (f"--model={model_folder}", f"--allow-paths={clip.parent}")
+    server = Server(folder, *options)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    with sync_api.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(server, chromium):
+    """Opens a page in a browser context of its own, as another user would."""
+    contexts = []
+
+    def opened(path=""):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{server.url}/{path}")
+        page.wait_for_selector("h1")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def picture(page):
+    """What the screen shows, once it shows something."""
+    return page.wait_for_selector("figure img:not([hidden])").get_attribute("src")
+
+
+def changes(page):
+    before = picture(page)
+    return until(lambda: picture(page) != before)
+
+
+def choose(page, source):
+    page.get_by_role("radio", name=source).or_(
+        page.get_by_role("button", name=source)
+    ).first.click()
+
+
+def model(page, name):
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name=name).click()
+
+
+def download(page, name, folder):
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=name).click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def upload(page, path):
+    choose(page, "Upload")
+    page.locator('input[type="file"]').first.set_input_files(path)
+    page.get_by_text(path.name).wait_for()
+
+
+def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
+    page = open_page()
+    press(page, "Run the demo")
+    page.wait_for_selector("figure img:not([hidden])", timeout=300_000)  # it is rendered first
+    assert changes(page)
+    page.get_by_text("IoU drivable").wait_for()
+    caption = page.locator("figcaption")
+    until(lambda: "pipeline" in caption.inner_text() and "drawn here" in caption.inner_text())
+    until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4)
+    press(page, "Stop")
+    page.get_by_role("button", name="Run the demo").wait_for()
+
+
+def test_two_users_at_once_have_a_pipeline_each(open_page, server):
+    pages = [open_page(), open_page()]
+    for page in pages:
+        press(page, "Run the demo")
+    assert all(changes(page) for page in pages)
+    assert server.pipelines() == 2
+    press(pages[0], "Stop")
+    until(lambda: server.pipelines() == 1)
+    assert changes(pages[1])
+
+
+def test_a_closed_tab_leaves_no_thread_and_no_file(open_page, server):
+    page = open_page()
+    press(page, "Run the demo")
+    assert changes(page)
+    assert server.pipelines() == 1
+    assert list(server.folder.glob("lanes-tab-*"))
+    page.context.close()
+    until(lambda: server.pipelines() == 0)
+    until(lambda: not list(server.folder.glob("lanes-*")))
+
+
+def test_an_uploaded_clip_comes_back_as_h264(open_page, clip, tmp_path):
+    page = open_page()
+    model(page, "thresholds")
+    upload(page, clip)
+    press(page, "Start")
+    page.get_by_role("button", name="Play again").wait_for()
+    video = download(page, "Video (H.264)", tmp_path)
+    assert len(read(video)[0]) == FRAMES
+    with av.open(str(video)) as container:
+        assert container.streams.video[0].codec.name == "h264"
+    lines = download(page, "Frames (JSON lines)", tmp_path).read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == list(range(FRAMES))
+    shot = cv2.imread(str(download(page, "Snapshot (PNG)", tmp_path)))
+    assert shot.shape == (96, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"just words", "it holds text"), (b"\x00\x01" * 400, "FFmpeg knows no such format")],
+)
+def test_what_is_no_video_is_told(open_page, tmp_path, content, told):
+    path = tmp_path / "holiday.mp4"
+    path.write_bytes(content)
+    page = open_page()
+    upload(page, path)
+    press(page, "Start")
+    page.get_by_text(told).wait_for()
+    assert page.get_by_text("holiday.mp4 is not a video").count()
+
+
+def test_a_path_outside_is_refused(open_page, clip):
+    page = open_page()
+    choose(page, "Path or address")
+    field = page.get_by_label("File, folder of images, or address of a stream")
+    field.fill("/etc/passwd")
+    field.press("Enter")
+    press(page, "Start")
+    page.get_by_text("lies outside the folders").wait_for()
+
+
+def test_images_are_compared_and_their_table_is_given(open_page, tmp_path):
+    grey = np.full((64, 96, 3), 100, np.uint8)
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path in paths:
+        cv2.imwrite(str(path), grey)
+    page = open_page("images")
+    model(page, "thresholds")
+    page.locator('input[type="file"]').set_input_files(paths)
+    page.wait_for_selector(".pair .before[src^=data]")
+    slider = page.get_by_label("How much of the original is shown")
+    at = page.locator(".pair").evaluate("pair => pair.style.getPropertyValue('--at')")
+    slider.press("ArrowRight")
+    moved = page.locator(".pair").evaluate("pair => pair.style.getPropertyValue('--at')")
+    assert float(moved.strip("%")) > float(at.strip("%"))
+    table = download(page, "Table of images", tmp_path).read_text().splitlines()
+    assert table[0].startswith("image,width_px,height_px,drivable_share")
+    assert [line.split(",")[0] for line in table[1:]] == ["one.png", "two.png"]
+
+
+def test_two_models_are_compared_side_by_side(open_page):
+    page = open_page("compare")
+    press(page, "Compare")
+    until(lambda: page.locator("figure img:not([hidden])").count() == 2)
+    page.get_by_text("Agreement with each other").wait_for()
+    page.get_by_text("IoU lane line").nth(1).wait_for()
+
+
+def test_a_model_is_scored_on_sent_images(open_page, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for name, grey in (("one.png", 0), ("two.png", 100)):
+        cv2.imwrite(str(tmp_path / "images" / name), np.full((64, 96, 3), grey, np.uint8))
+        cv2.imwrite(str(tmp_path / "masks" / name), np.zeros((64, 96), np.uint8))
+    page = open_page("evaluate")
+    model(page, "thresholds")
+    for number, kind in enumerate(("images", "masks")):
+        paths = [tmp_path / kind / name for name in ("one.png", "two.png")]
+        page.locator('input[type="file"]').nth(number).set_input_files(paths)
+        page.get_by_text("two.png").nth(number).wait_for()
+    press(page, "Evaluate")
+    page.get_by_text("Confusion of pixels").wait_for()
+    figures = json.loads(download(page, "All figures (JSON)", tmp_path).read_text())
+    assert figures["figures"]["pixel accuracy"]["value"] == 0.5
+
+
+@pytest.fixture
+def filmed(tmp_path):
+    """What Chromium's fake camera films: white, which the model of these tests calls lane line."""
+    height, width = 96, 160
+    planes = bytes([235]) * (height * width) + bytes([128]) * (height * width // 2)
+    path = tmp_path / "white.y4m"
+    path.write_bytes(b"YUV4MPEG2 W160 H96 F25:1 Ip C420jpeg\n" + (b"FRAME\n" + planes) * 10)
+    return path
+
+
+def camera_page(playwright, server, flags):
+    """The page of the camera in a Chromium of its own, whose camera is a file or missing."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server.url}/camera")
+    page.wait_for_selector("h1")
+    yield page
+    browser.close()
+
+
+FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+@pytest.fixture
+def camera(playwright, server, filmed):
+    yield from camera_page(
+        playwright, server, [*FAKE, f"--use-file-for-fake-video-capture={filmed}"]
+    )
+
+
+@pytest.fixture
+def no_camera(playwright, server):
+    yield from camera_page(playwright, server, [])
+
+
+def test_the_browsers_camera_comes_back_labelled(camera):
+    model(camera, "thresholds")
+    press(camera, "Start the camera")
+    image = camera.wait_for_selector(".camera img:not([hidden])")
+    camera.get_by_text("100.0%").first.wait_for()  # of the picture is lane line
+    before = image.get_attribute("src")
+    until(lambda: "FPS" in camera.locator(".camera .told").inner_text())
+    pixels = np.frombuffer(base64.b64decode(before.partition(",")[2]), np.uint8)
+    blue, green, red = cv2.imdecode(pixels, cv2.IMREAD_COLOR).mean((0, 1))
+    assert red > 200 > 120 > max(blue, green)  # lane lines are drawn in red, opaque
+    press(camera, "Stop the camera")
+    camera.get_by_role("button", name="Start the camera").wait_for()
+
+
+def test_a_browser_without_a_camera_says_so(no_camera):
+    press(no_camera, "Start the camera")
+    no_camera.get_by_text("This browser gives no camera").wait_for()
+
+
+def test_every_model_has_a_card(open_page):
+    page = open_page("models")
+    page.get_by_role("tab", name="Data and terms").click()
+    page.get_by_text("Terms of the weights").wait_for()
+    page.get_by_text("BDD100K drivable maps").wait_for()

@@ -1,0 +1,259 @@
+"""The page of one pipeline: from the first button to downloads, and what it says when it fails."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from app_pages import OPEN, button, labels, players, until
+from clips import make_clip, read
+from lanes.errors import BadVideo
+
+pytest.importorskip("streamlit")
+
+from dashboard_pages import live, sources
+from dashboard_pages.history import History, Sample
+
+FRAMES = 12
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return make_clip(tmp_path / "drive.mp4", FRAMES, size=(96, 160))
+
+
+def player():
+    return players()["live"]
+
+
+def playing(page, count=1):
+    """The page when at least so many frames have come."""
+    until(lambda: player().live.snapshot().frames >= count)
+    return page.run()
+
+
+def upload(page, path, *truth):
+    page.segmented_control(key="live-source").set_value("Upload").run()
+    page.file_uploader(key="live-upload").set_value((path.name, path.read_bytes(), "video/mp4"))
+    if truth:
+        page.file_uploader(key="live-truth").set_value(list(truth))
+    return page.run()
+
+
+def start(page):
+    return page.button(key="start").click().run()
+
+
+def at_end(page):
+    until(lambda: player().live.snapshot().state in ("ended", "failed"))
+    return page.run()
+
+
+def test_one_button_runs_the_demo_with_figures_and_truth(open_page):
+    page = open_page("live")
+    assert labels(page.button)[0] == "Run the demo"
+    page.button(key="demo").click().run()
+    assert not page.exception
+    until(lambda: player().live.snapshot().iou)
+    page.run()
+    figures = {metric.label: metric.value for metric in page.metric}
+    assert {"Pipeline", "IoU drivable", "IoU lane line", "Drivable share"} <= figures.keys()
+    assert 0 <= float(figures["IoU drivable"]) <= 1
+    assert {"Pause", "Stop", "Record"} <= set(labels(page.button))
+    assert player().clip.loop
+
+
+def test_charts_follow_the_figures(open_page):
+    page = playing(open_page("live").button(key="demo").click().run(), 5)
+    page.run()
+    assert len(page.get("vega_lite_chart")) == 4
+    table = list(csv.DictReader(io.StringIO(player().history.csv())))
+    assert len(table) >= 2
+    assert float(table[-1]["infer_p95_ms"]) >= float(table[-1]["infer_p50_ms"]) > 0
+
+
+def test_pause_go_on_and_stop(open_page):
+    page = playing(open_page("live").button(key="demo").click().run())
+    running = player().live
+    button(page, "Pause").click().run()
+    assert running.snapshot().state == "paused"
+    button(page, "Go on").click().run()
+    assert running.snapshot().state in ("playing", "opening")
+    button(page, "Stop").click().run()
+    assert "live" not in players()
+    assert running.snapshot().state == "stopped"
+    assert labels(page.button)[0] == "Run the demo"
+
+
+def test_an_upload_gives_its_video_and_lines_back(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip)))
+    assert not page.exception
+    assert not page.error
+    assert "Play again" in labels(page.button)
+    wanted = ["Snapshot (PNG)", "Charts (CSV)", "Video (H.264)", "Frames (JSON lines)"]
+    assert labels(page.download_button) == wanted
+    video, lines = player().finished()
+    frames, source = read(video)
+    assert len(frames) == FRAMES
+    assert source.size == (96, 160)
+    assert [json.loads(line)["index"] for line in lines.read_text().splitlines()] == list(
+        range(FRAMES)
+    )
+    picture = cv2.imdecode(np.frombuffer(live.snapshot(player()), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (96, 160, 3)
+
+
+def test_without_truth_steadiness_is_told_under_its_name(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip)))
+    names = labels(page.metric)
+    assert any(name.startswith("Steady ") for name in names)
+    assert not any(name.startswith("IoU ") for name in names)
+
+
+def test_label_images_are_truth(open_page, clip):
+    ids = cv2.imencode(".png", np.zeros((96, 160), np.uint8))[1].tobytes()
+    truth = [(f"{n:06d}.png", ids, "image/png") for n in range(FRAMES)]
+    page = at_end(start(upload(open_page("live"), clip, *truth)))
+    assert not page.error
+    assert any(name.startswith("IoU ") for name in labels(page.metric))
+
+
+def test_label_images_of_other_names_are_refused(open_page, clip):
+    page = start(upload(open_page("live"), clip, ("mask.png", b"x", "image/png")))
+    assert page.error[0].value.startswith("mask.png is no label image of a frame")
+    assert "live" not in players()
+
+
+def test_an_upload_lies_under_our_name_and_goes(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip)))
+    folder = player().folder
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "recording-1.jsonl",
+        "recording-1.mp4",
+        "upload",
+    ]
+    button(page, "Stop").click().run()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "holiday.mp4 is empty"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
+        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: FFmpeg knows no such format"),
+        (b"\x00\x00\x00\x18ftypmp42" + b"\0" * 99, "holiday.mp4 is an MP4 without its index"),
+    ],
+)
+def test_what_is_no_video_gets_a_sentence(open_page, tmp_path, content, told):
+    path = tmp_path / "holiday.mp4"
+    path.write_bytes(content)
+    page = start(upload(open_page("live"), path))
+    if "live" in players():
+        page = at_end(page)
+    assert page.error[0].value.startswith(told)
+    assert "lanes-tab" not in page.error[0].value
+    assert not page.exception
+
+
+def test_a_damaged_video_is_played_as_far_as_it_goes(open_page, clip, tmp_path):
+    whole = make_clip(tmp_path / "a.mkv", 60, size=(96, 160))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    page = at_end(start(upload(open_page("live"), cut)))
+    assert not page.exception
+    assert 0 < player().live.snapshot().frames < 60
+
+
+def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
+    assert "Path or address" not in "".join(
+        open_page("live").segmented_control(key="live-source").options
+    )
+    arguments.append(f"--allow-paths={clip.parent}")
+    page = open_page("live")
+    page.segmented_control(key="live-source").set_value("Path or address").run()
+    page.text_input(key="live-path").set_value("/etc/passwd").run()
+    assert "lies outside the folders" in start(page).error[0].value
+    page.text_input(key="live-path").set_value(clip.name).run()
+    at_end(start(page))
+    assert player().live.snapshot().frames == FRAMES
+
+
+def test_a_server_without_cameras_says_so(open_page, monkeypatch):
+    monkeypatch.setattr(sources, "cameras", list)
+    page = open_page("live")
+    page.segmented_control(key="live-source").set_value("Camera").run()
+    assert "has no camera" in page.info[0].value
+    assert page.button(key="start").disabled
+
+
+def test_classes_and_strength_of_the_overlay(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip)))
+    seen = []
+    for names, alpha in (([], 0.5), (["drivable"], 0.5), (["drivable"], 1.0)):
+        page.pills(key="live-classes-lanes").set_value(names)
+        page.slider(key="live-alpha").set_value(alpha).run()
+        seen.append(live.snapshot(player()))
+    plain = cv2.imencode(".png", player().live.snapshot().result.frame.bgr)[1].tobytes()
+    assert seen[0] == plain
+    assert len(set(seen)) == 3
+
+
+def test_seek_goes_there(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip)))
+    (slider,) = [slider for slider in page.slider if slider.label == "Go to"]
+    slider.set_value(0.2).run()
+    until(lambda: player().live.snapshot().frames == FRAMES + FRAMES - 5)
+    assert not page.exception
+
+
+def test_an_unforeseen_error_of_the_thread_is_told(open_page, clip, monkeypatch, caplog):
+    monkeypatch.setattr("lanes.live.segment", lambda *given: 1 / 0)
+    page = at_end(start(upload(open_page("live"), clip)))
+    assert "The pipeline failed in a way that is not foreseen" in page.error[0].value
+    assert "a pipeline failed" in caplog.text
+
+
+def test_a_demo_that_cannot_be_made_is_told_and_tried_again(open_page, monkeypatch):
+    def refuse(*given):
+        raise BadVideo("no room for the demo: free some")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lanes.demo.demo_files", refuse)
+        page = open_page("live").button(key="demo").click().run()
+        assert page.error[0].value == "no room for the demo: free some"
+    playing(page.button(key="demo").click().run())
+
+
+def test_a_closed_tab_leaves_no_thread_and_no_file(open_page, clip):
+    before = set(threading.enumerate())
+    playing(open_page("live").button(key="demo").click().run())
+    tab = OPEN[-1]
+    assert tab.folder.is_dir()
+    tab.close()
+    assert not tab.folder.exists()
+    left = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not left & {"live", "prefetch", "background"}
+
+
+def test_a_figure_that_comes_later_has_a_column_of_its_own():
+    history = History()
+    history.add(Sample(1.0, 30.0, {"infer": (0.01, 0.02)}, {}, {}, {}))
+    history.add(Sample(2.0, 31.0, {}, {"lane line": 0.5}, {}, {"cells": 3.0}))
+    rows = list(csv.DictReader(io.StringIO(history.csv())))
+    assert rows[0]["infer_p95_ms"] == "20.0"
+    assert rows[0]["iou_lane_line"] == ""
+    assert rows[1]["iou_lane_line"] == "0.5"
+    assert rows[1]["cells"] == "3.0"
+
+
+def test_a_label_video_that_is_none_is_told(open_page, clip):
+    page = at_end(start(upload(open_page("live"), clip, ("truth.mkv", b"\0x", "video/mkv"))))
+    assert page.error[0].value.startswith("The truth is not a video")

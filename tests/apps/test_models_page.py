@@ -1,0 +1,78 @@
+"""The page of models: their cards."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("streamlit")
+
+from dashboard_pages.models import measures
+
+from app_pages import button
+from lanes import card as cards
+from model_folders import card_of, write_network
+
+
+def test_figures_are_ordered_by_data_measure_and_kind():
+    given = {
+        "a val: drivable iou": 0.5,
+        "a val: drivable f4": 0.6,
+        "a val: miou": 0.7,
+        "b test: lane line iou": 0.8,
+        "a choose: drivable iou": 0.9,
+    }
+    assert measures(given) == {
+        "a val": {"drivable": {"iou": 0.5, "f4": 0.6}, "": {"miou": 0.7}},
+        "b test": {"lane line": {"iou": 0.8}},
+    }
+
+
+@pytest.fixture
+def told_folder(tmp_path):
+    folder = tmp_path / "told"
+    folder.mkdir()
+    use = cards.DataUse("set", "Forty pictures.", "for research")
+    figures = {"set val: drivable iou": 0.81, "set val: miou": 0.7}
+    card_of(name="told", data=(use,), metrics=figures, terms="as the set").write(folder)
+    write_network(folder / "model.onnx")
+    return folder
+
+
+def test_a_card_is_told(open_page, arguments, told_folder):
+    arguments.append(f"--model={told_folder}")
+    page = open_page("models")
+    assert page.dataframe[0].value["model"].tolist() == ["thresholds", "told"]
+    page.selectbox(key="models-name").select("told").run()
+    assert not page.exception
+    told = " ".join(element.value for element in page.markdown)
+    assert "Forty pictures." in told
+    assert "for research" in told
+    assert "as the set" in told
+    assert "mIoU **0.700**" in told
+    assert {m.label: m.value for m in page.metric}["Input"] == "96 x 64"
+
+
+def test_what_a_card_lacks_is_said(open_page):
+    page = open_page("models")
+    told = [element.value for element in page.info]
+    assert told[0].startswith("This card has no figures yet")
+    assert told[1].startswith("This card does not say")
+
+
+def test_engines_are_timed_when_asked(open_page):
+    page = button(open_page("models"), "Time the engines").click().run()
+    assert not page.exception
+    assert not page.error
+    (chart,) = page.get("vega_lite_chart")
+    assert b"onnxruntime fp32" in chart.proto.SerializeToString()
+
+
+def test_no_models_at_all(open_page, arguments):
+    del arguments[1:]
+    assert "weights/ is empty" in open_page("models").info[0].value
+
+
+def test_a_broken_card_is_an_error_with_its_cure(open_page, arguments, tmp_path):
+    (tmp_path / "card.json").write_text("{")
+    arguments.append(f"--model={tmp_path}")
+    assert "is not a JSON file" in open_page("models").error[0].value

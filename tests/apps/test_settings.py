@@ -1,0 +1,110 @@
+"""What pages may read, and how the server is started."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from lanes import assets, cli, dashboard_command, plugins
+from lanes.errors import BadInput
+
+pytest.importorskip("streamlit")
+
+from dashboard_pages import settings
+from dashboard_pages.settings import Settings
+
+
+@pytest.fixture
+def allowed(tmp_path):
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    (folder / "drive.mp4").touch()
+    (tmp_path / "secret.mp4").touch()
+    (folder / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    return Settings(allowed=(folder,))
+
+
+def test_a_file_inside_is_found_by_either_name(allowed):
+    path = allowed.allowed[0] / "drive.mp4"
+    assert allowed.input("drive.mp4") == allowed.input(f" {path} ") == str(path.resolve())
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["../secret.mp4", "/etc/passwd", "link.mp4", "a/../../secret.mp4", "/"],
+)
+def test_nothing_outside_can_be_named(allowed, given):
+    with pytest.raises(BadInput, match="outside the folders"):
+        allowed.input(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("file:///etc/passwd", "file:// are not opened"),
+        ("concat://a", "concat:// are not opened"),
+        ("SUBFILE://a", "subfile:// are not opened"),
+        ("*.mp4", "is a pattern"),
+        ("", "no path was given"),
+    ],
+)
+def test_no_other_way_leads_to_a_file(allowed, given, told):
+    with pytest.raises(BadInput, match=told):
+        allowed.input(given)
+
+
+def test_addresses_of_streams_may_be_opened(allowed):
+    assert allowed.input("rtsp://camera/1") == "rtsp://camera/1"
+
+
+@pytest.mark.parametrize("given", ["drive.mp4", "rtsp://camera/1"])
+def test_without_allow_paths_nothing_is_opened(given):
+    with pytest.raises(BadInput, match="--allow-paths"):
+        Settings().input(given)
+
+
+def test_the_default_model_comes_first_and_given_ones_too(model_folder, tmp_path):
+    found = settings.read([f"--model={model_folder}", f"--allow-paths={tmp_path}"])
+    names = list(found.cards())
+    assert names[0] == assets.DEFAULT_MODEL
+    assert model_folder.name in names
+    assert found.folder(model_folder.name) == model_folder
+    assert found.allowed == (tmp_path,)
+
+
+def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path):
+    monkeypatch.setattr(dashboard_command, "run_dashboard", lambda *given: print(*given) or 0)
+    words = [
+        "dashboard",
+        "--server.port",
+        "8600",
+        f"--allow-paths={tmp_path}",
+        "--server.headless=true",
+    ]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 0
+    assert "['--server.port', '8600', '--server.headless=true']" in done.stdout
+    command = dashboard_command.arguments([tmp_path], [model_folder], ["--server.port", "8600"])
+    app = str(assets.folder("apps") / "dashboard.py")
+    own = [f"--allow-paths={tmp_path}", f"--model={model_folder}"]
+    assert command == ["run", app, "--server.port", "8600", "--", *own]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--allow-paths", "nowhere"], "there is no such folder"),
+        (["--model", "nowhere"], "weights/ has no 'nowhere'"),
+    ],
+)
+def test_a_wrong_folder_is_told_before_anything_starts(words, told):
+    done = CliRunner().invoke(cli.app, ["dashboard", *words])
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+def test_without_streamlit_the_command_that_brings_it_is_told(monkeypatch):
+    monkeypatch.setattr(plugins, "installed", lambda library: library != "streamlit")
+    done = CliRunner().invoke(cli.app, ["dashboard"])
+    assert done.exit_code == 2
+    assert "the dashboard needs 'streamlit', not installed: pip install" in done.output

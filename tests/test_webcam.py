@@ -1,0 +1,379 @@
+"""`lanes webcam`: the loop on a file and on streams, its keys, its page, its errors."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import threading
+import time
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clips import make_clip, read
+from lanes import assets, cli, screen
+from lanes.errors import BadInput, BadOutput
+from lanes.screen import Page
+from streams import MjpegServer, RtspServer
+
+PATIENCE = 30
+webcam = assets.app("webcam")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Nothing is written but here; no window, whatever this machine has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def start(model_folder):
+    """Run the program in a thread; gives it as soon as its page is there."""
+    running = []
+
+    def start(source, **changes):
+        program = Running(str(source), str(model_folder), **changes)
+        running.append(program)
+        return program
+
+    yield start
+    for program in running:
+        program.end()
+    names = [thread.name for thread in threading.enumerate()]
+    assert not {"live", "prefetch", "page", "load"} & set(names)
+
+
+class Running:
+    """The program in a thread, and what a browser sees of it."""
+
+    def __init__(self, source, model, backend="onnxruntime", **changes):
+        self.viewer = self.screen = self.code = self.error = None
+        self.there = threading.Event()
+        wish = webcam.Wish(
+            source=source, model=model, engine=(backend, "auto", None, None), **changes
+        )
+
+        def run():
+            try:
+                self.code = webcam.run(wish, self._opened)
+            except Exception as error:
+                self.error = error
+            self.there.set()
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+        assert self.there.wait(PATIENCE)
+
+    def _opened(self, viewer):
+        self.viewer, self.screen = viewer, viewer.screen
+        self.there.set()
+
+    def press(self, key):
+        self.ask("POST", "key", key)
+
+    def ask(self, method, path, body=None, headers=None):
+        address = urlsplit(self.screen.url)
+        connection = http.client.HTTPConnection(address.netloc, timeout=PATIENCE)
+        connection.request(method, address.path + path, body, headers or {})
+        return connection.getresponse()
+
+    def pictures(self):
+        """The pictures of the page's stream, one after the other."""
+        answer = self.ask("GET", "stream")
+        assert answer.headers["Content-Type"].startswith("multipart/x-mixed-replace")
+        while line := answer.readline():
+            if line.lower().startswith(b"content-length"):
+                length = int(line.split(b":")[1])
+                answer.readline()
+                jpeg = np.frombuffer(answer.read(length), np.uint8)
+                yield cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+
+    def end(self):
+        if self.screen and self.thread.is_alive():
+            self.screen.press("q")
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+
+
+class Told:
+    """All that the program has printed so far."""
+
+    def __init__(self, capsys):
+        self.capsys, self.text = capsys, ""
+
+    def __contains__(self, words):
+        self.text += self.capsys.readouterr().out
+        return words in self.text
+
+
+def eventually(true, program=None):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        assert program is None or program.thread.is_alive(), program.error
+        time.sleep(0.02)
+    raise AssertionError("never so")
+
+
+def test_a_file_is_played_at_its_own_rate_to_its_end(here, start, capsys):
+    clip = make_clip(here / "drive.mp4", 50, size=(180, 320))
+    began = time.monotonic()
+    program = start(clip, record=here / "out.mp4")
+    program.thread.join(PATIENCE)
+    assert time.monotonic() - began > 1.9
+    assert (program.code, program.error) == (0, None)
+    told = capsys.readouterr().out
+    labelled, dropped, shown = map(
+        int, re.search(r"(\d+) frames labelled in .* (\d+) dropped, (\d+) shown", told).groups()
+    )
+    assert labelled + dropped == 50
+    assert 0 < shown <= labelled
+    assert "to the screen" not in told.split("labelled")[1]  # a file has no latency
+    assert "written: " in told
+    assert len(read(here / "out.mp4")[0]) == labelled
+
+
+def test_the_page_shows_the_labels_and_its_keys_work(here, start):
+    # Of class 1 throughout: the overlay makes grey green.
+    clip = make_clip(
+        here / "grey.mp4",
+        500,
+        size=(180, 320),
+        draw=lambda number, size: np.full((*size, 3), 120, np.uint8),
+    )
+    program = start(clip)
+    page = program.ask("GET", "")
+    body = page.read().decode()
+    assert page.status == 200
+    for key, name in webcam.KEYS.items():
+        assert f'data-key="{key}"' in body
+        assert name in body
+    pictures = program.pictures()
+
+    def corner(picture):
+        """How much more green than red the lower right corner is: no text is there."""
+        return float(np.subtract(*picture[-40:, -60:, 1:].reshape(-1, 2).mean(0)))
+
+    picture = next(pictures)
+    assert picture.shape == (180, 320, 3)
+    assert corner(picture) > 20
+    program.press("o")
+    assert eventually(lambda: corner(next(pictures)) < 5)
+    program.press("o")
+    assert eventually(lambda: corner(next(pictures)) > 20)
+    plain = text_area(next(pictures))
+    program.press("h")
+    assert eventually(lambda: text_area(next(pictures)) > plain + 4)
+    program.press("h")
+    assert eventually(lambda: text_area(next(pictures)) < plain + 4)
+    program.press("s")
+    (saved,) = eventually(lambda: list(here.glob("grey_*.png")), program)
+    eventually(lambda: cv2.imread(str(saved)) is not None)
+    image = cv2.imread(str(saved))
+    assert image.shape == (180, 320, 3)
+    assert corner(image) > 20
+    program.press("r")
+    eventually(lambda: any(part.name.startswith(".grey_") for part in here.iterdir()), program)
+    for _ in range(10):
+        next(pictures)
+    program.press("r")
+    (recorded,) = eventually(lambda: list(here.glob("grey_*.mp4")), program)
+    assert len(read(recorded)[0]) >= 5
+    program.press("q")
+    assert list(pictures) is not None  # the stream ends with the program
+    program.thread.join(PATIENCE)
+    assert program.code == 0
+    assert not [path for path in here.iterdir() if path.name.startswith(".")]
+
+
+def text_area(picture):
+    """How many rows begin on the darkened patch that text stands on."""
+    return int((picture[:, 2].mean(-1) < 60).sum())
+
+
+def test_pause_holds_the_picture(here, start):
+    program = start(make_clip(here / "drive.mp4", 250, size=(180, 320)))
+    pictures = program.pictures()
+    next(pictures)
+    program.press(" ")
+
+    def still():
+        one, other = (next(pictures)[100:] for _ in range(2))
+        return np.array_equal(one, other)
+
+    eventually(still)
+    program.press(" ")
+    program.end()
+
+
+def test_the_next_model_is_loaded_beside_the_running_one(
+    here, start, model_folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(assets, "model_names", lambda: ["broken"])
+    program = start(make_clip(here / "drive.mp4", 500, size=(180, 320)))
+    program.press("m")
+    told = Told(capsys)
+    eventually(lambda: "broken: " in told, program)
+    program.press("m")  # round to the first again
+    eventually(lambda: f"loading {model_folder}" in told, program)
+    assert program.thread.is_alive()
+
+
+@pytest.mark.parametrize("server", [MjpegServer, RtspServer])
+def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
+    first = server()
+    program = start(first.url, record=here / "out.mp4")
+    assert program.error is None
+    pictures = program.pictures()
+    next(pictures)
+    first.kill()
+    told = Told(capsys)
+    eventually(lambda: "is lost" in told, program)
+    next(pictures)  # the last picture stays
+    time.sleep(1.2)
+    with server(first.port):
+        eventually(lambda: "is back" in told, program)
+        time.sleep(1)
+        program.end()
+    assert program.code == 0
+    assert "dropped" in told
+    assert float(re.search(r"to the screen p50 (\d+) ms", told.text).group(1)) < 1000
+    recorded, _ = read(here / "out.mp4")
+    gaps = np.diff([frame.seconds for frame in recorded])
+    assert gaps.max() > 1  # the gap stays a gap
+
+
+def test_without_a_window_a_camera_is_recorded_for_some_seconds(here, model_folder, capsys):
+    with MjpegServer() as server:
+        began = time.monotonic()
+        code = webcam.run(
+            webcam.Wish(
+                source=server.url,
+                model=str(model_folder),
+                engine=("onnxruntime", "auto", None, None),
+                window=False,
+                record=here / "out.mp4",
+                seconds=1.5,
+            )
+        )
+    assert code == 0
+    assert time.monotonic() - began < 10
+    frames, source = read(here / "out.mp4")
+    assert 5 < len(frames) < 60
+    assert frames[-1].seconds < 2.5
+    assert [path.name for path in here.iterdir()] == ["out.mp4"]
+    assert "written: " in capsys.readouterr().out
+
+
+def test_the_page_answers_nobody_else(here, start):
+    program = start(make_clip(here / "drive.mp4", 250))
+    address = urlsplit(program.screen.url)
+    assert address.hostname == "127.0.0.1"
+    assert len(address.path) > 10
+    connection = http.client.HTTPConnection(address.netloc, timeout=PATIENCE)
+    for method, path in (("GET", "/"), ("GET", "/stream"), ("GET", "/x/stream"), ("POST", "/key")):
+        connection.request(method, path, body="q" if method == "POST" else None)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read() != b"") == (404, True)
+    for body, headers in (("x", {}), ("", {}), ("q" * 100, {}), ("q", {"Content-Length": "many"})):
+        assert program.ask("POST", "key", body, headers).status == 404
+    assert program.thread.is_alive()
+
+
+def test_a_browser_that_does_not_read_delays_nobody(here, start):
+    program = start(make_clip(here / "drive.mp4", 200, size=(180, 320)))
+    idle = program.ask("GET", "stream")  # and nothing is read of it
+    fresh = program.pictures()
+    seen = [next(fresh) for _ in range(20)]
+    assert len(seen) == 20
+    program.end()
+    assert program.code == 0
+    idle.close()
+
+
+def test_a_taken_port_is_told():
+    page = Page("x", {"q": "quit"})
+    port = urlsplit(page.url).port
+    with pytest.raises(BadInput, match=f"port {port} of 127.0.0.1 cannot be used"):
+        Page("x", {"q": "quit"}, port)
+    page.close()
+    with pytest.raises(BadInput, match="port 99999"):
+        Page("x", {"q": "quit"}, 99999)
+
+
+@pytest.mark.parametrize(
+    ("gui", "display", "why"),
+    [
+        ("GUI: NONE", ":0", "headless"),
+        ("GUI: QT5", "", "no display"),
+        ("GUI: QT5", ":0", None),
+    ],
+)
+def test_why_there_is_no_window(monkeypatch, gui, display, why):
+    monkeypatch.setattr(screen.sys, "platform", "linux")
+    monkeypatch.setattr(screen.cv2, "getBuildInformation", lambda: f"OpenCV\n  {gui}\n")
+    monkeypatch.setenv("DISPLAY", display)
+    found = screen.why_no_window()
+    assert found is None if why is None else why in found
+
+
+def test_without_windows_the_command_that_brings_them_is_printed(here, start, monkeypatch, capsys):
+    monkeypatch.setattr(webcam, "why_no_window", lambda: "headless, and no display")
+    start(make_clip(here / "drive.mp4", 10)).end()
+    told = capsys.readouterr().out
+    assert "pip uninstall -y opencv-python-headless && pip install opencv-python" in told
+    assert "the picture is at http://127.0.0.1:" in told
+
+
+RUN = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["77"], r"there is no camera 77 that opens; there are: (none|\d)"),
+        (["http://127.0.0.1:9/cam"], r"cannot be opened: .*; check the address"),
+        (["rtsp://user:secret@127.0.0.1:9/cam"], r"rtsp://127.0.0.1:9/cam cannot be opened"),
+        (["nowhere.mp4"], "there is no nowhere.mp4"),
+        (["--alpha", "2"], "--alpha 2.0: wanted 0"),
+        (["--seconds", "0"], "--seconds 0.0: wanted more than 0"),
+        (["--no-window"], "--no-window shows nothing: say where the video goes, --record FILE.mp4"),
+        (["drive.mp4", "--record", "a.avi"], "must end in one of"),
+        (["drive.mp4", "--record", "taken.mp4"], "exists already"),
+        (["drive.mp4", "--record", "no/a.mp4"], "there is no folder no"),
+        (["--model", "nowhere"], "'nowhere'"),
+        (["drive.mp4", "--port", "99999"], "port 99999"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_2(here, model_folder, words, message):
+    make_clip(here / "drive.mp4", 10)
+    (here / "taken.mp4").write_bytes(b"mine")
+    before = sorted(here.iterdir())
+    model = [] if "--model" in words else ["--model", str(model_folder)]
+    done = RUN.invoke(cli.app, ["webcam", *words, *model, "--backend", "onnxruntime"])
+    assert done.exit_code == 2
+    assert re.search(message, done.stderr)
+    assert "secret" not in done.output
+    assert "Traceback" not in done.output
+    assert sorted(here.iterdir()) == before
+    assert (here / "taken.mp4").read_bytes() == b"mine"
+
+
+def test_what_cannot_be_written_is_told_in_the_picture(here, start, monkeypatch, capsys):
+    program = start(make_clip(here / "drive.mp4", 500))
+
+    def refuse(*words):
+        raise BadOutput("drive.png cannot be written (No space left): choose another place")
+
+    monkeypatch.setattr(webcam, "write_image", refuse)
+    program.press("s")
+    told = Told(capsys)
+    eventually(lambda: "No space left" in told, program)
+    assert program.thread.is_alive()
