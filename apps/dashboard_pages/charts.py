@@ -29,14 +29,13 @@ def show(spec: Spec, key: str | None = None) -> None:
 def latencies(rows: Rows) -> Spec:
     """Latency by stage over time: p50 as a line, p95 dashed."""
     dashes = {"domain": ["p50", "p95"], "range": [[1, 0], [4, 3]]}
-    below = {**LEGEND, "orient": "bottom"}
     return _over_time(rows) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
-            "y": _number("ms", "ms a frame"),
+            "y": _number("ms", "ms a frame (dashed: p95)"),
             "color": _name("stage", _names(rows, "stage")),
-            "strokeDash": {"field": "of frames", "scale": dashes, "legend": below},
+            "strokeDash": {"field": "of frames", "scale": dashes, "legend": None},
             "tooltip": [{"field": "stage"}, {"field": "of frames"}, _tip("ms", ".1f")],
         },
     }

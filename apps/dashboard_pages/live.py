@@ -275,7 +275,7 @@ def _charts(player: Player) -> None:
     iou, steady = history.by_class("iou"), history.by_class("consistency")
     shown = [
         ("Frame rate of the pipeline", charts.rates(history.rates())),
-        ("Latency by stage", charts.latencies(history.latencies())),
+        ("Latency by stage, p50 and p95", charts.latencies(history.latencies())),
     ]
     if iou:
         shown.append(("IoU by class, last 30 frames", charts.by_class(iou, task, "IoU")))
