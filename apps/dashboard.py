@@ -1,48 +1,8 @@
-"""The dashboard: put together of its pages; `lanes dashboard` starts it with Streamlit."""
+"""What `lanes dashboard` has Streamlit serve: the pages, and beside them the pictures they show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import cv2
 import streamlit as st
-from dashboard_pages import camera, compare, evaluate, images, live, models, settings, style
+from dashboard_pages import feed
 
-from lanes import threads
-from lanes.errors import LanesError
-
-
-def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
-    """The page as Streamlit calls it: an error of ours is a sentence on it, with its cure."""
-
-    def show() -> None:
-        try:
-            page(settings.read())
-        except LanesError as error:
-            st.error(str(error), icon=":material/error:")
-
-    return show
-
-
-def main() -> None:
-    """Show the page that the address names."""
-    # For the whole process: its pipelines and the engines would fight over the cores.
-    cv2.setNumThreads(threads.share(threads.usable_cores()).opencv)
-    st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
-    style.apply()
-    pages = [
-        st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
-        for number, (page, title, icon, path) in enumerate(PAGES)
-    ]
-    st.navigation(pages, position="top").run()
-
-
-PAGES = (
-    (live.show, "Live", ":material/play_circle:", "live"),
-    (camera.show, "Camera", ":material/photo_camera:", "camera"),
-    (images.show, "Images", ":material/image:", "images"),
-    (compare.show, "Compare", ":material/compare:", "compare"),
-    (evaluate.show, "Evaluate", ":material/rule:", "evaluate"),
-    (models.show, "Models", ":material/neurology:", "models"),
-)
-main()
+app = st.App("pages.py", routes=[feed.route()])

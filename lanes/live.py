@@ -97,6 +97,7 @@ class Live:
         self._seek: float | None = None
         self._paused = False
         self._real_time = self.options.real_time
+        self._behind = False
         self._source: Source | None = None
         self._recorder: Recorder | None = None
         self._ended = False
@@ -384,7 +385,9 @@ class Live:
                 continue
             if not self._may_pass(frame, clock, source.live):
                 return
-            late = self._real_time and not source.live and clock.too_late(frame)
+            timed = self._real_time and not source.live
+            self._behind = timed and clock.behind(frame)
+            late = timed and clock.too_late(frame)
             self._dropped(skipped + late)
             if not late:
                 clock.passed()
@@ -407,7 +410,8 @@ class Live:
 
     def _at_once(self) -> bool:
         """Whether the next frame may be long in coming: then the engine need not be kept busy."""
-        return self._paused or self._real_time or self._now.live
+        in_time = self._real_time and not self._behind
+        return self._paused or in_time or self._now.live
 
     def _dropped(self, count: int) -> None:
         with self._changed:

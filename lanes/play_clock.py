@@ -32,6 +32,10 @@ class PlayClock:
             self._zero = now - frame.seconds
         return self._zero + frame.seconds - now
 
+    def behind(self, frame: Frame) -> bool:
+        """Whether the frame is late, though it may still be played."""
+        return self.early(frame) < -self._step / 2
+
     def too_late(self, frame: Frame) -> bool:
         """Whether the next frame is due already, and not long ago one was played."""
         shown_lately = time.monotonic() - self._last_passed < 1 / LEAST_RATE

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard_pages import engines, screen, sources, style, tabs
 from dashboard_pages.engines import Engine
+from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import Clip, Tab
 from lanes import tasks
@@ -17,19 +17,29 @@ from lanes.overlay import ALPHA, overlay_bgr
 from lanes.side_by_side import Comparison, Side, SideBySide
 
 NAME = "compare"
-SECONDS = 0.2
+SECONDS = 1.0
 FILES = (sources.DEMO, sources.UPLOAD, sources.PATH)
 """What can be played frame by frame, twice."""
 
 
-@dataclass(frozen=True)
 class Pair:
-    """Two engines that run, and the page's name for each."""
+    """Two engines that run, with the page's name and the pictures of each."""
 
-    live: SideBySide
-    names: tuple[str, str]
-    clip: Clip
-    folder: Path
+    def __init__(self, live: SideBySide, names: tuple[str, str], clip: Clip, folder: Path) -> None:
+        self.live, self.names, self.clip, self.folder = live, names, clip, folder
+        self.feeds = [Feed(partial(self._picture, side)) for side in range(len(names))]
+
+    def close(self) -> None:
+        """End both, and their pictures."""
+        for feed in self.feeds:
+            feed.close()
+        self.live.close()
+
+    def _picture(self, side: int) -> Picture:
+        """The newest frame with the labels of one side, for the browser."""
+        now = self.live.snapshot()
+        draw = partial(_drawn, now, side) if now.sides else None
+        return Picture(str(now.frames), now.state, _place(now), draw)
 
 
 def show(settings: Settings) -> None:
@@ -93,6 +103,10 @@ def _watch(tab: Tab, pair: Pair) -> None:
     now = pair.live.snapshot()
     running = now.state in ("opening", "playing")
     style.swatches(now.task)
+    for number, column in enumerate(st.columns(2, gap="medium")):
+        with column:
+            st.markdown(f"**{pair.names[number]}**")
+            screen.show(pair.feeds[number], now.state, f"{NAME}-{number}")
     st.fragment(_sides, run_every=SECONDS if running else None)(pair, now.state)
     if st.button("Stop" if running else "Close", icon=":material/stop:"):
         tab.stop(NAME)
@@ -100,32 +114,25 @@ def _watch(tab: Tab, pair: Pair) -> None:
 
 
 def _sides(pair: Pair, drawn: str) -> None:
-    """Both pictures with their figures; a change of state draws the whole page anew."""
+    """The figures of both; a change of state draws the whole page anew."""
     now = pair.live.snapshot()
     if now.state != drawn and now.state != "playing":
         st.rerun()
     if now.error:
         st.error(tabs.told(now.error, pair.clip), icon=":material/error:")
         return
-    columns = st.columns(2, gap="medium")
-    for number, (column, picture) in enumerate(zip(columns, _pictures(now), strict=True)):
+    for column, side in zip(st.columns(2, gap="medium"), now.sides, strict=False):
         with column:
-            st.markdown(f"**{pair.names[number]}**")
-            screen.show(picture, now.frames, _place(now), f"{NAME}-{number}")
-            if now.sides:
-                _figures(_of_side(now, now.sides[number]))
+            _figures(_of_side(now, side))
     if now.agreement:
         st.subheader("Agreement with each other, IoU of the last 30 frames", anchor=False)
         _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
 
 
-def _pictures(now: Comparison) -> Iterator[bytes | None]:
-    if now.frame is None:
-        yield from (None, None)
-        return
+def _drawn(now: Comparison, side: int) -> bytes:
+    assert now.frame is not None, "there are labels"
     small = screen.smaller(now.frame.bgr, screen.WIDTH * 2 // 3)
-    for side in now.sides:
-        yield screen.jpeg(overlay_bgr(small, side.labels, now.task, ALPHA))
+    return screen.jpeg(overlay_bgr(small, now.sides[side].labels, now.task, ALPHA))
 
 
 def _place(now: Comparison) -> str:

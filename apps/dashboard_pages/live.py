@@ -7,22 +7,20 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-import cv2
 import streamlit as st
 
 from dashboard_pages import charts, demos, engines, screen, sources, style, tabs
 from dashboard_pages.engines import Engine
 from dashboard_pages.history import Sample
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import Clip, Player, Tab
+from dashboard_pages.tabs import Player, Tab
 from lanes import backends, tasks
 from lanes.errors import LanesError
 from lanes.live import ENDS, Snapshot, State
 
 NAME = "live"
 REAL_TIME, FAST = "Real time", "As fast as possible"
-PICTURE_SECONDS = 0.1
-FIGURES_SECONDS = 1.0
+FIGURES_SECONDS, CHARTS_SECONDS = 1.0, 2.0
 STEADY = "Temporal consistency"
 
 
@@ -121,46 +119,28 @@ def _start(tab: Tab, wish: Wish) -> None:
 
 def _watch(tab: Tab, player: Player) -> None:
     now = player.live.snapshot()
+    every = FIGURES_SECONDS if now.state not in ENDS else None
     left, right = st.columns([7, 4], gap="large")
     with left:
-        every = PICTURE_SECONDS if now.state not in ENDS else None
-        st.fragment(_picture, run_every=every)(player, now.state)
+        screen.show(player.feed, now.state, key="live-screen")
+        st.fragment(_troubles, run_every=every)(player, now.state)
         _controls(tab, player, now)
-    every = FIGURES_SECONDS if now.state not in ENDS else None
     with right:
         _look(player)
         st.fragment(_figures, run_every=every)(player)
-    st.fragment(_charts, run_every=every)(player)
+    st.fragment(_charts, run_every=every and CHARTS_SECONDS)(player)
     _downloads(player)
 
 
-def _picture(player: Player, drawn: State) -> None:
-    """The newest frame; another state than the one `drawn` has the whole page drawn anew."""
+def _troubles(player: Player, drawn: State) -> None:
+    """What went wrong; another state than the one `drawn` has the whole page drawn anew."""
     now = player.live.snapshot()
     if now.state != drawn:
         st.rerun()
-    picture = None
-    if now.result:
-        image = screen.overlay(now.result, player.task, player.alpha, screen.WIDTH)
-        picture = screen.jpeg(image)
-    screen.show(picture, now.frames, told(player.clip, now), key="live-screen")
     for notice in now.notices[-2:]:
         st.caption(f":material/info: {notice}")
     if now.error:
         st.error(tabs.told(now.error, player.clip), icon=":material/error:")
-
-
-def told(clip: Clip, now: Snapshot) -> str:
-    """In a line: what is played, how far it is, and how fast the pipeline is."""
-    states = {"opening": "opening", "paused": "paused", "lost": "lost, trying again"}
-    states |= {"ended": "at its end", "stopped": "stopped", "failed": "failed"}
-    parts = [f"pipeline {now.fps:.1f} FPS"] if now.state == "playing" else [states[now.state]]
-    if now.result and not now.live:
-        total = f" of {now.duration:.1f}" if now.duration else ""
-        parts.append(f"{now.position:.1f}{total} s")
-    if now.dropped:
-        parts.append(f"{now.dropped} frames left out")
-    return " · ".join([clip.name, *parts])
 
 
 def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
@@ -293,7 +273,7 @@ def _downloads(player: Player) -> None:
     st.subheader("Downloads", anchor=False)
     files = player.finished()
     with st.container(horizontal=True):
-        _download("Snapshot (PNG)", lambda: snapshot(player), "snapshot.png", "image/png")
+        _download("Snapshot (PNG)", player.snapshot, "snapshot.png", "image/png")
         _download("Charts (CSV)", lambda: player.history.csv().encode(), "charts.csv", "text/csv")
         if files:
             video, lines = files
@@ -307,11 +287,3 @@ def _download(name: str, content: tabs.Content, file: str, kind: str) -> None:
     st.download_button(
         name, content, file, kind, icon=":material/download:", on_click="ignore", key=f"get-{file}"
     )
-
-
-def snapshot(player: Player) -> bytes:
-    """The newest frame with its labels, in all its pixels, as a PNG file; empty before one."""
-    now = player.live.snapshot()
-    if not now.result:
-        return b""
-    return cv2.imencode(".png", screen.overlay(now.result, player.task, player.alpha))[1].tobytes()

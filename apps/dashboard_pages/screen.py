@@ -1,4 +1,4 @@
-"""The picture of a running pipeline: JPEG files sent one after the other, counted as they show."""
+"""The picture of a running pipeline, fetched from its feed as fast as the browser draws."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
+from dashboard_pages.feed import Feed
 from lanes.overlay import overlay_bgr
 from lanes.types import Image, Result, Task
 
@@ -31,26 +32,61 @@ figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap
   font-variant-numeric: tabular-nums; }
 """
 JS = """
-const seen = new WeakMap();
-export default function({ data, parentElement }) {
-  const image = parentElement.querySelector("img");
-  const times = seen.get(image) ?? [];
-  seen.set(image, times);
-  parentElement.querySelector(".told").textContent = data.told;
-  if (!data.picture || image.dataset.number === String(data.number)) return;
-  image.dataset.number = data.number;
-  image.onload = () => {
-    const now = performance.now();
+const LEAST = 40;  // milliseconds between two pictures
+const screens = new WeakMap();
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+// Never called while the page is hidden: then nothing is fetched.
+const frame = () => new Promise((done) => requestAnimationFrame(done));
+
+async function follow(figure, screen) {
+  const { address } = screen;
+  const [image, told, drawn] = ["img", ".told", ".drawn"].map((name) => figure.querySelector(name));
+  const times = [];
+  let mark = "", shown = "";
+  while (figure.isConnected && screen.address === address) {
+    await frame();
+    const began = performance.now();
+    let answer, picture;
+    try {
+      answer = await fetch(`${address}?seen=${mark}`);
+      picture = await answer.blob();
+    } catch {
+      await pause(1000);
+      continue;
+    }
+    if (!answer.ok) return;
+    mark = answer.headers.get("Lanes-Mark");
+    told.textContent = decodeURIComponent(answer.headers.get("Lanes-Told"));
+    if (picture.size) {
+      const before = shown;
+      shown = URL.createObjectURL(picture);
+      image.src = shown;
+      await image.decode().catch(() => {});
+      image.hidden = false;
+      figure.querySelector(".empty").style.display = "none";
+      URL.revokeObjectURL(before);
+      times.push(performance.now());
+    }
     // What is older than three seconds says nothing of now.
-    times.push(now);
-    while (now - times[0] > 3000) times.shift();
-    const rate = times.length > 1 ? (times.length - 1) * 1000 / (now - times[0]) : 0;
-    parentElement.querySelector(".drawn").textContent =
-      rate ? `drawn here ${rate.toFixed(1)} FPS` : "";
-    image.hidden = false;
-    parentElement.querySelector(".empty").style.display = "none";
-  };
-  image.src = "data:image/jpeg;base64," + data.picture;
+    while (performance.now() - times[0] > 3000) times.shift();
+    const rate = (times.length - 1) * 1000 / (performance.now() - times[0]);
+    drawn.textContent = times.length > 1 ? `drawn here ${rate.toFixed(1)} FPS` : "";
+    const state = answer.headers.get("Lanes-State");
+    if (state !== screen.state) {
+      screen.state = state;
+      screen.tell("state", state);
+    }
+    await pause(LEAST - (performance.now() - began));
+  }
+  URL.revokeObjectURL(shown);
+}
+
+export default function({ data, parentElement, setTriggerValue }) {
+  const figure = parentElement.querySelector("figure");
+  const screen = screens.get(figure) ?? {};
+  const follows = screen.address === data.address;
+  screens.set(figure, Object.assign(screen, data, { tell: setTriggerValue }));
+  if (!follows) follow(figure, screen);
 }
 """
 
@@ -80,10 +116,8 @@ def jpeg(image: Image) -> bytes:
     return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
 
 
-def show(picture: bytes | None, number: int, told: str, key: str) -> None:
-    """Show a JPEG file, the `number`-th frame, above what is `told` of it."""
-    import base64
-
-    encoded = base64.b64encode(picture).decode() if picture else ""
+def show(feed: Feed, state: str, key: str) -> None:
+    """Show the pictures of `feed`; a state other than `state` has the page run anew."""
     component = st.components.v2.component("lanes_screen", html=HTML, css=CSS, js=JS)
-    component(data={"picture": encoded, "number": number, "told": told}, key=key)
+    data = {"address": feed.address, "state": state}
+    component(data=data, key=key, on_state_change=lambda: None)

@@ -9,18 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
+import cv2
 import streamlit as st
 
 from dashboard_pages import screen
+from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.history import History
 from lanes.errors import LanesError
-from lanes.live import Live, LiveOptions
+from lanes.live import Live, LiveOptions, Snapshot
 from lanes.overlay import ALPHA
 from lanes.segmenter import Segmenter
-from lanes.types import Task
+from lanes.types import Image, Result, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """What a download holds, made when it is asked for."""
@@ -42,23 +45,15 @@ class Clip:
     loop: bool = False
 
 
-class Closes(Protocol):
-    """A thread that can be ended."""
-
-    def close(self) -> bool:
-        """End it."""
-
-
 class Runs(Protocol):
-    """What a tab keeps: a pipeline, and a folder that is removed with it."""
-
-    @property
-    def live(self) -> Closes:
-        """The pipeline."""
+    """What a tab keeps: a pipeline with its pictures, and a folder that is removed with it."""
 
     @property
     def folder(self) -> Path:
         """Of its own files."""
+
+    def close(self) -> None:
+        """End its threads and pictures."""
 
 
 Kind = TypeVar("Kind")
@@ -84,6 +79,7 @@ class Player:
             json=first[1],
         )
         self.live = Live(clip.input, segmenter, options)
+        self.feed = Feed(self.picture)
 
     def _next_files(self) -> tuple[Path, Path]:
         stem = f"recording-{len(self.recorded) + 1}"
@@ -95,6 +91,28 @@ class Player:
         """The task, with the classes drawn that are to be."""
         return screen.drawn_task(self.segmenter.task, self.names)
 
+    def picture(self) -> Picture:
+        """The newest frame with its labels, for the browser."""
+        now, look = self.live.snapshot(), (self.alpha, tuple(self.names))
+        result = now.result
+        return Picture(
+            mark=f"{now.frames}-{hash(look):x}",
+            state=now.state,
+            told=progress(self.clip, now),
+            draw=partial(self._jpeg, result) if result else None,
+        )
+
+    def snapshot(self) -> bytes:
+        """The newest frame with its labels, in all its pixels, as a PNG file; empty before one."""
+        result = self.live.snapshot().result
+        return cv2.imencode(".png", self._drawn(result))[1].tobytes() if result else b""
+
+    def _jpeg(self, result: Result) -> bytes:
+        return screen.jpeg(self._drawn(result, screen.WIDTH))
+
+    def _drawn(self, result: Result, width: int | None = None) -> Image:
+        return screen.overlay(result, self.task, self.alpha, width)
+
     def record(self) -> None:
         """Begin to record what is played; raises `BadOutput`."""
         files = self._next_files()
@@ -104,10 +122,28 @@ class Player:
             self.recorded.pop()
             raise
 
+    def close(self) -> None:
+        """End the pipeline, its recordings whole, and its pictures."""
+        self.feed.close()
+        self.live.close()
+
     def finished(self) -> tuple[Path, Path] | None:
         """The newest recording that is whole: video and JSON lines."""
         whole = [files for files in self.recorded if files[0].exists()]
         return whole[-1] if whole else None
+
+
+def progress(clip: Clip, now: Snapshot) -> str:
+    """In a line: what is played, how far it is, and how fast the pipeline is."""
+    states = {"opening": "opening", "paused": "paused", "lost": "lost, trying again"}
+    states |= {"ended": "at its end", "stopped": "stopped", "failed": "failed"}
+    parts = [f"pipeline {now.fps:.1f} FPS"] if now.state == "playing" else [states[now.state]]
+    if now.result and not now.live:
+        total = f" of {now.duration:.1f}" if now.duration else ""
+        parts.append(f"{now.position:.1f}{total} s")
+    if now.dropped:
+        parts.append(f"{now.dropped} frames left out")
+    return " · ".join([clip.name, *parts])
 
 
 def told(error: BaseException, clip: Clip) -> str:
@@ -150,7 +186,7 @@ class Tab:
     def stop(self, name: str) -> None:
         """End a player, and remove its files."""
         if player := self.players.pop(name, None):
-            player.live.close()
+            player.close()
             shutil.rmtree(player.folder, ignore_errors=True)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from lanes.errors import BadVideo
 
 pytest.importorskip("streamlit")
 
-from dashboard_pages import live, sources
+from dashboard_pages import sources
 from dashboard_pages.history import History, Sample
 
 FRAMES = 12
@@ -105,7 +105,7 @@ def test_an_upload_gives_its_video_and_lines_back(open_page, clip):
     assert [json.loads(line)["index"] for line in lines.read_text().splitlines()] == list(
         range(FRAMES)
     )
-    picture = cv2.imdecode(np.frombuffer(live.snapshot(player()), np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(player().snapshot(), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (96, 160, 3)
 
 
@@ -200,7 +200,7 @@ def test_classes_and_strength_of_the_overlay(open_page, clip):
     for names, alpha in (([], 0.5), (["drivable"], 0.5), (["drivable"], 1.0)):
         page.pills(key="live-classes-lanes").set_value(names)
         page.slider(key="live-alpha").set_value(alpha).run()
-        seen.append(live.snapshot(player()))
+        seen.append(player().snapshot())
     plain = cv2.imencode(".png", player().live.snapshot().result.frame.bgr)[1].tobytes()
     assert seen[0] == plain
     assert len(set(seen)) == 3

@@ -1,0 +1,87 @@
+"""Pictures of running pipelines, fetched beside Streamlit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from urllib.parse import unquote
+
+import pytest
+
+pytest.importorskip("streamlit")
+
+from dashboard_pages import feed
+from dashboard_pages.feed import Feed, Picture
+
+
+@pytest.fixture
+def shown():
+    """A feed whose picture a test may replace, with the pictures that were drawn."""
+    drawn = []
+    feed = Feed(lambda: shown.picture)
+
+    class shown:
+        picture = Picture("1", "playing", "first · 1 %", lambda: drawn.append(1) or b"one")
+
+    shown.feed, shown.drawn = feed, drawn
+    yield shown
+    feed.close()
+
+
+def fetch(given, seen=""):
+    """What a browser gets for the address of a feed."""
+    from starlette.requests import Request
+
+    path = {"secret": given.address.rpartition("/")[2]}
+    scope = {"type": "http", "query_string": f"seen={seen}".encode(), "path_params": path}
+    return asyncio.run(feed._answer(Request(scope)))
+
+
+def test_a_new_picture_comes_at_once_with_what_is_told_of_it(shown):
+    answer = fetch(shown.feed)
+    assert (answer.status_code, answer.body) == (200, b"one")
+    assert answer.headers["Lanes-Mark"] == "1"
+    assert answer.headers["Lanes-State"] == "playing"
+    assert unquote(answer.headers["Lanes-Told"]) == "first · 1 %"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_picture_that_was_seen_is_not_drawn_again(shown, monkeypatch):
+    monkeypatch.setattr(feed, "PATIENCE_SECONDS", 0.05)
+    answer = fetch(shown.feed, seen="1")
+    assert (answer.status_code, answer.body, shown.drawn) == (204, b"", [])
+    assert answer.headers["Lanes-State"] == "playing"
+
+
+def test_who_has_seen_the_newest_waits_for_the_next(shown):
+    began, calls = time.monotonic(), []
+
+    def newest():
+        calls.append(1)
+        return shown.picture if len(calls) < 10 else Picture("2", "playing", "", lambda: b"two")
+
+    shown.feed.newest = newest
+    assert fetch(shown.feed, seen="1").body == b"two"
+    assert time.monotonic() - began + 0.05 >= 9 * feed.POLL_SECONDS
+
+
+def test_before_the_first_frame_there_is_no_picture(shown, monkeypatch):
+    monkeypatch.setattr(feed, "PATIENCE_SECONDS", 0.05)
+    shown.picture = Picture("0", "opening", "opening", None)
+    answer = fetch(shown.feed)
+    assert (answer.status_code, answer.headers["Lanes-State"]) == (204, "opening")
+
+
+def test_an_ended_feed_and_a_guess_get_nothing(shown):
+    other = Feed(lambda: shown.picture)
+    other.close()
+    assert fetch(other).status_code == 410
+    assert fetch(shown.feed).status_code == 200
+    assert other.secret != shown.feed.secret
+    assert len(shown.feed.secret) > 20
+
+
+def test_the_address_follows_the_servers_base_path(shown, monkeypatch):
+    monkeypatch.setattr(feed.st, "get_option", {"server.baseUrlPath": "/cars/"}.get)
+    assert shown.feed.address == f"/cars/pictures/{shown.feed.secret}"
+    assert feed.route().path == "/cars/pictures/{secret}"
