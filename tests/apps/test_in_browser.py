@@ -84,7 +84,7 @@ class Server:
             return asked.connect_ex(("127.0.0.1", self.port)) == 0
 
     def pipelines(self):
-        """How many threads of the server are those of a `Live`, by the stacks of all its threads."""
+        """How many threads of the server are a `Live`, by the stacks of all its threads."""
         self.stacks.write_text("")
         self.process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
