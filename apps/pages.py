@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import cv2
 import streamlit as st
-from dashboard_pages import camera, compare, evaluate, images, live, models, settings, style
+from dashboard_pages import compare, evaluate, images, live, models, settings, style
 
 from lanes import threads
 from lanes.errors import LanesError
@@ -39,7 +39,6 @@ def main() -> None:
 
 PAGES = (
     (live.show, "Live", ":material/play_circle:", "live"),
-    (camera.show, "Camera", ":material/photo_camera:", "camera"),
     (images.show, "Images", ":material/image:", "images"),
     (compare.show, "Compare", ":material/compare:", "compare"),
     (evaluate.show, "Evaluate", ":material/rule:", "evaluate"),

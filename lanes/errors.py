@@ -2,6 +2,7 @@
 
 LanesError                    all of ours: a command prints it in one line and exits with code 2
 +-- BadInput (ValueError)     a file, folder, stream or array that cannot be used as asked
+|   +-- AfterEnd              a start that lies after the last frame
 |   +-- BadVideo              not a video, damaged, or of a kind that is not supported
 |   +-- BadModel              a model folder whose card or network is missing or broken
 |   +-- BadDataset            missing or contradictory images and labels
@@ -24,6 +25,10 @@ class LanesError(Exception):
 
 class BadInput(LanesError, ValueError):
     """A file, folder, stream or array that cannot be used as asked."""
+
+
+class AfterEnd(BadInput):
+    """A start that lies after the last frame."""
 
 
 class BadVideo(BadInput):

@@ -14,8 +14,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +24,9 @@ from typing import Self
 import numpy as np
 
 from lanes.clip_scores import ClipScores
-from lanes.errors import BadInput, BadOutput
+from lanes.errors import AfterEnd, BadInput, BadOutput
 from lanes.flow import ULTRAFAST
-from lanes.overlay import ALPHA
+from lanes.overlay import ALPHA, only
 from lanes.pipeline import Background, prefetch, segment, timed
 from lanes.play_clock import PlayClock
 from lanes.recorder import Recorder
@@ -79,7 +79,9 @@ class LiveOptions:
 
 
 class Live:
-    """Plays `given` (file, images, camera, address) through `segmenter` until it is closed.
+    """Plays `given` through `segmenter` until it is closed.
+
+    It is a file, images, a camera or an address; or a function that opens a source of one's own.
 
     The segmenter stays the caller's; several Lives may use one if all are given its `shared()`.
     A camera or stream gives its newest frame. A file waits at its end for `seek` or `close`.
@@ -87,13 +89,18 @@ class Live:
     """
 
     def __init__(
-        self, given: str | Path, segmenter: Segmenter, options: LiveOptions | None = None
+        self,
+        given: str | Path | Callable[[], Source],
+        segmenter: Segmenter,
+        options: LiveOptions | None = None,
     ) -> None:
-        self.given, self.segmenter = str(given), segmenter
+        self.given, self.segmenter = given, segmenter
         self.options = options or LiveOptions()
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self.alpha = self.options.alpha
+        self.classes: Collection[str] | None = None
+        """Names of the classes that recordings show; None: all."""
         self._seek: float | None = None
         self._paused = False
         self._real_time = self.options.real_time
@@ -150,9 +157,12 @@ class Live:
         self._set("_paused", False)
 
     def seek(self, seconds: float) -> None:
-        """Go on from another place of a file, also after its end; raises `BadInput` for others."""
+        """Go on from another place of a file, also when it has ended; `BadInput` for others.
+
+        What lies after the last frame is the end.
+        """
         if self._now.live:
-            raise BadInput(f"{self.given} is live: nothing can be sought in it")
+            raise BadInput(f"{self._now.name} is live: nothing can be sought in it")
         self._set("_seek", max(0.0, seconds))
 
     def switch(self, segmenter: Segmenter) -> None:
@@ -256,7 +266,7 @@ class Live:
             return "stopped"
         if self._ended and self._seek is None:
             return "ended"
-        if isinstance(self._source, ReconnectingSource) and self._source.lost_since is not None:
+        if self._source and self._source.lost_since is not None:
             return "lost"
         if self._paused:
             return "paused"
@@ -268,7 +278,8 @@ class Live:
         try:
             start: float | None = self.options.start
             while start is not None:
-                self._play(start)
+                with suppress(AfterEnd) if self._now.result else nullcontext():
+                    self._play(start)
                 start = self._next_start()
             self.stop_recording()
         except BaseException as error:
@@ -327,12 +338,12 @@ class Live:
                 background.put(played)
 
     def _open(self, start: float) -> Source:
-        threads = share(usable_cores()).decode
+        given, threads = self.given, share(usable_cores()).decode
+        if callable(given):
+            return given()
 
         def opened() -> Source:
-            return open_source(
-                self.given, start or None, threads=threads, timeout=self.options.timeout
-            )
+            return open_source(given, start or None, threads=threads, timeout=self.options.timeout)
 
         source = opened()
         if not (source.live and self.options.reconnect):
@@ -347,12 +358,11 @@ class Live:
             truth = open_truth(options.labels, source, task, start or None, whole=not start)
         if truth:
             self._scores = ClipScores(truth, task)
-        self._consistency = None
         first_time = self._now.result is None
         first = first_number(start, source.rate)
+        self._gap()
         with self._changed:
             self._source = source
-            self._meter = RateMeter()
             # Asked for before it was known that nothing can be sought here.
             self._seek = None if source.live else self._seek
             self._now = replace(
@@ -364,8 +374,6 @@ class Live:
             )
         if first_time and (options.video or options.json):
             self.record(options.video, options.json, options.overwrite)
-        if self._recorder:
-            self._recorder.cut()
         return first
 
     def _controlled(
@@ -378,11 +386,16 @@ class Live:
         """
         clock = PlayClock(1 / float(source.rate or 25))
         follows: int | None = None
+        passed_over = False
         while model is self.segmenter and (frame := next(frames, None)) is not None:
             skipped = 0 if follows is None else frame.index - follows
             follows = frame.index + 1
             if source.live and self._paused and not self._stop.is_set():
+                passed_over = True
                 continue
+            if passed_over:
+                passed_over = False
+                self._gap()
             if not self._may_pass(frame, clock, source.live):
                 return
             timed = self._real_time and not source.live
@@ -402,8 +415,11 @@ class Live:
                     self._meter = RateMeter()
                     self._changed.wait()
                     continue
-                early = clock.early(frame) if self._real_time and not live else 0.0
-                if early <= 0:
+                if not self._real_time or live:
+                    # Played at another rate, what was due when is no longer so.
+                    clock.restart()
+                    return True
+                if (early := clock.early(frame)) <= 0:
                     return True
                 self._changed.wait(early)
             return False
@@ -412,6 +428,14 @@ class Live:
         """Whether the next frame may be long in coming: then the engine need not be kept busy."""
         in_time = self._real_time and not self._behind
         return self._paused or in_time or self._now.live
+
+    def _gap(self) -> None:
+        """Let nothing be reckoned or recorded across a stretch that was not played."""
+        self._consistency = None
+        with self._changed:
+            self._meter = RateMeter()
+            if self._recorder:
+                self._recorder.cut()
 
     def _dropped(self, count: int) -> None:
         with self._changed:
@@ -466,8 +490,9 @@ class Live:
     def _record(self, recorder: Recorder, played: _Played, iou: dict[str, float] | None) -> None:
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
         try:
+            task = only(played.task, self.classes)
             recorder.write(
-                played.result, played.number, played.task, alpha=self.alpha, iou=iou, lines=lines
+                played.result, played.number, task, alpha=self.alpha, iou=iou, lines=lines
             )
         except BadOutput as error:
             # The picture on the screen goes on.

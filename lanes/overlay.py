@@ -9,7 +9,7 @@ that has labels is touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -21,6 +21,14 @@ from lanes.types import Frame, Image, LabelMap, Task
 
 ALPHA = 0.5
 Plane = NDArray[np.uint8]
+
+
+def only(task: Task, names: Collection[str] | None) -> Task:
+    """The task with nothing but the classes of these names drawn; None: as it is."""
+    if names is None:
+        return task
+    classes = tuple(c if c.name in names else replace(c, alpha=0.0) for c in task.classes)
+    return replace(task, classes=classes)
 
 
 def overlay(frame: Frame, labels: LabelMap, task: Task, alpha: float = ALPHA) -> Frame:

@@ -105,6 +105,15 @@ def test_seek_pause_and_resume(clip, model):
         assert until(live, ended).number == 49
 
 
+def test_a_seek_beyond_the_last_frame_is_the_end_and_others_may_follow(clip, model):
+    with Live(clip, model) as live:
+        until(live, ended)
+        live.seek(7.5)
+        assert until(live, ended).error is None
+        live.seek(1.2)
+        assert until(live, lambda now: now.frames == 70).number == 49
+
+
 def test_a_file_in_real_time_takes_its_time(clip, model):
     with Live(clip, model, LiveOptions(real_time=True)) as live:
         live.wait(0, PATIENCE)
@@ -123,6 +132,18 @@ def test_speed_can_be_changed_while_it_plays(tmp_path, model):
         live.real_time = False
         until(live, ended)
         assert time.monotonic() - began < 8  # the clip lasts 10 s
+
+
+def test_real_time_goes_on_from_where_the_fast_pace_came_to(tmp_path, model):
+    clip = make_clip(tmp_path / "long.mp4", 250, gop=50)
+    with Live(clip, model, LiveOptions(real_time=True)) as live:
+        live.wait(0, PATIENCE)
+        live.real_time = False
+        frames = until(live, lambda now: now.frames > 80).frames
+        live.real_time = True
+        began = time.monotonic()
+        until(live, lambda now: now.frames > frames + 10)
+        assert time.monotonic() - began < 1.5  # not as long as the fast pace was ahead
 
 
 def test_what_comes_too_late_in_real_time_is_left_out_but_not_all(clip, shared, monkeypatch):
@@ -219,6 +240,25 @@ def test_closed_in_the_midst_a_recording_is_whole_and_nothing_else_is_left(tmp_p
     assert live.snapshot().state == "stopped"
     assert 3 < len(read(tmp_path / "o.mp4")[0]) < 50
     assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
+
+
+def test_a_recording_shows_the_classes_and_the_strength_that_were_chosen(tmp_path, model):
+    grey = make_clip(
+        tmp_path / "grey.mp4", 10, draw=lambda number, size: np.full((*size, 3), 120, np.uint8)
+    )
+
+    def recorded(name, **look):
+        options = LiveOptions(video=tmp_path / name, hud=False, **look)
+        with Live(grey, model, options) as live:
+            live.classes = ["lane line"] if name == "lines.mp4" else None
+            until(live, ended)
+        return read(tmp_path / name)[0][5].bgr.astype(int)
+
+    drawn, faint = recorded("a.mp4", alpha=1.0), recorded("b.mp4", alpha=0.2)
+    lines = recorded("lines.mp4", alpha=1.0)
+    assert np.abs(drawn - 120).max() > 45  # the model calls grey drivable
+    assert 5 < np.abs(faint - 120).max() < 30
+    assert np.abs(lines - 120).max() < 8
 
 
 def test_json_alone_is_a_recording_too(tmp_path, clip, model):
@@ -336,6 +376,7 @@ def test_of_a_stream_the_newest_frame_counts_and_the_latency_is_bounded(shared, 
         frames, sent = live.snapshot().frames, server.sent
         live.resume()
         now = until(live, lambda now: now.frames > frames + 1)
+        assert now.fps > 1.5  # not reckoned over the pause
         # Whatever came during the pause is not shown.
         assert number_of(now.result.frame) + 256 * (sent > 255) >= sent % 256 - 40
         with pytest.raises(BadInput, match="is live"):

@@ -70,13 +70,13 @@ def by_class(rows: Rows, task: Task, unit: str) -> Spec:
     }
 
 
-def measures(rows: Rows) -> Spec:
-    """What the task measures, over time."""
+def measures(rows: Rows, unit: str) -> Spec:
+    """What the task measures in that unit, over time."""
     return _over_time(rows) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
-            "y": _number("value", "share, or count"),
+            "y": _number("value", unit),
             "color": _name("name", _names(rows, "name")),
             "tooltip": [{"field": "name"}, _tip("value", ".3f")],
         },
@@ -107,7 +107,7 @@ def times(rows: Rows) -> Spec:
         "data": {"values": list(rows)},
         "height": {"step": 34},
         "encoding": {
-            "x": _number("ms", "ms an image, one at a time: less is better"),
+            "x": _number("ms", "ms an image: less is better"),
             "y": {"field": "engine", "title": None, "sort": "x", "axis": {"labelLimit": 200}},
             "opacity": {**opacity, "legend": None},
         },

@@ -11,14 +11,14 @@ from dashboard_pages import engines, screen, sources, style, tabs
 from dashboard_pages.engines import Engine
 from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import Clip, Tab
-from lanes import tasks
+from dashboard_pages.tabs import DEMO, PATH, UPLOAD, Clip, Tab
+from lanes import backends, tasks
 from lanes.overlay import ALPHA, overlay_bgr
 from lanes.side_by_side import Comparison, Side, SideBySide
 
 NAME = "compare"
 SECONDS = 1.0
-FILES = (sources.DEMO, sources.UPLOAD, sources.PATH)
+FILES = (DEMO, UPLOAD, PATH)
 """What can be played frame by frame, twice."""
 
 
@@ -28,6 +28,10 @@ class Pair:
     def __init__(self, live: SideBySide, names: tuple[str, str], clip: Clip, folder: Path) -> None:
         self.live, self.names, self.clip, self.folder = live, names, clip, folder
         self.feeds = [Feed(partial(self._picture, side)) for side in range(len(names))]
+
+    def pause(self) -> None:
+        """End both: they cannot wait."""
+        self.live.close()
 
     def close(self) -> None:
         """End both, and their pictures."""
@@ -63,7 +67,8 @@ def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] |
     for column, side, shown in ((left, "left", ""), (right, "right", _rival(settings))):
         with column:
             name, card = engines.choose_model(settings, f"{NAME}-{side}", shown)
-            engine = engines.choose_backend(str(settings.folder(name)), f"{NAME}-{side}")
+            folder = str(settings.folder(name))
+            engine = engines.choose_backend(folder, f"{NAME}-{side}", backends.LATENCY)
             chosen.append((engine, card))
     (one, first), (other, second) = chosen
     opens = sources.choose(settings, tasks.load(first.task), NAME, FILES)
@@ -88,9 +93,7 @@ def _rival(settings: Settings) -> str:
 
 def _start(tab: Tab, chosen: tuple[Engine, Engine], opens: sources.Opens) -> None:
     one, other = (engines.get(engine) for engine in chosen)
-    tab.stop(NAME)
-    folder = tab.new_folder()
-    clip = opens(folder)
+    folder, clip = tab.opened(opens)
     names = tuple(
         f"{each.card.name} · {each.backend.name} {each.backend.precision}" for each in (one, other)
     )
@@ -108,7 +111,10 @@ def _watch(tab: Tab, pair: Pair) -> None:
             st.markdown(f"**{pair.names[number]}**")
             screen.show(pair.feeds[number], now.state, f"{NAME}-{number}")
     st.fragment(_sides, run_every=SECONDS if running else None)(pair, now.state)
-    if st.button("Stop" if running else "Close", icon=":material/stop:"):
+    if running and st.button("Stop", icon=":material/stop:"):
+        pair.live.close()
+        st.rerun()
+    if not running and st.button("Close", icon=":material/close:"):
         tab.stop(NAME)
         st.rerun()
 

@@ -21,7 +21,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lanes.errors import BadInput
+
 PREFIX = "pictures"
+LARGEST = 4_000_000
+"""Bytes of a picture that a browser may send."""
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 1.0
 """A browser is answered after this long, with the same picture: what is told of it may be new."""
@@ -44,8 +48,11 @@ class Picture:
 class Feed:
     """The pictures of one pipeline under an address that nobody can guess, until it is closed."""
 
-    def __init__(self, newest: Callable[[], Picture]) -> None:
-        self.newest = newest
+    def __init__(
+        self, newest: Callable[[], Picture], take: Callable[[bytes], None] | None = None
+    ) -> None:
+        """`newest` is called for each request; `take` is given what the browser sends."""
+        self.newest, self.take = newest, take
         self.secret = secrets.token_urlsafe(16)
         _FEEDS[self.secret] = self
 
@@ -64,7 +71,7 @@ _FEEDS: dict[str, Feed] = {}
 
 def route() -> Route:
     """The route for the server."""
-    return Route(f"{_base()}/{PREFIX}/{{secret}}", _answer)
+    return Route(f"{_base()}/{PREFIX}/{{secret}}", _answer, methods=["GET", "POST"])
 
 
 def _base() -> str:
@@ -73,10 +80,30 @@ def _base() -> str:
 
 
 async def _answer(request: Request) -> Response:
-    """The newest picture, as soon as its mark is another than `seen`."""
     feed = _FEEDS.get(request.path_params["secret"])
     if feed is None:
         return Response("this pipeline has ended", 410)
+    return await (_take if request.method == "POST" else _give)(feed, request)
+
+
+async def _take(feed: Feed, request: Request) -> Response:
+    """Take the picture that the browser sends."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            return Response("this is larger than a picture", 413)
+    try:
+        if feed.take is None:
+            raise BadInput("this pipeline takes no pictures")
+        await run_in_threadpool(feed.take, content)
+    except BadInput as error:
+        return Response(str(error), 400)
+    return Response(status_code=204)
+
+
+async def _give(feed: Feed, request: Request) -> Response:
+    """The newest picture, as soon as its mark is another than `seen`."""
     newest, seen = feed.newest(), request.query_params.get("seen")
     for _ in range(round(PATIENCE_SECONDS / POLL_SECONDS)):
         if newest.mark != seen:

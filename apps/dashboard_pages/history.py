@@ -15,6 +15,15 @@ KEPT = 3600
 CHARTED = 120
 """The last so many are drawn."""
 TIME = "seconds"
+SHARE, PIXELS, COUNT = "share", "pixels", "count"
+"""The units of what tasks measure."""
+
+
+def unit_of(measure: str) -> str:
+    """The unit of a task's measure, by its name."""
+    if measure.endswith(("share", "ratio")):
+        return SHARE
+    return PIXELS if "diameter" in measure else COUNT
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class History:
 
     def csv(self) -> str:
         """All samples as a table; a figure that a sample lacks is left empty."""
-        rows = [sample.row() for sample in self.samples]
+        rows = [sample.row() for sample in list(self.samples)]
         columns = list(dict.fromkeys(name for row in rows for name in row))
         table = io.StringIO()
         writer = csv.DictWriter(table, columns, lineterminator="\n")
@@ -86,6 +95,13 @@ class History:
             for sample in self._charted()
             for name, value in getattr(sample, kind).items()
         ]
+
+    def measures_by_unit(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows for a chart of each unit: what the task measured, by name, at each time."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self.by_class("measures"):
+            found.setdefault(unit_of(row["name"]), []).append(row)
+        return found
 
     def rates(self) -> list[dict[str, Any]]:
         """Rows for a chart: the pipeline's frames a second, at each time."""

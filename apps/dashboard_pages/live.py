@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard_pages import charts, demos, engines, screen, sources, style, tabs
+from dashboard_pages import browser_camera, charts, demos, engines, screen, sources, style, tabs
 from dashboard_pages.engines import Engine
-from dashboard_pages.history import Sample
+from dashboard_pages.history import PIXELS, SHARE, Sample, unit_of
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import Player, Tab
+from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Player, Tab
 from lanes import backends, tasks
 from lanes.errors import LanesError
 from lanes.live import ENDS, Snapshot, State
@@ -84,17 +84,18 @@ def _choose(settings: Settings) -> Wish | None:
     left, right = st.columns(2, gap="large")
     with right:
         name, card = engines.choose_model(settings, NAME)
-        kind = st.session_state.get(f"{NAME}-source", sources.DEMO)
-        hint = backends.LATENCY if kind == sources.CAMERA else backends.THROUGHPUT
+        kind = st.session_state.get(f"{NAME}-source", DEMO)
+        camera = kind in (CAMERA, BROWSER)
+        hint = backends.LATENCY if camera else backends.THROUGHPUT
         engine = engines.choose_backend(str(settings.folder(name)), NAME, hint)
     with left:
         opens = sources.choose(settings, tasks.load(card.task), NAME)
-    file = kind in (sources.UPLOAD, sources.PATH)
+    file = kind in (UPLOAD, PATH)
     with left:
         # A key for each kind, so that each has its own answer.
         record = st.toggle("Record from the first frame", value=file, key=f"{NAME}-record-{kind}")
-        real_time = kind == sources.DEMO
-        if kind != sources.CAMERA:
+        real_time = kind == DEMO
+        if not camera:
             real_time = _speed(f"{NAME}-speed-{kind}", real_time)
     if not st.button("Start", icon=":material/play_arrow:", disabled=opens is None, key="start"):
         return None
@@ -110,9 +111,7 @@ def _speed(key: str, real_time: bool) -> bool:
 def _start(tab: Tab, wish: Wish) -> None:
     """Begin to play in the place of what plays now; only what cannot begin is told here."""
     segmenter = engines.get(wish.engine)
-    tab.stop(NAME)
-    folder = tab.new_folder()
-    clip = wish.opens(folder)
+    folder, clip = tab.opened(wish.opens)
     tab.play(NAME, Player(clip, segmenter, folder, wish.real_time, wish.record))
     st.rerun()
 
@@ -123,6 +122,8 @@ def _watch(tab: Tab, player: Player) -> None:
     left, right = st.columns([7, 4], gap="large")
     with left:
         screen.show(player.feed, now.state, key="live-screen")
+        if player.camera and now.state not in ENDS:
+            browser_camera.show(player.feed)
         st.fragment(_troubles, run_every=every)(player, now.state)
         _controls(tab, player, now)
     with right:
@@ -157,11 +158,14 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
         elif now.state not in ENDS and st.button("Pause", icon=":material/pause:"):
             live.pause()
             _again()
-        if st.button("Stop", icon=":material/stop:"):
+        if now.state not in ENDS:
+            if st.button("Stop", icon=":material/stop:"):
+                player.stop()
+                st.rerun()
+            _record(player, now)
+        elif st.button("Close", icon=":material/close:"):
             tab.stop(NAME)
             st.rerun()
-        if now.state not in ENDS:
-            _record(player, now)
     if now.state in ("failed", "stopped") or now.live:
         return
     left, right = st.columns(2, vertical_alignment="center")
@@ -204,9 +208,10 @@ def _seek(player: Player, duration: float) -> None:
 def _look(player: Player) -> None:
     task = player.segmenter.task
     with st.popover("Overlay", icon=":material/layers:"):
-        player.alpha = st.slider("Strength", 0.0, 1.0, player.alpha, 0.05, key="live-alpha")
+        alpha = player.live.alpha
+        player.live.alpha = st.slider("Strength", 0.0, 1.0, alpha, 0.05, key="live-alpha")
         names = [c.name for c in task.classes if c.alpha > 0]
-        player.names = st.pills(
+        player.live.classes = st.pills(
             "Classes drawn",
             names,
             default=names,
@@ -221,14 +226,14 @@ def _figures(player: Player) -> None:
     now = player.live.snapshot()
     if now.state == "playing":
         player.history.add(Sample.of(now, time.monotonic() - player.began))
-    figures = {"Pipeline": f"{now.fps:.1f} FPS"}
+    figures = {"Pipeline": f"{now.fps:.1f} FPS" if now.state == "playing" else "–"}
     if "infer" in now.latency:
         figures["Inference, p50"] = f"{now.latency['infer'].p50 * 1e3:.1f} ms"
     if "total" in now.latency:
         figures["Latency, p95"] = f"{now.latency['total'].p95 * 1e3:.0f} ms"
     figures |= {f"IoU {name}": f"{value:.3f}" for name, value in _drawn(now, now.iou).items()}
     steady = {} if now.iou else _drawn(now, now.consistency)
-    figures |= {f"Steady {name}": f"{value:.3f}" for name, value in steady.items()}
+    figures |= {f"Consistency {name}": f"{value:.3f}" for name, value in steady.items()}
     figures |= {name.capitalize(): figure(name, v) for name, v in now.measures.items()}
     with st.container(horizontal=True):
         for name, value in figures.items():
@@ -242,9 +247,8 @@ def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:
 
 def figure(name: str, value: float) -> str:
     """What a task measures, with its unit."""
-    if name.endswith(("share", "ratio")):
-        return f"{value:.1%}"
-    return f"{value:.0f} px" if "diameter" in name else f"{value:.0f}"
+    unit = unit_of(name)
+    return f"{value:.1%}" if unit == SHARE else f"{value:.0f} {'px' if unit == PIXELS else ''}"
 
 
 def _charts(player: Player) -> None:
@@ -261,7 +265,8 @@ def _charts(player: Player) -> None:
         shown.append(("IoU by class, last 30 frames", charts.by_class(iou, task, "IoU")))
     elif steady:
         shown.append((STEADY, charts.by_class(steady, task, "IoU with the frame before, moved")))
-    shown.append(("Measures", charts.measures(history.by_class("measures"))))
+    for unit, rows in history.measures_by_unit().items():
+        shown.append((f"Measures, {unit}", charts.measures(rows, unit)))
     columns = st.columns(2, gap="large")
     for number, (name, chart) in enumerate(shown):
         with columns[number % 2]:
@@ -280,7 +285,12 @@ def _downloads(player: Player) -> None:
             _download("Video (H.264)", video.read_bytes, "lanes.mp4", "video/mp4")
             _download("Frames (JSON lines)", lines.read_bytes, "lanes.jsonl", "application/jsonl")
     if not files:
-        st.caption("A recording gives the video and a line for each frame, once it is ended.")
+        st.caption(
+            "A recording gives the video, drawn as the overlay is set, and a line for each frame, "
+            "once it is ended."
+        )
+    if player.live.snapshot().state in ENDS:
+        st.caption("They are kept until you close this clip, start another, or close the tab.")
 
 
 def _download(name: str, content: tabs.Content, file: str, kind: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import charts, style
+from dashboard_pages import charts, style, tabs
 from dashboard_pages.settings import Settings
 from lanes import backends, tasks
 from lanes import card as cards
@@ -143,11 +143,13 @@ def _data(card: ModelCard) -> None:
 def _speed(card: ModelCard, folder: Path) -> None:
     st.caption(
         "The engines that `auto` chooses from, timed with this model on the machine of this "
-        "server. It takes some seconds the first time and is remembered."
+        "server, as for a camera: the next image is there before the last is done. What plays "
+        "on other pages pauses. It takes some seconds the first time and is remembered."
     )
     if not st.button("Time the engines", icon=":material/timer:", key=f"time-{card.name}"):
         return
     try:
+        tabs.current().pause()  # a pipeline would take part of the processor
         with st.spinner("Timing each engine with this model …"):
             choices = backends.choices(folder)
     except LanesError as error:

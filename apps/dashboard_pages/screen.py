@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import streamlit as st
@@ -89,12 +87,6 @@ export default function({ data, parentElement, setTriggerValue }) {
   if (!follows) follow(figure, screen);
 }
 """
-
-
-def drawn_task(task: Task, names: list[str]) -> Task:
-    """The task with only the classes of `names` drawn."""
-    classes = tuple(c if c.name in names else replace(c, alpha=0.0) for c in task.classes)
-    return replace(task, classes=classes)
 
 
 def overlay(result: Result, task: Task, alpha: float, width: int | None = None) -> Image:

@@ -12,12 +12,12 @@ import streamlit as st
 
 from dashboard_pages import demos
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import Clip
+from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Clip
 from lanes.errors import BadInput, BadVideo
 from lanes.types import Task
 
-DEMO, UPLOAD, PATH, CAMERA = "Demo", "Upload", "Path or address", "Camera"
-ICONS = {DEMO: "movie", UPLOAD: "upload", PATH: "folder_open", CAMERA: "videocam"}
+ICONS = {DEMO: "movie", UPLOAD: "upload", PATH: "folder_open"}
+ICONS |= {BROWSER: "photo_camera", CAMERA: "videocam"}
 VIDEOS = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "wmv", "flv"]
 NUMBERED = re.compile(r"(\d{6})\.png")
 HEAD = 512
@@ -28,7 +28,7 @@ Opens: TypeAlias = Callable[[Path], Clip]
 
 def choose(settings: Settings, task: Task, key: str, kinds: Sequence[str] = ()) -> Opens | None:
     """The widgets; None while something is still to be given. `kinds` may leave sources out."""
-    known = [DEMO, UPLOAD, *([PATH] if settings.allowed else []), CAMERA]
+    known = [DEMO, UPLOAD, *([PATH] if settings.allowed else []), BROWSER, CAMERA]
     offered = [kind for kind in known if not kinds or kind in kinds]
     kind = st.segmented_control(
         "Source",
@@ -42,6 +42,9 @@ def choose(settings: Settings, task: Task, key: str, kinds: Sequence[str] = ()) 
         return _upload(key)
     if kind == PATH:
         return _path(settings, key)
+    if kind == BROWSER:
+        st.caption("The browser asks before it gives its camera. Only what you record is kept.")
+        return lambda folder: Clip("", "this browser's camera", BROWSER)
     if kind == CAMERA:
         return _camera(key)
     st.caption("Ten seconds that the program draws itself, so that the truth is exact.")

@@ -17,16 +17,20 @@ import cv2
 import streamlit as st
 
 from dashboard_pages import screen
+from dashboard_pages.browser_camera import BrowserCamera
 from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.history import History
 from lanes.errors import LanesError
 from lanes.live import Live, LiveOptions, Snapshot
-from lanes.overlay import ALPHA
+from lanes.overlay import only
 from lanes.segmenter import Segmenter
 from lanes.types import Image, Result, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """What a download holds, made when it is asked for."""
+DEMO, UPLOAD, PATH = "Demo", "Upload", "Path or address"
+BROWSER, CAMERA = "Camera of this browser", "Camera of the server"
+"""The kinds of sources."""
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,9 @@ class Runs(Protocol):
     def folder(self) -> Path:
         """Of its own files."""
 
+    def pause(self) -> None:
+        """Leave the processor to others; does nothing where nothing runs."""
+
     def close(self) -> None:
         """End its threads and pictures."""
 
@@ -68,7 +75,6 @@ class Player:
         """Begin to play; recordings go into `folder`, with `record` from the first frame on."""
         self.clip, self.segmenter, self.folder = clip, segmenter, folder
         self.history, self.began = History(), time.monotonic()
-        self.alpha, self.names = ALPHA, [c.name for c in segmenter.task.classes]
         self.recorded: list[tuple[Path, Path]] = []
         first = self._next_files() if record else (None, None)
         options = LiveOptions(
@@ -78,8 +84,10 @@ class Player:
             video=first[0],
             json=first[1],
         )
-        self.live = Live(clip.input, segmenter, options)
-        self.feed = Feed(self.picture)
+        self.camera = BrowserCamera() if clip.kind == BROWSER else None
+        opens = self.camera.opened if self.camera else clip.input
+        self.live = Live(opens, segmenter, options)
+        self.feed = Feed(self.picture, self.camera.take if self.camera else None)
 
     def _next_files(self) -> tuple[Path, Path]:
         stem = f"recording-{len(self.recorded) + 1}"
@@ -89,11 +97,11 @@ class Player:
     @property
     def task(self) -> Task:
         """The task, with the classes drawn that are to be."""
-        return screen.drawn_task(self.segmenter.task, self.names)
+        return only(self.segmenter.task, self.live.classes)
 
     def picture(self) -> Picture:
         """The newest frame with its labels, for the browser."""
-        now, look = self.live.snapshot(), (self.alpha, tuple(self.names))
+        now, look = self.live.snapshot(), (self.live.alpha, tuple(self.live.classes or ()))
         result = now.result
         return Picture(
             mark=f"{now.frames}-{hash(look):x}",
@@ -111,7 +119,7 @@ class Player:
         return screen.jpeg(self._drawn(result, screen.WIDTH))
 
     def _drawn(self, result: Result, width: int | None = None) -> Image:
-        return screen.overlay(result, self.task, self.alpha, width)
+        return screen.overlay(result, self.task, self.live.alpha, width)
 
     def record(self) -> None:
         """Begin to record what is played; raises `BadOutput`."""
@@ -122,10 +130,20 @@ class Player:
             self.recorded.pop()
             raise
 
-    def close(self) -> None:
-        """End the pipeline, its recordings whole, and its pictures."""
-        self.feed.close()
+    def pause(self) -> None:
+        """Stay at this frame until the user lets it go on."""
+        self.live.pause()
+
+    def stop(self) -> None:
+        """End the pipeline; its recordings are whole, and they and its last picture stay."""
+        if self.camera:
+            self.camera.close()
         self.live.close()
+
+    def close(self) -> None:
+        """End the pipeline and its pictures."""
+        self.feed.close()
+        self.stop()
 
     def finished(self) -> tuple[Path, Path] | None:
         """The newest recording that is whole: video and JSON lines."""
@@ -154,7 +172,10 @@ def told(error: BaseException, clip: Clip) -> str:
             f"The pipeline failed in a way that is not foreseen ({type(error).__name__}: "
             f"{error}). The terminal of the server tells more; please report it."
         )
-    return str(error).replace(clip.input, clip.name).replace(str(clip.labels), "The truth")
+    sentence = str(error)
+    if clip.kind in (UPLOAD, PATH):
+        sentence = sentence.replace(clip.input, clip.name)
+    return sentence.replace(str(clip.labels), "The truth") if clip.labels else sentence
 
 
 class Tab:
@@ -166,12 +187,16 @@ class Tab:
         self.players: dict[str, Runs] = {}
         self._number = 0
 
-    def new_folder(self) -> Path:
-        """An empty folder for what a player needs and makes."""
+    def opened(self, opens: Callable[[Path], Clip]) -> tuple[Path, Clip]:
+        """A folder of its own for a player, with its clip; nothing is left of it on an error."""
         self._number += 1
         folder = self.folder / str(self._number)
         folder.mkdir()
-        return folder
+        try:
+            return folder, opens(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def running(self, name: str, kind: type[Kind]) -> Kind | None:
         """What runs under that name, of the `kind` that its page puts there."""
@@ -181,7 +206,13 @@ class Tab:
     def play(self, name: str, player: Runs) -> None:
         """Take the player in the place of an earlier one of that name, which ends."""
         self.stop(name)
+        self.pause()
         self.players[name] = player
+
+    def pause(self) -> None:
+        """Leave the processor to what comes now."""
+        for player in self.players.values():
+            player.pause()
 
     def stop(self, name: str) -> None:
         """End a player, and remove its files."""

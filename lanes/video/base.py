@@ -87,8 +87,9 @@ class Source(Iterator[Frame]):
 
     `size` is that of the first frame, upright; other frames may differ. `rate` is exact (30000/1001
     stays so), None if unknown. `frames` and `duration` (seconds) are expectations, None if unknown.
-    A `live` source does not wait for its reader. `primaries` and `transfer` are tags in the numbers
-    of ITU-T H.273. `lost` counts frames that could not be read, and `warnings` tells of them and of
+    A `live` source does not wait for its reader; it gives nothing since `lost_since`, a
+    `time.monotonic()`, or that is None. `primaries` and `transfer` are tags in the numbers of ITU-T
+    H.273. `lost` counts frames that could not be read, and `warnings` tells of them and of
     everything else that a user should know; both are complete after the last frame.
     """
 
@@ -100,6 +101,7 @@ class Source(Iterator[Frame]):
     frames: int | None = None
     duration: float | None = None
     live: bool = False
+    lost_since: float | None = None
     sample_aspect_ratio: Fraction = Fraction(1)
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED

@@ -23,7 +23,7 @@ class ReconnectingSource(Source):
 
     Each frame's time is when it came, in ticks of 1/90000 s since the first: a gap stays a gap, and
     a stream without a clock (MJPEG) keeps its pace. `tell` is given a sentence when the source is
-    lost, and when it is back; `lost_since` is the `time.monotonic()` of a loss that still lasts.
+    lost, and when it is back.
 
     Raises:
         BadInput: the first time, it cannot be opened.
@@ -45,7 +45,6 @@ class ReconnectingSource(Source):
         self.sample_aspect_ratio = first.sample_aspect_ratio
         self.primaries, self.transfer = first.primaries, first.transfer
         self.warnings = []
-        self.lost_since: float | None = None
         self.losses = 0
         self._frames = self._read()
 

@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from lanes.errors import BadInput, BadVideo
+from lanes.errors import AfterEnd, BadInput, BadVideo
 from lanes.types import Frame
 from lanes.video.base import UNSPECIFIED, Cut, Source
 from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
@@ -118,7 +118,7 @@ class VideoSource(Source):
             )
         seconds = self._stream_duration
         length = f", which lasts {seconds:.2f} s" if seconds else ""
-        return BadInput(
+        return AfterEnd(
             f"the start, {float(self._cut.start):g} s, is after the end of {self._path}{length}"
         )
 

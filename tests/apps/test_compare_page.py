@@ -33,6 +33,8 @@ def test_two_models_run_on_the_demo(page):
     assert {"Alone", "IoU drivable", "drivable"} <= figures.keys()
     assert float(figures["drivable"]) == 1  # they are the same network
     button(page, "Stop").click().run()
+    assert pair().snapshot().state == "stopped"
+    button(page, "Close").click().run()
     assert "compare" not in players()
 
 

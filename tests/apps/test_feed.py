@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from urllib.parse import unquote
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("streamlit")
 
-from dashboard_pages import feed
+from dashboard_pages import browser_camera, feed
+from dashboard_pages.browser_camera import BrowserCamera
 from dashboard_pages.feed import Feed, Picture
 
 
@@ -28,13 +32,18 @@ def shown():
     feed.close()
 
 
-def fetch(given, seen=""):
-    """What a browser gets for the address of a feed."""
+def fetch(given, seen="", sent=None):
+    """What a browser gets for the address of a feed, or for what it has `sent` there."""
     from starlette.requests import Request
 
     path = {"secret": given.address.rpartition("/")[2]}
     scope = {"type": "http", "query_string": f"seen={seen}".encode(), "path_params": path}
-    return asyncio.run(feed._answer(Request(scope)))
+    scope["method"] = "GET" if sent is None else "POST"
+
+    async def receive():
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    return asyncio.run(feed._answer(Request(scope, receive)))
 
 
 def test_a_new_picture_comes_at_once_with_what_is_told_of_it(shown):
@@ -85,3 +94,45 @@ def test_the_address_follows_the_servers_base_path(shown, monkeypatch):
     monkeypatch.setattr(feed.st, "get_option", {"server.baseUrlPath": "/cars/"}.get)
     assert shown.feed.address == f"/cars/pictures/{shown.feed.secret}"
     assert feed.route().path == "/cars/pictures/{secret}"
+
+
+def test_pictures_of_a_browsers_camera_are_taken_and_nothing_else(shown):
+    camera = BrowserCamera()
+    taking = Feed(lambda: shown.picture, camera.take)
+    grey = np.full((48, 64, 3), 90, np.uint8)
+    jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
+    assert fetch(taking, sent=b"words").status_code == 400
+    assert fetch(taking, sent=b"").status_code == 400
+    assert fetch(taking, sent=bytes(feed.LARGEST + 1)).status_code == 413
+    assert fetch(shown.feed, sent=jpeg).status_code == 400
+    for _ in range(3):
+        assert fetch(taking, sent=jpeg).status_code == 204
+    source = camera.opened()
+    frame = next(source)
+    assert (source.size, source.live, frame.size, frame.index) == ((48, 64), True, (48, 64), 0)
+    assert abs(int(frame.bgr.mean()) - 90) <= 2
+    later = threading.Timer(0.2, camera.take, [jpeg])
+    later.start()
+    assert next(source).index == 1  # of three the newest was given; then it waits for another
+    later.join()
+    camera.close()
+    assert next(source, None) is None
+    taking.close()
+
+
+def test_a_browsers_camera_that_is_silent_is_lost_until_it_is_back(monkeypatch):
+    monkeypatch.setattr(browser_camera, "LOST_SECONDS", 0.1)
+    camera = BrowserCamera()
+    jpeg = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    camera.take(jpeg)
+    source = camera.opened()
+    next(source)
+    began = time.monotonic()
+    later = threading.Timer(0.4, camera.take, [jpeg])
+    lost = threading.Timer(0.25, lambda: seen.append(camera.lost_since))
+    seen = []
+    later.start(), lost.start()
+    next(source)
+    assert began <= seen[0] < time.monotonic()
+    assert camera.lost_since is None
+    camera.close()

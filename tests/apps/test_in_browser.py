@@ -164,6 +164,20 @@ def picture(page):
     return page.wait_for_selector("figure img:not([hidden])").get_attribute("src")
 
 
+DRAWN = """(image) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL("image/png");
+}"""
+
+
+def pixels(page):
+    """What the screen shows, (H, W, 3) BGR."""
+    stored = base64.b64decode(page.locator("figure img").evaluate(DRAWN).partition(",")[2])
+    return cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR)
+
+
 def changes(page):
     before = picture(page)
     return until(lambda: picture(page) != before)
@@ -204,6 +218,7 @@ def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
     until(lambda: "pipeline" in caption.inner_text() and "drawn here" in caption.inner_text())
     until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4)
     press(page, "Stop")
+    press(page, "Close")
     page.get_by_role("button", name="Run the demo").wait_for()
 
 
@@ -325,12 +340,15 @@ def filmed(tmp_path):
 
 
 def camera_page(playwright, server, flags):
-    """The page of the camera in a Chromium of its own, whose camera is a file or missing."""
+    """The Live page in a Chromium of its own, whose camera is a file or missing."""
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
-    page.goto(f"{server.url}/camera")
+    page.goto(server.url)
     page.wait_for_selector("h1")
+    model(page, "thresholds")
+    choose(page, "Camera of this browser")
+    press(page, "Start")
     yield page
     browser.close()
 
@@ -350,23 +368,29 @@ def no_camera(playwright, server):
     yield from camera_page(playwright, server, [])
 
 
-def test_the_browsers_camera_comes_back_labelled(camera):
-    model(camera, "thresholds")
-    press(camera, "Start the camera")
-    image = camera.wait_for_selector(".camera img:not([hidden])")
+def test_the_browsers_camera_comes_back_labelled_and_recorded(camera, tmp_path):
+    assert changes(camera)
     camera.get_by_text("100.0%").first.wait_for()  # of the picture is lane line
-    before = image.get_attribute("src")
-    until(lambda: "FPS" in camera.locator(".camera .told").inner_text())
-    pixels = np.frombuffer(base64.b64decode(before.partition(",")[2]), np.uint8)
-    blue, green, red = cv2.imdecode(pixels, cv2.IMREAD_COLOR).mean((0, 1))
+    blue, green, red = pixels(camera).mean((0, 1))
     assert red > 200 > 120 > max(blue, green)  # lane lines are drawn in red, opaque
-    press(camera, "Stop the camera")
-    camera.get_by_role("button", name="Start the camera").wait_for()
+    camera.get_by_text("Latency, p95").wait_for()
+    press(camera, "Record")
+    camera.get_by_role("button", name="End recording").wait_for()
+    until(lambda: changes(camera))
+    press(camera, "Stop")
+    video = download(camera, "Video (H.264)", tmp_path)
+    frames = read(video)[0]
+    assert len(frames) >= 2
+    assert frames[0].size == (96, 160)
+    press(camera, "Close")
+    camera.get_by_role("button", name="Run the demo").wait_for()
 
 
 def test_a_browser_without_a_camera_says_so(no_camera):
-    press(no_camera, "Start the camera")
     no_camera.get_by_text("This browser gives no camera").wait_for()
+    press(no_camera, "Stop")
+    press(no_camera, "Close")
+    no_camera.get_by_role("button", name="Run the demo").wait_for()
 
 
 def test_every_model_has_a_card(open_page):

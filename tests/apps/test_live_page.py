@@ -86,9 +86,35 @@ def test_pause_go_on_and_stop(open_page):
     button(page, "Go on").click().run()
     assert running.snapshot().state in ("playing", "opening")
     button(page, "Stop").click().run()
-    assert "live" not in players()
     assert running.snapshot().state == "stopped"
+    assert "Snapshot (PNG)" in labels(page.download_button)  # what there is stays until Close
+    button(page, "Close").click().run()
+    assert "live" not in players()
     assert labels(page.button)[0] == "Run the demo"
+
+
+def test_what_was_recorded_until_stop_is_there_until_close(open_page, clip, monkeypatch):
+    page = open_page("live")
+    page.toggle(key="live-record-Demo").set_value(True).run()
+    page = playing(page.button(key="start").click().run(), 3)
+    button(page, "Stop").click().run()
+    assert {"Video (H.264)", "Frames (JSON lines)"} <= set(labels(page.download_button))
+    video, lines = player().finished()
+    assert len(read(video)[0]) == len(lines.read_text().splitlines()) >= 3
+    folder = player().folder
+    button(page, "Close").click().run()
+    assert not folder.exists()
+
+
+def test_a_start_that_fails_leaves_what_plays_and_no_file(open_page, clip):
+    page = playing(open_page("live").button(key="demo").click().run())
+    running, tab = player(), OPEN[-1]
+    page.segmented_control(key="live-source").set_value("Upload").run()
+    page.file_uploader(key="live-upload").set_value(("x.mp4", b"words", "video/mp4")).run()
+    page.button(key="start").click().run()
+    assert "it holds text" in page.error[0].value
+    assert player() is running
+    assert list(tab.folder.iterdir()) == [running.folder]
 
 
 def test_an_upload_gives_its_video_and_lines_back(open_page, clip):
@@ -112,7 +138,7 @@ def test_an_upload_gives_its_video_and_lines_back(open_page, clip):
 def test_without_truth_steadiness_is_told_under_its_name(open_page, clip):
     page = at_end(start(upload(open_page("live"), clip)))
     names = labels(page.metric)
-    assert any(name.startswith("Steady ") for name in names)
+    assert any(name.startswith("Consistency ") for name in names)
     assert not any(name.startswith("IoU ") for name in names)
 
 
@@ -138,7 +164,7 @@ def test_an_upload_lies_under_our_name_and_goes(open_page, clip):
         "recording-1.mp4",
         "upload",
     ]
-    button(page, "Stop").click().run()
+    button(page, "Close").click().run()
     assert not folder.exists()
 
 
@@ -189,7 +215,7 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
 def test_a_server_without_cameras_says_so(open_page, monkeypatch):
     monkeypatch.setattr(sources, "cameras", list)
     page = open_page("live")
-    page.segmented_control(key="live-source").set_value("Camera").run()
+    page.segmented_control(key="live-source").set_value("Camera of the server").run()
     assert "has no camera" in page.info[0].value
     assert page.button(key="start").disabled
 
