@@ -1,0 +1,89 @@
+"""The dashboard in a process of its own, and Debian's Chromium to look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHROMIUM = shutil.which("chromium")
+ROOT = Path(__file__).parents[1]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+SERVE = """
+import faulthandler, signal
+faulthandler.register(signal.SIGUSR1, open({stacks!r}, "a"))
+from lanes.cli import main
+main()
+"""
+"""`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to."""
+FORGET = 3
+"""Seconds after which this server forgets a closed tab; usually 120."""
+
+
+class Server:
+    """`lanes dashboard` on a port of its own, with its temporary files in `folder`."""
+
+    def __init__(self, folder, *options):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.log = (folder.parent / "server.log").open("w")
+        self.stacks = folder.parent / "stacks.txt"
+        command = [
+            sys.executable,
+            "-c",
+            SERVE.format(stacks=str(self.stacks)),
+            "dashboard",
+            *options,
+        ]
+        command += ["--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.disconnectedSessionTTL", str(FORGET)]
+        environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=self.log, stderr=subprocess.STDOUT
+        )
+        until(self.answers)
+
+    def answers(self):
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        with socket.socket() as asked:
+            return asked.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def pipelines(self):
+        """How many threads of the server are a `Live`, by the stacks of all its threads."""
+        self.stacks.write_text("")
+        self.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        ours = re.compile(r'lanes/live\.py", line \d+ in _run$', re.MULTILINE)
+        return len(ours.findall(self.stacks.read_text()))
+
+    def close(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.log.close()
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not true after {seconds} s"
+        time.sleep(0.1)
+    return found
