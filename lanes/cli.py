@@ -478,7 +478,8 @@ def _guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except LanesError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        console = Console(stderr=True, markup=False, emoji=False, soft_wrap=True)
+        console.print(f"error: {error}", style="red")
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

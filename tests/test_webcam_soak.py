@@ -18,6 +18,7 @@ import pytest
 
 from lanes import assets
 from streams import MjpegServer
+from webcam_program import Running
 
 MINUTES = float(os.environ.get("LANES_SOAK_MINUTES", "3"))
 RESTART_SECONDS = 40
@@ -38,8 +39,6 @@ def resident():
 
 
 def test_memory_and_latency_stay_flat(tmp_path, monkeypatch):
-    from test_webcam import Running
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
