@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from lanes import assets, backends, hud, segmenter
 from lanes.errors import INTERRUPTED, BadInput, BadOutput, LanesError
@@ -27,6 +28,7 @@ from lanes.segmenter import Segmenter
 from lanes.stats import LatencyMeter
 from lanes.threads import opencv_threads, share, usable_cores
 from lanes.types import Image
+from lanes.video.opening import shown
 
 TITLE = "lanes webcam"
 KEYS = {
@@ -75,7 +77,8 @@ def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> i
         LanesError: the camera, model or file cannot be used; no file is left half-written.
     """
     _check(wish)
-    console = Console()
+    # Names of files and sentences are printed as they are.
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         stack.enter_context(opencv_threads(share(usable_cores()).opencv))
         models = stack.enter_context(Models(wish))
@@ -107,10 +110,11 @@ def _check(wish: Wish) -> None:
 
 
 def _await_first(live: Live, source: str, console: Console) -> None:
-    """Wait for the first frame; raises what kept it from coming."""
-    with console.status(f"opening {source}"):
-        while (now := live.wait(0, TICK_SECONDS)).state == "opening":
-            pass
+    """Wait for the first labels, through losses, too; raises what kept them from coming."""
+    with console.status(Text(f"opening {shown(source)}")):
+        now = live.wait(0, TICK_SECONDS)
+        while now.result is None and now.state not in ENDS:
+            now = live.wait(0, TICK_SECONDS)
     if now.error:
         raise now.error
 
@@ -122,10 +126,10 @@ def _screen(wish: Wish, console: Console) -> Screen:
         return Window(TITLE)
     page = Page(TITLE, KEYS, wish.port)
     if why:
-        console.print(f"no window: {why}", highlight=False, soft_wrap=True)
+        console.print(f"no window: {why}")
         if "headless" in why:
-            console.print(f"for a window: {SWAP_WHEEL}", highlight=False, soft_wrap=True)
-    console.print(f"the picture is at {page.url}", highlight=False, soft_wrap=True)
+            console.print(f"for a window: {SWAP_WHEEL}")
+    console.print(f"the picture is at {page.url}")
     if why is None or "display" not in why:
         threading.Thread(target=webbrowser.open, args=(page.url,), daemon=True).start()
     return page
@@ -230,12 +234,12 @@ class Viewer:
         if self.to_screen.count:
             p50, p95 = (self.to_screen.percentile(p) * 1e3 for p in (50, 95))
             line += f"; to the screen p50 {p50:.0f} ms, p95 {p95:.0f} ms"
-        self.console.print(line, highlight=False, soft_wrap=True)
+        self.console.print(line)
         if now.error:
             raise now.error
         for path in self.saved:
             if path.exists():
-                self.console.print(f"written: {path}", highlight=False, soft_wrap=True)
+                self.console.print(f"written: {path}")
         return INTERRUPTED if self.interrupted else 0
 
     def _out_of_time(self) -> bool:
@@ -251,7 +255,7 @@ class Viewer:
 
     def _say(self, message: str) -> None:
         self.message, self.message_until = message, time.monotonic() + MESSAGE_SECONDS
-        self.console.print(message, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(message)
 
     def _show(self, now: Snapshot, newer: bool) -> None:
         assert self.screen is not None
@@ -282,8 +286,10 @@ class Viewer:
         lines = [*self.figures[1], self.live.segmenter.card.name]
         if now.recording:
             lines.append(f"recording {now.recording.name}")
-        if now.state in ("paused", "lost"):
-            lines.append(now.state)
+        if self.live.paused:
+            lines.append("paused")
+        if now.state == "lost":
+            lines.append("lost")
         if clock < self.message_until:
             lines.append(self.message)
         if self.help:
@@ -293,7 +299,7 @@ class Viewer:
     def _press(self, key: str, now: Snapshot) -> None:
         match key:
             case " ":
-                self.live.resume() if now.state == "paused" else self.live.pause()
+                self.live.resume() if self.live.paused else self.live.pause()
             case "o":
                 self.overlay = not self.overlay
                 self.live.alpha = self.wish.alpha if self.overlay else 0.0

@@ -156,6 +156,11 @@ class Live:
         """Go on; a camera with its newest frame."""
         self._set("_paused", False)
 
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused, also while its source is lost or at its end."""
+        return self._paused
+
     def seek(self, seconds: float) -> None:
         """Go on from another place of a file, also when it has ended; `BadInput` for others.
 

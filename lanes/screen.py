@@ -44,15 +44,15 @@ class Screen(Protocol):
 
 def why_no_window() -> str | None:
     """Why OpenCV cannot open a window here; None if it can."""
-    lines = (line.strip() for line in cv2.getBuildInformation().splitlines())
-    gui = next((line for line in lines if line.startswith("GUI:")), "")
-    if "NONE" in gui.upper():
-        return "this OpenCV has no windows (opencv-python-headless)"
     # Without a display the window's library would end the whole program.
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
         return "there is no display (DISPLAY is not set)"
+    lines = (line.strip() for line in cv2.getBuildInformation().splitlines())
+    gui = next((line for line in lines if line.startswith("GUI:")), "")
+    if "NONE" in gui.upper():
+        return "this OpenCV has no windows (opencv-python-headless)"
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_folders import make_model, make_trained
+from model_folders import make_counter, make_model, make_trained
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +25,10 @@ def model_folder(tmp_path_factory):
 def trained_folder(tmp_path_factory):
     """A model folder as training and export leave it; labels by grey value. Not to be changed."""
     return make_trained(tmp_path_factory.mktemp("models") / "trained")
+
+
+@pytest.fixture(scope="session")
+def cell_models(tmp_path_factory):
+    """Model folders by their task that label cells by grey value, in tiles; not to be changed."""
+    root = tmp_path_factory.mktemp("models")
+    return {task: make_counter(root / task, task) for task in ("blood_cells", "cell_count")}

@@ -82,6 +82,16 @@ def make_model(folder, size=SIZE, task="lanes"):
     return folder
 
 
+def make_counter(folder, task):
+    """A model folder of `task` that labels by grey value, in tiles."""
+    folder.mkdir()
+    classes = tasks.load(task).class_names
+    resize = Resize(SIZE, mode="tile")
+    card_of(name=folder.name, task=task, classes=classes, resize=resize).write(folder)
+    write_network(folder / "model.onnx")
+    return folder
+
+
 TRAINING = {
     "config": {
         "mean": [0.0, 0.0, 0.0],

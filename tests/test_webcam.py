@@ -1,4 +1,4 @@
-"""`lanes webcam`: the loop on a file and on streams, its keys, its page, its errors."""
+"""`lanes webcam`: the loop on a file and on streams, its keys and its page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import http.client
 import re
 import threading
 import time
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from clips import make_clip, read
-from lanes import assets, cli, screen
+from lanes import assets, live
 from lanes.errors import BadInput, BadOutput
 from lanes.screen import Page
 from streams import MjpegServer, RtspServer
-
-PATIENCE = 30
-webcam = assets.app("webcam")
+from webcam_program import PATIENCE, Running, Told, eventually, webcam
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +36,7 @@ def start(model_folder):
     running = []
 
     def start(source, **changes):
-        program = Running(str(source), str(model_folder), **changes)
+        program = Running(source, model_folder, **changes)
         running.append(program)
         return program
 
@@ -47,79 +45,6 @@ def start(model_folder):
         program.end()
     names = [thread.name for thread in threading.enumerate()]
     assert not {"live", "prefetch", "page", "load"} & set(names)
-
-
-class Running:
-    """The program in a thread, and what a browser sees of it."""
-
-    def __init__(self, source, model, backend="onnxruntime", **changes):
-        self.viewer = self.screen = self.code = self.error = None
-        self.there = threading.Event()
-        wish = webcam.Wish(
-            source=source, model=model, engine=(backend, "auto", None, None), **changes
-        )
-
-        def run():
-            try:
-                self.code = webcam.run(wish, self._opened)
-            except Exception as error:
-                self.error = error
-            self.there.set()
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-        assert self.there.wait(PATIENCE)
-
-    def _opened(self, viewer):
-        self.viewer, self.screen = viewer, viewer.screen
-        self.there.set()
-
-    def press(self, key):
-        self.ask("POST", "key", key)
-
-    def ask(self, method, path, body=None, headers=None):
-        address = urlsplit(self.screen.url)
-        connection = http.client.HTTPConnection(address.netloc, timeout=PATIENCE)
-        connection.request(method, address.path + path, body, headers or {})
-        return connection.getresponse()
-
-    def pictures(self):
-        """The pictures of the page's stream, one after the other."""
-        answer = self.ask("GET", "stream")
-        assert answer.headers["Content-Type"].startswith("multipart/x-mixed-replace")
-        while line := answer.readline():
-            if line.lower().startswith(b"content-length"):
-                length = int(line.split(b":")[1])
-                answer.readline()
-                jpeg = np.frombuffer(answer.read(length), np.uint8)
-                yield cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
-
-    def end(self):
-        if self.screen and self.thread.is_alive():
-            self.screen.press("q")
-        self.thread.join(PATIENCE)
-        assert not self.thread.is_alive()
-
-
-class Told:
-    """All that the program has printed so far."""
-
-    def __init__(self, capsys):
-        self.capsys, self.text = capsys, ""
-
-    def __contains__(self, words):
-        self.text += self.capsys.readouterr().out
-        return words in self.text
-
-
-def eventually(true, program=None):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        assert program is None or program.thread.is_alive(), program.error
-        time.sleep(0.02)
-    raise AssertionError("never so")
 
 
 def test_a_file_is_played_at_its_own_rate_to_its_end(here, start, capsys):
@@ -250,6 +175,42 @@ def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
     assert gaps.max() > 1  # the gap stays a gap
 
 
+def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkeypatch):
+    lost, segment, lost_or_back = threading.Event(), live.segment, live.Live._lost_or_back
+
+    def slow(*words):
+        with closing(segment(*words)) as results:
+            for result in results:
+                assert lost.wait(PATIENCE)
+                time.sleep(0.2)
+                yield result
+
+    def tell(self, sentence):
+        lost_or_back(self, sentence)
+        lost.set()
+
+    monkeypatch.setattr(live, "segment", slow)
+    monkeypatch.setattr(live.Live, "_lost_or_back", tell)
+    server = MjpegServer()
+    threading.Thread(target=lambda: (eventually(lambda: server.sent > 2), server.kill())).start()
+    program = start(server.url)
+    assert program.error is None
+    assert next(program.pictures()).shape == (96, 160, 3)
+
+
+def test_space_goes_on_where_a_paused_stream_is_lost(here, start, capsys):
+    server = MjpegServer()
+    program = start(server.url)
+    program.press(" ")
+    eventually(lambda: program.viewer.live.paused, program)
+    server.kill()
+    eventually(lambda: program.viewer.live.snapshot().state == "lost", program)
+    program.press(" ")
+    eventually(lambda: not program.viewer.live.paused, program)
+    program.press(" ")
+    eventually(lambda: program.viewer.live.paused, program)
+
+
 def test_without_a_window_a_camera_is_recorded_for_some_seconds(here, model_folder, capsys):
     with MjpegServer() as server:
         began = time.monotonic()
@@ -306,64 +267,6 @@ def test_a_taken_port_is_told():
     page.close()
     with pytest.raises(BadInput, match="port 99999"):
         Page("x", {"q": "quit"}, 99999)
-
-
-@pytest.mark.parametrize(
-    ("gui", "display", "why"),
-    [
-        ("GUI: NONE", ":0", "headless"),
-        ("GUI: QT5", "", "no display"),
-        ("GUI: QT5", ":0", None),
-    ],
-)
-def test_why_there_is_no_window(monkeypatch, gui, display, why):
-    monkeypatch.setattr(screen.sys, "platform", "linux")
-    monkeypatch.setattr(screen.cv2, "getBuildInformation", lambda: f"OpenCV\n  {gui}\n")
-    monkeypatch.setenv("DISPLAY", display)
-    found = screen.why_no_window()
-    assert found is None if why is None else why in found
-
-
-def test_without_windows_the_command_that_brings_them_is_printed(here, start, monkeypatch, capsys):
-    monkeypatch.setattr(webcam, "why_no_window", lambda: "headless, and no display")
-    start(make_clip(here / "drive.mp4", 10)).end()
-    told = capsys.readouterr().out
-    assert "pip uninstall -y opencv-python-headless && pip install opencv-python" in told
-    assert "the picture is at http://127.0.0.1:" in told
-
-
-RUN = CliRunner()
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["77"], r"there is no camera 77 that opens; there are: (none|\d)"),
-        (["http://127.0.0.1:9/cam"], r"cannot be opened: .*; check the address"),
-        (["rtsp://user:secret@127.0.0.1:9/cam"], r"rtsp://127.0.0.1:9/cam cannot be opened"),
-        (["nowhere.mp4"], "there is no nowhere.mp4"),
-        (["--alpha", "2"], "--alpha 2.0: wanted 0"),
-        (["--seconds", "0"], "--seconds 0.0: wanted more than 0"),
-        (["--no-window"], "--no-window shows nothing: say where the video goes, --record FILE.mp4"),
-        (["drive.mp4", "--record", "a.avi"], "must end in one of"),
-        (["drive.mp4", "--record", "taken.mp4"], "exists already"),
-        (["drive.mp4", "--record", "no/a.mp4"], "there is no folder no"),
-        (["--model", "nowhere"], "'nowhere'"),
-        (["drive.mp4", "--port", "99999"], "port 99999"),
-    ],
-)
-def test_errors_are_one_line_and_exit_code_2(here, model_folder, words, message):
-    make_clip(here / "drive.mp4", 10)
-    (here / "taken.mp4").write_bytes(b"mine")
-    before = sorted(here.iterdir())
-    model = [] if "--model" in words else ["--model", str(model_folder)]
-    done = RUN.invoke(cli.app, ["webcam", *words, *model, "--backend", "onnxruntime"])
-    assert done.exit_code == 2
-    assert re.search(message, done.stderr)
-    assert "secret" not in done.output
-    assert "Traceback" not in done.output
-    assert sorted(here.iterdir()) == before
-    assert (here / "taken.mp4").read_bytes() == b"mine"
 
 
 def test_what_cannot_be_written_is_told_in_the_picture(here, start, monkeypatch, capsys):

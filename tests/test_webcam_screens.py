@@ -232,7 +232,13 @@ def test_the_page_in_a_browser(tmp_path, page):
     assert np.array_equal(still, seen(page, path))
     page.keyboard.press("Space")
     eventually(lambda: not np.array_equal(still, seen(page, path)), process)
-    page.keyboard.press("s")
+    page.get_by_role("button", name="overlay").focus()
+    page.keyboard.press("Space")  # presses that button, and does not pause
+    eventually(lambda: greenness(seen(page, path)) < 10, process)
+    plain = seen(page, path)
+    eventually(lambda: not np.array_equal(plain, seen(page, path)), process)
+    page.get_by_role("button", name="overlay").focus()
+    page.keyboard.press("s")  # but this is still a key
     eventually(lambda: list(tmp_path.glob("grey_*.png")), process)
     page.keyboard.press("h")
     time.sleep(1)

@@ -13,6 +13,7 @@ from collections import Counter
 import soak
 from lanes import assets
 from streams import MjpegServer
+from webcam_program import Running
 
 RESTART_SECONDS = 40
 
@@ -20,8 +21,6 @@ pytestmark = soak.marks
 
 
 def test_memory_and_latency_stay_flat(tmp_path, monkeypatch):
-    from test_webcam import Running
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

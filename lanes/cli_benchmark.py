@@ -1,0 +1,144 @@
+"""The commands `lanes benchmark models` and `lanes benchmark video`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from lanes.assets import DEFAULT_MODEL
+from lanes.cli_guard import guarded
+from lanes.cli_options import FiguresOption, OverwriteOption, Quality, QualityOption
+
+AS_FOR_VIDEO = typer.Option(help="As for lanes video.")
+
+
+class _ModelsUnlessNamed(typer.core.TyperGroup):
+    """A group whose command `models` need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = (*self.commands, "--help")
+        return super().parse_args(ctx, args if args and args[0] in known else ["models", *args])
+
+
+benchmark_app = typer.Typer(
+    cls=_ModelsUnlessNamed,
+    help="Times models in every backend, or a video in every stage. `lanes benchmark MODEL...` is "
+    "short for `lanes benchmark models MODEL...`, whose --help tells the options.",
+)
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@benchmark_app.command("models")
+def benchmark_models(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL", help="Models that come along, or model folders; default: all."
+        ),
+    ] = None,
+    backends: Annotated[
+        str, typer.Option(help="Such as openvino,torch; default: all that load here.")
+    ] = "",
+    precisions: Annotated[
+        str, typer.Option(help="Such as fp32,bf16; default: all of each backend.")
+    ] = "",
+    device: Annotated[str | None, typer.Option(help="cpu, gpu, cuda, ...")] = None,
+    threads: Annotated[int | None, typer.Option(help="Of the processor; default: all.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROOT", help="Score on this data set, too; may be given repeatedly."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
+    onnx: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Any other network, on random input, beside the models that are named; its own "
+            "preparation and what makes labels of its output are not timed.",
+        ),
+    ] = None,
+    shape: Annotated[
+        str, typer.Option(help="Of that network's input, if its file leaves it open: 1,3,360,640.")
+    ] = "",
+    rounds: Annotated[int, typer.Option(help="Turns of each, of about 1.5 s.")] = 10,
+    start: Annotated[
+        bool, typer.Option("--start", help="Time whole processes to their first labels, too.")
+    ] = False,
+    json: FiguresOption = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(help="PNG to draw: accuracy against latency, or latencies without --data."),
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Time models in backends at precisions: latency, throughput, memory, agreement, accuracy.
+
+    Exit code 1 if a configuration failed, 2 if nothing could be timed.
+    """
+
+    def run() -> int:
+        from lanes.benchmark.command import run_models
+        from lanes.benchmark.plan import Wish
+
+        wish = Wish(
+            models=models or (),
+            networks=onnx or (),
+            shape=shape,
+            backends=_list(backends),
+            precisions=_list(precisions),
+            device=device,
+            threads=threads,
+            data=data or (),
+            split=split,
+        )
+        return run_models(wish, rounds, start, json, chart, overwrite)
+
+    raise typer.Exit(guarded(run))
+
+
+@benchmark_app.command("video")
+def benchmark_video(
+    clip: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or 'demo'.")],
+    model: Annotated[str, AS_FOR_VIDEO] = DEFAULT_MODEL,
+    backend: Annotated[str, AS_FOR_VIDEO] = "auto",
+    precision: Annotated[str, AS_FOR_VIDEO] = "auto",
+    device: Annotated[str | None, AS_FOR_VIDEO] = None,
+    threads: Annotated[int | None, AS_FOR_VIDEO] = None,
+    hint: Annotated[
+        str | None, typer.Option(help="latency or throughput; default: as lanes video for files.")
+    ] = None,
+    quality: QualityOption = Quality.fast,
+    max_frames: Annotated[int | None, typer.Option(help="Only the first so many frames.")] = None,
+    rounds: Annotated[int, typer.Option(help="Runs of each stage, and of all together.")] = 5,
+    json: FiguresOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Time each stage of a video alone, all of them overlapped, and what bounds that."""
+
+    def run() -> int:
+        from lanes.benchmark.command import run_video
+        from lanes.benchmark.video import VideoWish
+        from lanes.commands import FILES_HINT
+
+        wish = VideoWish(
+            clip=clip,
+            model=model,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+            hint=hint or FILES_HINT,
+            quality=quality.value,
+            max_frames=max_frames,
+        )
+        return run_video(wish, rounds, json, overwrite)
+
+    raise typer.Exit(guarded(run))

@@ -1,0 +1,48 @@
+"""The options that several commands have: each is told once.
+
+`lanes.cli` and `lanes.cli_benchmark` name them as the annotations of their arguments.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+class Quality(StrEnum):
+    """How much time the encoder takes for small files."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+ModelOption: TypeAlias = Annotated[
+    str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+]
+BackendOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+    ),
+]
+PrecisionOption: TypeAlias = Annotated[
+    str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+]
+DeviceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+]
+ThreadsOption: TypeAlias = Annotated[
+    int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+]
+AlphaOption: TypeAlias = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
+QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
+FiguresOption: TypeAlias = Annotated[Path | None, typer.Option(help="File for all figures.")]
+OverwriteOption: TypeAlias = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files.")
+]
+QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
