@@ -145,10 +145,12 @@ def test_an_upload_lies_under_our_name_and_goes(open_page, clip):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "holiday.mp4 is empty"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
-        (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
-        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: FFmpeg knows no such format"),
+        (b"", "holiday.mp4 is not a video: the file is empty"),
+        (b"root:x:0:0\n", "holiday.mp4 is not a video: it holds text"),
+        # By which FFmpeg would open itself, until there are no more files or the stack ends.
+        (b"ffconcat version 1.0\n#\x01\nfile 'upload'\n", "holiday.mp4 is not a video: it is a"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video: it is a playlist"),
+        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: it is of no format that is"),
         (b"\x00\x00\x00\x18ftypmp42" + b"\0" * 99, "holiday.mp4 is an MP4 without its index"),
     ],
 )
