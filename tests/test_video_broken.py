@@ -279,6 +279,15 @@ def test_address(tmp_path, served):
     assert source.name == "a"
 
 
+def test_passwords_of_an_address_are_in_no_name_and_no_message(tmp_path, served):
+    make_clip(tmp_path / "a.ts")
+    address = served.replace("://", "://me:secret@home:secret@") + "/a.ts?user=me&pwd=secret#1"
+    assert read(address)[1].name == "a"
+    with pytest.raises(BadVideo) as caught:
+        open_source(address.replace("a.ts", "c.ts"))
+    assert str(caught.value).startswith(f"{served}/c.ts cannot be opened")
+
+
 @pytest.mark.parametrize(
     ("cut", "expected"), [({}, range(80)), ({"start": 1, "end": 2}, range(25, 50))]
 )

@@ -15,6 +15,7 @@ from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import Clip
 from lanes.errors import BadInput
 from lanes.types import Task
+from lanes.video.opening import shown
 
 DEMO, UPLOAD, PATH, CAMERA = "Demo", "Upload", "Path or address", "Camera"
 ICONS = {DEMO: "movie", UPLOAD: "upload", PATH: "folder_open", CAMERA: "videocam"}
@@ -127,7 +128,7 @@ def _path(settings: Settings, key: str) -> Opens | None:
 
     def opens(folder: Path) -> Clip:
         truth = Path(settings.path(labels)) if labels.strip() else None
-        return Clip(settings.input(given), given.strip(), PATH, truth)
+        return Clip(settings.input(given), shown(given.strip()), PATH, truth)
 
     return opens
 

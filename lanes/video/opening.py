@@ -35,8 +35,13 @@ def is_url(path: str | Path) -> bool:
 
 
 def shown(path: str | Path) -> str:
-    """The path or address as a message may show it: without user and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", str(path)) if is_url(path) else str(path)
+    """The path or address as a message may show it: without user and password.
+
+    Some cameras take them in the query, which is left out as well.
+    """
+    if not is_url(path):
+        return str(path)
+    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", str(path))[0])
 
 
 def existing(path: str | Path) -> Path:
@@ -165,5 +170,5 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
 
 def conversion(path: str | Path, options: str) -> str:
     """The ffmpeg command that makes a copy of `path` with `options`, in the current folder."""
-    copy = Path(Path(path).stem + "_converted.mp4")
+    copy = Path(Path(shown(path)).stem + "_converted.mp4")
     return f"ffmpeg -i {shlex.quote(shown(path))} {options} {shlex.quote(str(copy))}"

@@ -188,6 +188,17 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
     assert player().live.snapshot().frames == FRAMES
 
 
+def test_a_page_shows_no_password_of_an_address(open_page, arguments, clip):
+    arguments.append(f"--allow-paths={clip.parent}")
+    page = open_page("live")
+    page.segmented_control(key="live-source").set_value("Path or address").run()
+    address = "http://me:secret@127.0.0.1:9/camera.mjpg?pwd=secret"
+    page.text_input(key="live-path").set_value(address).run()
+    page = at_end(start(page))
+    assert page.error[0].value.startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
+    assert player().clip.name == "http://127.0.0.1:9/camera.mjpg"
+
+
 def test_a_server_without_cameras_says_so(open_page, monkeypatch):
     monkeypatch.setattr(sources, "cameras", list)
     page = open_page("live")
