@@ -151,6 +151,7 @@ def _run(
     if options.labels:
         whole = cut == (None, None, None)
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
+        stack.callback(truth.close)
     summary.output = output_path(given, source, options)
     sink = _sink(given, source, summary.output, options, threads.encode)
     stack.enter_context(sink)

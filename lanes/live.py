@@ -313,7 +313,7 @@ class Live:
         """Play from `start` to the end of the input, or until told otherwise."""
         with ExitStack() as stack:
             source = stack.enter_context(self._open(start))
-            first = self._begin(source, start)
+            first = self._begin(source, start, stack)
             background = stack.enter_context(Background(self._score_and_record))
             # A depth of 1: what waits while the network is busy is old when its turn comes.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
@@ -355,13 +355,12 @@ class Live:
             return source
         return ReconnectingSource(source, opened, self._stop, self._lost_or_back)
 
-    def _begin(self, source: Source, start: float) -> int:
+    def _begin(self, source: Source, start: float, stack: ExitStack) -> int:
         """Set what depends on the source; gives the number of its first frame."""
         options, task = self.options, self.segmenter.task
-        truth = None
         if options.labels:
             truth = open_truth(options.labels, source, task, start or None, whole=not start)
-        if truth:
+            stack.callback(truth.close)
             self._scores = ClipScores(truth, task)
         first_time = self._now.result is None
         first = first_number(start, source.rate)

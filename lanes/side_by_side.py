@@ -137,7 +137,10 @@ class SideBySide:
         with ExitStack() as stack:
             threads = share(usable_cores()).decode
             source = stack.enter_context(open_source(self._given, threads=threads))
-            truth = open_truth(self._labels, source, self._task) if self._labels else None
+            truth = None
+            if self._labels:
+                truth = open_truth(self._labels, source, self._task)
+                stack.callback(truth.close)
             for frame in stack.enter_context(closing(prefetch(source))):
                 if self._stop.is_set():
                     return

@@ -10,10 +10,12 @@ from typing import Protocol
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from lanes.errors import BadInput
 from lanes.types import IGNORE, Frame, LabelMap, Size, Task
 from lanes.video import Source
+from lanes.video.opening import open_file, video_stream
 
 
 class Truth(Protocol):
@@ -24,11 +26,14 @@ class Truth(Protocol):
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """Labels (H, W) at the frame's own size; `number` is its place in the whole input."""
 
+    def close(self) -> None:
+        """Let go of the labels."""
+
 
 def open_truth(
     path: Path, source: Source, task: Task, start: float | None = None, whole: bool = True
 ) -> Truth:
-    """Open the labels of `source`: a folder of label images or a lossless label video.
+    """Open the labels of `source`: a folder of label images or a lossless label video. Close them.
 
     `start` is the second of the labels that the source begins at. `whole` says that the source is
     not cut, so that there must be as many label maps as frames.
@@ -40,6 +45,7 @@ def open_truth(
         raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
     truth = MaskFolder(path, task) if path.is_dir() else LabelVideo(path, task, start or 0.0)
     if whole and truth.count and source.frames and truth.count != source.frames:
+        truth.close()
         raise BadInput(
             f"{path} holds {truth.count} label maps, {source.name} {source.frames} frames: "
             "one label map a frame is wanted, images named after the frame's or 000000.png"
@@ -70,6 +76,9 @@ class MaskFolder:
             )
         return checked(np.asarray(labels, np.uint8), frame.size, self.task, self.paths[name])
 
+    def close(self) -> None:
+        """See `Truth`: no image stays open."""
+
 
 class LabelVideo:
     """A video whose luma is the label id: losslessly coded, such as FFV1 with grey pixels."""
@@ -77,20 +86,27 @@ class LabelVideo:
     def __init__(self, path: Path, task: Task, start: float) -> None:
         """Open `path`, from `start` seconds on."""
         self.path, self.task = path, task
+        self.container = open_file(path)
         try:
-            self.container = av.open(str(path))
-            stream = self.container.streams.video[0]
-        except (av.FFmpegError, IndexError) as error:
-            raise BadInput(f"{path} is not a video: give a folder of masks or a video") from error
+            stream = video_stream(self.container, path)
+        except BadInput:
+            self.container.close()
+            raise
         self.count = stream.frames or None
         stream.thread_type = "AUTO"
         self.start = start
-        self.frames = self._frames()
+        self.frames = self._frames(stream)
         self.last: int | None = None
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
+    def close(self) -> None:
+        """See `Truth`: the decoder's threads end, and the file is closed."""
+        # The generator holds this object and is held by it: else they would stay for a while.
+        self.frames = iter(())
+        self.container.close()
+
+    def _frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
         first: float | None = None
-        for frame in self.container.decode(video=0):
+        for frame in self.container.decode(stream):
             seconds = frame.time or 0.0
             first = seconds if first is None else first
             if seconds - first >= self.start - 1e-6:

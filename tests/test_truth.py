@@ -125,6 +125,8 @@ def test_every_wrong_truth_is_told(tmp_path, clip):
     assert "one channel" in errors(colour, clip)
     (tmp_path / "text.mkv").write_text("no video")
     assert "not a video" in errors(tmp_path / "text.mkv", clip)
+    (tmp_path / "list.mkv").write_text("ffconcat version 1.0\nfile short.mkv\n")
+    assert "it is a playlist" in errors(tmp_path / "list.mkv", clip)
     short = label_video(tmp_path / "short.mkv", count=4)
     assert "ends before frame 4" in errors(short, clip, whole=False)
     lossy = label_video(tmp_path / "rgb.mkv", pix_fmt="bgr0")

@@ -130,6 +130,27 @@ def test_recordings_joined_go_on_in_time(tmp_path):
 # ------------------------------------------------------------------ not a video
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile drive.ts\n",
+        "ffconcat version 1.0\n#\x01\nfile drive.ts\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.48,\ndrive.ts\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_playlist_opens_what_it_names_only_if_it_is_called_one(tmp_path, text):
+    make_clip(tmp_path / "drive.ts")
+    suffix = ".m3u8" if text.startswith("#") else ".ffconcat"
+    called = tmp_path / f"list{suffix}"
+    called.write_text(text)
+    assert len(read(called)[0]) == 12
+    for name in ("upload", "drive.mp4"):
+        path = called.rename(tmp_path / name)
+        with pytest.raises(BadVideo, match=rf"{name} is not a video: it is a playlist, but not"):
+            open_source(path)
+        called = path
+
+
 def test_text_file(tmp_path):
     path = tmp_path / "notes.mp4"
     path.write_text("Dear diary,\ntoday I drove.\n" * 40)
@@ -256,6 +277,15 @@ def test_address(tmp_path, served):
     frames, source = read(f"{served}/a.ts")
     assert numbers(frames) == list(range(12))
     assert source.name == "a"
+
+
+def test_passwords_of_an_address_are_in_no_name_and_no_message(tmp_path, served):
+    make_clip(tmp_path / "a.ts")
+    address = served.replace("://", "://me:secret@home:secret@") + "/a.ts?user=me&pwd=secret#1"
+    assert read(address)[1].name == "a"
+    with pytest.raises(BadVideo) as caught:
+        open_source(address.replace("a.ts", "c.ts"))
+    assert str(caught.value).startswith(f"{served}/c.ts cannot be opened")
 
 
 @pytest.mark.parametrize(

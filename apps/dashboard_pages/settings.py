@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 
 from lanes import assets
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import BadInput
-from lanes.video.images import is_glob
-from lanes.video.opening import is_url
+from lanes.video.opening import PLAYLISTS, existing, is_url
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Settings:
     def input(self, given: str) -> str:
         """`given`, if it is an address or lies in an allowed folder: what may be opened.
 
-        Links are followed first, so none leads out of the folder. `file://`, `concat:` and other
-        addresses of FFmpeg's by which files are read are none.
+        Links are followed first, so none leads out of the folder, nor does one in a folder of
+        images. `file://`, `concat:` and other addresses of FFmpeg's by which files are read are
+        none.
 
         Raises:
             BadInput: it may not be read, or the server allows nothing.
@@ -55,16 +56,39 @@ class Settings:
             )
         if not given:
             raise BadInput("no path was given: write one, or the address of a stream")
-        if is_glob(given):
-            # What a pattern finds might be links that lead out of the folder.
-            raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
         # An absolute path is tried as it is, another one in each allowed folder.
         places = [(folder / Path(given)).resolve() for folder in self.allowed]
-        inside = [p for p in places if any(p.is_relative_to(f.resolve()) for f in self.allowed)]
+        inside = [place for place in places if self._allows(place)]
         if not inside:
             folders = ", ".join(str(folder) for folder in self.allowed)
             raise BadInput(f"{given} lies outside the folders that this server opens: {folders}")
-        return next((path for path in inside if path.exists()), inside[0])
+        found = next((path for path in inside if path.exists()), None)
+        if found is None and has_magic(given):
+            raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
+        # What is not there goes no further: a folder's own brackets would make it a pattern.
+        found = found or existing(inside[0])
+        self._check_content(found, given)
+        return found
+
+    def _check_content(self, path: Path, given: str) -> None:
+        """Raise `BadInput` if what is opened at `path` would have others opened, from elsewhere."""
+        if path.suffix.lower() in PLAYLISTS:
+            raise BadInput(
+                f"{given} is a playlist, by which others would be opened: give the video itself"
+            )
+        try:
+            links = [each for each in path.iterdir() if each.is_symlink()] if path.is_dir() else []
+        except PermissionError as error:
+            raise BadInput(f"{given} may not be read; allow it with chmod +rx") from error
+        for link in links:
+            if not self._allows(link.resolve()):
+                raise BadInput(
+                    f"{given} holds {link.name}, a link to what lies outside the folders that this "
+                    "server opens: put the file itself there, or take the link away"
+                )
+
+    def _allows(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder.resolve()) for folder in self.allowed)
 
 
 PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")

@@ -13,15 +13,14 @@ import streamlit as st
 from dashboard_pages import demos
 from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Clip
-from lanes.errors import BadInput, BadVideo
+from lanes.errors import BadInput
 from lanes.types import Task
+from lanes.video.opening import shown
 
 ICONS = {DEMO: "movie", UPLOAD: "upload", PATH: "folder_open"}
 ICONS |= {BROWSER: "photo_camera", CAMERA: "videocam"}
 VIDEOS = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "wmv", "flv"]
 NUMBERED = re.compile(r"(\d{6})\.png")
-HEAD = 512
-"""Bytes that tell text from a video."""
 Opens: TypeAlias = Callable[[Path], Clip]
 """Makes the clip ready, in a folder of its own; raises `LanesError`."""
 
@@ -82,21 +81,12 @@ def _upload(key: str) -> Opens | None:
         return None
 
     def opens(folder: Path) -> Clip:
-        # A name of ours: what the sender calls it never becomes a path.
+        # A name of ours: what the sender calls it never becomes a path, nor makes it a playlist.
         path = folder / "upload"
-        check_binary(sent.read(HEAD), sent.name)
         _write(sent, path)
         return Clip(str(path), sent.name, UPLOAD, _truth(truth, folder))
 
     return opens
-
-
-def check_binary(head: bytes, name: str) -> None:
-    """Raise `BadVideo` for text: a playlist would have the server open what it names."""
-    if not head:
-        raise BadVideo(f"{name} is empty: record or download it again")
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
-        raise BadVideo(f"{name} is not a video, it holds text: give a file that a player opens")
 
 
 def _truth(sent: Sequence[Any], folder: Path) -> Path | None:
@@ -141,7 +131,7 @@ def _path(settings: Settings, key: str) -> Opens | None:
 
     def opens(folder: Path) -> Clip:
         truth = Path(settings.path(labels)) if labels.strip() else None
-        return Clip(settings.input(given), given.strip(), PATH, truth)
+        return Clip(settings.input(given), shown(given.strip()), PATH, truth)
 
     return opens
 

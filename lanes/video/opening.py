@@ -18,6 +18,16 @@ from lanes.errors import BadInput, BadVideo
 # FFmpeg renders text files as pictures of a terminal.
 _TEXT_CODECS = ("ansi", "bintext", "idf", "xbin")
 
+PLAYLISTS = (".ffconcat", ".m3u", ".m3u8")
+"""How a file is called that names the files to play."""
+_PLAYLIST_HEADS = (b"ffconcat version", b"#EXTM3U")
+# FFmpeg's names, https://ffmpeg.org/ffmpeg-formats.html#Demuxers; all these hold what they play.
+_CONTAINERS = (
+    "mov,matroska,avi,mpegts,mpeg,asf,flv,live_flv,ogg,mxf,gxf,nut,ivf,dv,wtv,rm,swf,nsv,"
+    "gif,apng,yuv4mpegpipe,mpjpeg,mjpeg,h261,h263,h264,hevc,vvc,m4v,mpegvideo,av1,obu,vc1,"
+    "mp3,wav,flac,aac"  # of a song it is told that it has no video
+)
+
 
 def is_url(path: str | Path) -> bool:
     """Whether `path` is the address of a stream rather than a file."""
@@ -25,8 +35,13 @@ def is_url(path: str | Path) -> bool:
 
 
 def shown(path: str | Path) -> str:
-    """The path or address as a message may show it: without user and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", str(path)) if is_url(path) else str(path)
+    """The path or address as a message may show it: without user and password.
+
+    Some cameras take them in the query, which is left out as well.
+    """
+    if not is_url(path):
+        return str(path)
+    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", str(path))[0])
 
 
 def existing(path: str | Path) -> Path:
@@ -55,14 +70,26 @@ def open_container(path: str | Path, timeout: float) -> InputContainer:
         BadInput: there is no such file, or it may not be read.
         BadVideo: it is not a video, or the address does not answer.
     """
-    if is_url(path):
-        return _open_url(str(path), timeout)
+    return _open_url(str(path), timeout) if is_url(path) else open_file(path)
+
+
+def open_file(path: str | Path) -> InputContainer:
+    """Open a video file, or a playlist if it is called so (`PLAYLISTS`).
+
+    A playlist under another name is refused: by it whoever sends a file would have others opened.
+
+    Raises:
+        BadInput: there is no such file, or it may not be read.
+        BadVideo: it is not a video.
+    """
     path = existing(path)
     if not path.is_file():
         raise BadInput(f"{path} is not a file; give a video file, a folder of images or an address")
+    playlist = path.suffix.lower() in PLAYLISTS
+    options = {} if playlist else {"format_whitelist": _CONTAINERS}
     try:
         # An absolute path is never taken for a protocol, as "12:30.mp4" would be.
-        return av.open(str(path.absolute()), metadata_errors="replace")
+        return av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except av.error.PermissionError as error:
         raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
     except av.FFmpegError as error:
@@ -97,7 +124,12 @@ def _why_no_video(path: Path) -> str:
             f"{path} is an MP4 without its index (moov): the recording or download was cut off, "
             "and no picture of it can be found; get it again, or try a repair tool such as untrunc"
         )
-    kind = "it holds text" if _is_text(head) else "FFmpeg knows no such format"
+    if head.startswith(_PLAYLIST_HEADS):
+        return (
+            f"{path} is not a video: it is a playlist, but not called one "
+            f"({', '.join(PLAYLISTS)}); give the video itself"
+        )
+    kind = "it holds text" if _is_text(head) else "it is of no format that is opened here"
     return f"{path} is not a video: {kind}; give a file that a video player opens"
 
 
@@ -138,5 +170,5 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
 
 def conversion(path: str | Path, options: str) -> str:
     """The ffmpeg command that makes a copy of `path` with `options`, in the current folder."""
-    copy = Path(Path(path).stem + "_converted.mp4")
+    copy = Path(Path(shown(path)).stem + "_converted.mp4")
     return f"ffmpeg -i {shlex.quote(shown(path))} {options} {shlex.quote(str(copy))}"

@@ -109,10 +109,8 @@ def test_what_was_recorded_until_stop_is_there_until_close(open_page, clip, monk
 def test_a_start_that_fails_leaves_what_plays_and_no_file(open_page, clip):
     page = playing(open_page("live").button(key="demo").click().run())
     running, tab = player(), OPEN[-1]
-    page.segmented_control(key="live-source").set_value("Upload").run()
-    page.file_uploader(key="live-upload").set_value(("x.mp4", b"words", "video/mp4")).run()
-    page.button(key="start").click().run()
-    assert "it holds text" in page.error[0].value
+    start(upload(page, clip, ("mask.png", b"png", "image/png")))
+    assert "mask.png is no label image" in page.error[0].value
     assert player() is running
     assert list(tab.folder.iterdir()) == [running.folder]
 
@@ -171,10 +169,12 @@ def test_an_upload_lies_under_our_name_and_goes(open_page, clip):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "holiday.mp4 is empty"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
-        (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video, it holds text"),
-        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: FFmpeg knows no such format"),
+        (b"", "holiday.mp4 is not a video: the file is empty"),
+        (b"root:x:0:0\n", "holiday.mp4 is not a video: it holds text"),
+        # By which FFmpeg would open itself, until there are no more files or the stack ends.
+        (b"ffconcat version 1.0\n#\x01\nfile 'upload'\n", "holiday.mp4 is not a video: it is a"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video: it is a playlist"),
+        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: it is of no format that is"),
         (b"\x00\x00\x00\x18ftypmp42" + b"\0" * 99, "holiday.mp4 is an MP4 without its index"),
     ],
 )
@@ -210,6 +210,17 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
     page.text_input(key="live-path").set_value(clip.name).run()
     at_end(start(page))
     assert player().live.snapshot().frames == FRAMES
+
+
+def test_a_page_shows_no_password_of_an_address(open_page, arguments, clip):
+    arguments.append(f"--allow-paths={clip.parent}")
+    page = open_page("live")
+    page.segmented_control(key="live-source").set_value("Path or address").run()
+    address = "http://me:secret@127.0.0.1:9/camera.mjpg?pwd=secret"
+    page.text_input(key="live-path").set_value(address).run()
+    page = at_end(start(page))
+    assert page.error[0].value.startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
+    assert player().clip.name == "http://127.0.0.1:9/camera.mjpg"
 
 
 def test_a_server_without_cameras_says_so(open_page, monkeypatch):

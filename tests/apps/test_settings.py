@@ -19,6 +19,7 @@ def allowed(tmp_path):
     folder = tmp_path / "allowed"
     folder.mkdir()
     (folder / "drive.mp4").touch()
+    (folder / "list.M3U8").touch()
     (tmp_path / "secret.mp4").touch()
     (folder / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     return Settings(allowed=(folder,))
@@ -45,12 +46,38 @@ def test_nothing_outside_can_be_named(allowed, given):
         ("concat://a", "concat:// are not opened"),
         ("SUBFILE://a", "subfile:// are not opened"),
         ("*.mp4", "is a pattern"),
+        ("nothing.mp4", "there is no"),
+        ("list.M3U8", "list.M3U8 is a playlist"),
         ("", "no path was given"),
     ],
 )
 def test_no_other_way_leads_to_a_file(allowed, given, told):
     with pytest.raises(BadInput, match=told):
         allowed.input(given)
+
+
+def test_no_link_in_a_folder_of_images_leads_outside(allowed, tmp_path):
+    pictures = allowed.allowed[0] / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").symlink_to(allowed.allowed[0] / "drive.mp4")
+    assert allowed.path("pictures") == pictures.resolve()
+    (pictures / "b.png").symlink_to(tmp_path / "secret.mp4")
+    with pytest.raises(BadInput, match=r"pictures holds b.png, a link to what lies outside"):
+        allowed.path("pictures")
+
+
+def test_brackets_in_a_name_make_no_pattern_of_a_file_that_is_there(allowed):
+    path = allowed.allowed[0] / "Title [dQw4].mp4"
+    path.touch()
+    assert allowed.input(path.name) == allowed.input(str(path)) == str(path.resolve())
+
+
+def test_brackets_in_the_name_of_an_allowed_folder_lead_to_no_other(tmp_path):
+    for name in ("[ab]", "a"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "secret.png").touch()
+    with pytest.raises(BadInput, match="there is no"):
+        Settings(allowed=(tmp_path / "[ab]",)).input("secret.png")
 
 
 def test_addresses_of_streams_may_be_opened(allowed):
