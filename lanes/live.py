@@ -12,19 +12,16 @@ next to nothing: a slow screen misses frames, it never delays them. What a threa
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from lanes.clip_scores import ClipScores
 from lanes.errors import AfterEnd, BadInput, BadOutput
+from lanes.figures import Figures, Played
 from lanes.flow import ULTRAFAST
 from lanes.overlay import ALPHA, only
 from lanes.pipeline import Background, prefetch, segment, timed
@@ -33,21 +30,17 @@ from lanes.recorder import Recorder
 from lanes.segmenter import Segmenter
 from lanes.snapshot import ENDS, Latency, Snapshot, State, hud_lines
 from lanes.stability import Consistency
-from lanes.stats import LatencyMeter, RateMeter
 from lanes.threads import share, usable_cores
 from lanes.truth import open_truth
-from lanes.types import Frame, Result, Task
+from lanes.types import Frame
 from lanes.video import Quality, ReconnectingSource, Source, open_source
 from lanes.video.base import first_number
 
 __all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
 
-WINDOW = 300
-"""Latencies are those of the last so many frames."""
 COMPARE_EVERY = 5
 """Consistency is measured on every so many-th frame, by the quick optical flow: it must not cost
 the pipeline its speed. `lanes.stability.stability` measures every frame, by the fine one."""
-NOTICES = 20
 
 
 @dataclass(frozen=True)
@@ -110,11 +103,8 @@ class Live:
         self._ended = False
         self._scores: ClipScores | None = None
         self._consistency: Consistency | None = None
-        self._meter = RateMeter()
-        self._stages: dict[str, LatencyMeter] = {}
-        self._now = Snapshot("opening", segmenter.task)
-        self._notices: deque[str] = deque(maxlen=NOTICES)
-        self._noticed = 0
+        self._cuts: set[int] = set()
+        self._figures = Figures(segmenter.task, self._changed)
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
@@ -123,19 +113,8 @@ class Live:
     def snapshot(self) -> Snapshot:
         """The newest result and figures, at once."""
         with self._changed:
-            now = replace(
-                self._now,
-                state=self._state(),
-                notices=tuple(self._notices),
-                noticed=self._noticed,
-            )
-            taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
             recorder = self._recorder
-        latency = {
-            stage: Latency(*(float(p) for p in np.percentile(seconds, (50, 95))))
-            for stage, seconds in taken.items()
-        }
-        return replace(now, latency=latency, recording=recorder.path if recorder else None)
+            return self._figures.snapshot(self._state(), recorder.path if recorder else None)
 
     def wait(self, frames: int, seconds: float) -> Snapshot:
         """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
@@ -144,7 +123,7 @@ class Live:
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._now.frames > frames or self._state() in ENDS, seconds
+                lambda: self._figures.now.frames > frames or self._state() in ENDS, seconds
             )
         return self.snapshot()
 
@@ -166,8 +145,8 @@ class Live:
 
         What lies after the last frame is the end.
         """
-        if self._now.live:
-            raise BadInput(f"{self._now.name} is live: nothing can be sought in it")
+        if self._figures.now.live:
+            raise BadInput(f"{self._figures.now.name} is live: nothing can be sought in it")
         self._set("_seek", max(0.0, seconds))
 
     def switch(self, segmenter: Segmenter) -> None:
@@ -250,14 +229,8 @@ class Live:
         self.close()
 
     def _lost_or_back(self, sentence: str) -> None:
-        # A rate over the gap would be none.
-        self._meter = RateMeter()
-        self._notice(sentence)
-
-    def _notice(self, sentence: str) -> None:
-        with self._changed:
-            self._notices.append(sentence)
-            self._noticed += 1
+        self._figures.gap()
+        self._figures.notice(sentence)
 
     def _set(self, name: str, value: object) -> None:
         with self._changed:
@@ -265,7 +238,7 @@ class Live:
             self._changed.notify_all()
 
     def _state(self) -> State:
-        if self._now.error is not None:
+        if self._figures.now.error is not None:
             return "failed"
         if not self._thread.is_alive():
             return "stopped"
@@ -275,7 +248,7 @@ class Live:
             return "lost"
         if self._paused:
             return "paused"
-        return "opening" if self._now.result is None else "playing"
+        return "opening" if self._figures.now.result is None else "playing"
 
     # ------------------------------------------------------------ in the thread
 
@@ -283,7 +256,7 @@ class Live:
         try:
             start: float | None = self.options.start
             while start is not None:
-                with suppress(AfterEnd) if self._now.result else nullcontext():
+                with suppress(AfterEnd) if self._figures.now.result else nullcontext():
                     self._play(start)
                 start = self._next_start()
             self.stop_recording()
@@ -291,7 +264,7 @@ class Live:
             with suppress(BadOutput):
                 self.stop_recording()
             # Nobody waits for this thread: the error is told by `snapshot`.
-            self._set("_now", replace(self._now, error=error))
+            self._figures.note(error=error)
 
     def _next_start(self) -> float | None:
         """Where to play next; at the end of the input this waits to be told. None: nowhere."""
@@ -306,6 +279,7 @@ class Live:
             while self._seek is None and not self._stop.is_set():
                 self._changed.wait()
             self._ended = False
+            self._figures.gap()
             start, self._seek = self._seek, None
             return None if self._stop.is_set() else start
 
@@ -332,14 +306,16 @@ class Live:
         model: Segmenter,
         source: Source,
         first: int,
-        background: Background[_Played],
+        background: Background[Played],
     ) -> None:
         """Pass `frames` through the network and on."""
         results = segment(frames, model, self.options.infer_every, self._at_once)
         with closing(results):
             for result in results:
-                played = _Played(result, first + result.frame.index, model.task)
-                self._publish(played, source)
+                index = result.frame.index
+                played = Played(result, first + index, model.task, cut=index in self._cuts)
+                self._cuts.discard(index)
+                self._figures.publish(played, source)
                 background.put(played)
 
     def _open(self, start: float) -> Source:
@@ -362,15 +338,14 @@ class Live:
             truth = open_truth(options.labels, source, task, start or None, whole=not start)
             stack.callback(truth.close)
             self._scores = ClipScores(truth, task)
-        first_time = self._now.result is None
+        self._cuts.clear()
+        first_time = self._figures.now.result is None
         first = first_number(start, source.rate)
-        self._gap()
         with self._changed:
             self._source = source
             # Asked for before it was known that nothing can be sought here.
             self._seek = None if source.live else self._seek
-            self._now = replace(
-                self._now,
+            self._figures.note(
                 name=source.name,
                 live=source.live,
                 total=first + source.frames if source.frames is not None else None,
@@ -390,25 +365,28 @@ class Live:
         """
         clock = PlayClock(1 / float(source.rate or 25))
         follows: int | None = None
-        passed_over = False
+        cut = True
         while model is self.segmenter and (frame := next(frames, None)) is not None:
             skipped = 0 if follows is None else frame.index - follows
             follows = frame.index + 1
             if source.live and self._paused and not self._stop.is_set():
-                passed_over = True
+                cut = True
                 continue
-            if passed_over:
-                passed_over = False
-                self._gap()
             if not self._may_pass(frame, clock, source.live):
                 return
             timed = self._real_time and not source.live
             self._behind = timed and clock.behind(frame)
             late = timed and clock.too_late(frame)
-            self._dropped(skipped + late)
-            if not late:
-                clock.passed()
-                yield frame
+            self._figures.dropped(skipped + late)
+            if late:
+                continue
+            if cut:
+                self._cuts.add(frame.index)
+                cut = False
+                if source.live:
+                    self._figures.gap()
+            clock.passed()
+            yield frame
 
     def _may_pass(self, frame: Frame, clock: PlayClock, live: bool) -> bool:
         """Wait until the frame may pass; False if something else is wanted meanwhile."""
@@ -416,7 +394,7 @@ class Live:
             while self._seek is None and not self._stop.is_set():
                 if self._paused and clock.began:
                     clock.restart()
-                    self._meter = RateMeter()
+                    self._figures.gap()
                     self._changed.wait()
                     continue
                 if not self._real_time or live:
@@ -431,83 +409,35 @@ class Live:
     def _at_once(self) -> bool:
         """Whether the next frame may be long in coming: then the engine need not be kept busy."""
         in_time = self._real_time and not self._behind
-        return self._paused or in_time or self._now.live
+        return self._paused or in_time or self._figures.now.live
 
-    def _gap(self) -> None:
-        """Let nothing be reckoned or recorded across a stretch that was not played."""
-        self._consistency = None
-        with self._changed:
-            self._meter = RateMeter()
-            if self._recorder:
-                self._recorder.cut()
-
-    def _dropped(self, count: int) -> None:
-        with self._changed:
-            self._now = replace(self._now, dropped=self._now.dropped + count)
-
-    def _publish(self, played: _Played, source: Source) -> None:
-        """Make a result the newest."""
-        result, number = played.result, played.number
-        seconds = dict(result.seconds)
-        if source.live:
-            # What a live source takes for a frame is the wait for it.
-            seconds.pop("decode", None)
-            seconds["total"] = time.perf_counter() - result.frame.captured
-        rate = source.rate
-        position = number / float(rate) if rate and not source.live else result.frame.seconds
-        with self._changed:
-            self._meter.tick()
-            for stage, taken in seconds.items():
-                self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)
-            self._now = replace(
-                self._now,
-                task=played.task,
-                result=result,
-                number=number,
-                position=position,
-                fps=self._meter.rate,
-                frames=self._now.frames + 1,
-            )
-            self._changed.notify_all()
-
-    def _score_and_record(self, played: _Played) -> None:
+    def _score_and_record(self, played: Played) -> None:
         iou = None
         if self._scores:
             iou = self._scores.score(played.result, played.number)
-            recent, total = self._scores.recent, self._scores.total
-            with self._changed:
-                self._now = replace(self._now, iou=recent, iou_total=total)
+            self._figures.note(iou=self._scores.recent, iou_total=self._scores.total)
         elif self.options.consistency:
             self._compare(played)
         if recorder := self._recorder:
             self._record(recorder, played, iou)
 
-    def _compare(self, played: _Played) -> None:
+    def _compare(self, played: Played) -> None:
         """Measure how steady the labels are."""
-        if self._consistency is None or self._consistency.task is not played.task:
+        if played.cut or self._consistency is None or self._consistency.task is not played.task:
             self._consistency = Consistency(played.task, ULTRAFAST, COMPARE_EVERY)
         self._consistency.compare(played.result)
-        recent = self._consistency.recent
-        with self._changed:
-            self._now = replace(self._now, consistency=recent)
+        self._figures.note(consistency=self._consistency.recent)
 
-    def _record(self, recorder: Recorder, played: _Played, iou: dict[str, float] | None) -> None:
+    def _record(self, recorder: Recorder, played: Played, iou: dict[str, float] | None) -> None:
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
+        task = only(played.task, self.classes)
+        if played.cut:
+            recorder.cut()
         try:
-            task = only(played.task, self.classes)
             recorder.write(
                 played.result, played.number, task, alpha=self.alpha, iou=iou, lines=lines
             )
         except BadOutput as error:
             # The picture on the screen goes on.
-            self._notice(str(error))
+            self._figures.notice(str(error))
             self._set("_recorder", None)
-
-
-@dataclass(frozen=True)
-class _Played:
-    """A result, its frame's number in the whole input, and the task of the model that made it."""
-
-    result: Result
-    number: int
-    task: Task

@@ -1,0 +1,116 @@
+"""What a running pipeline has newest, and how it goes: kept for whoever asks.
+
+The threads of `lanes.live` report here; `Figures.snapshot` answers a screen.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lanes.snapshot import Latency, Snapshot, State
+from lanes.stats import LatencyMeter, RateMeter
+from lanes.types import Result, Task
+from lanes.video import Source
+
+WINDOW = 300
+"""Latencies are those of the last so many frames."""
+NOTICES = 20
+
+
+@dataclass(frozen=True)
+class Played:
+    """A result, its frame's number in the whole input, and the task of the model that made it.
+
+    `cut`: the frame does not follow the one before it, as after a pause or at another place.
+    """
+
+    result: Result
+    number: int
+    task: Task
+    cut: bool = False
+
+
+class Figures:
+    """The newest result and the figures of the last ones; may be used by several threads.
+
+    `changed` is notified of each result. `now` is a snapshot without latencies, notices and state.
+    """
+
+    def __init__(self, task: Task, changed: threading.Condition) -> None:
+        self.now = Snapshot("opening", task)
+        self._changed = changed
+        self._rate = RateMeter()
+        self._stages: dict[str, LatencyMeter] = {}
+        self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._noticed = 0
+
+    def snapshot(self, state: State, recording: Path | None) -> Snapshot:
+        """All that is known."""
+        with self._changed:
+            now = replace(
+                self.now,
+                state=state,
+                recording=recording,
+                notices=tuple(self._notices),
+                noticed=self._noticed,
+            )
+            taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
+        latency = {
+            stage: Latency(*(float(p) for p in np.percentile(seconds, (50, 95))))
+            for stage, seconds in taken.items()
+        }
+        return replace(now, latency=latency)
+
+    def note(self, **fields: Any) -> None:
+        """Set fields of the snapshot."""
+        with self._changed:
+            self.now = replace(self.now, **fields)
+            self._changed.notify_all()
+
+    def notice(self, sentence: str) -> None:
+        """Tell a loss, a return, a recording that failed."""
+        with self._changed:
+            self._notices.append(sentence)
+            self._noticed += 1
+
+    def dropped(self, count: int) -> None:
+        """Count frames that were left out."""
+        with self._changed:
+            self.now = replace(self.now, dropped=self.now.dropped + count)
+
+    def gap(self) -> None:
+        """Begin the rate anew: one over a stretch that was not played would be none."""
+        with self._changed:
+            self._rate = RateMeter()
+
+    def publish(self, played: Played, source: Source) -> None:
+        """Make a result the newest."""
+        result, number = played.result, played.number
+        seconds = dict(result.seconds)
+        if source.live:
+            # What a live source takes for a frame is the wait for it.
+            seconds.pop("decode", None)
+            seconds["total"] = time.perf_counter() - result.frame.captured
+        rate = source.rate
+        position = number / float(rate) if rate and not source.live else result.frame.seconds
+        with self._changed:
+            self._rate.tick()
+            for stage, taken in seconds.items():
+                self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)
+            self.now = replace(
+                self.now,
+                task=played.task,
+                result=result,
+                number=number,
+                position=position,
+                fps=self._rate.rate,
+                frames=self.now.frames + 1,
+            )
+            self._changed.notify_all()
