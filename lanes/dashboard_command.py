@@ -23,7 +23,7 @@ def run_dashboard(allowed: Sequence[Path], models: Sequence[Path], given: Sequen
 
     Raises:
         MissingDependency: Streamlit is not installed.
-        BadInput: one of `allowed` is no folder.
+        BadInput: one of `allowed` is no folder, or `given` holds more than options.
         BadModel: one of `models` is no model folder.
     """
     if not plugins.installed(LIBRARY):
@@ -42,6 +42,14 @@ def arguments(allowed: Sequence[Path], models: Sequence[Path], given: Sequence[s
     for folder in allowed:
         if not folder.is_dir():
             raise BadInput(f"--allow-paths {folder}: there is no such folder; name one that exists")
+    for before, word in zip(["", *given], given, strict=False):
+        # All of Streamlit's options have a value.
+        is_value = before.startswith("--") and "=" not in before and before != "--"
+        if not (word.startswith("-") or is_value):
+            raise BadInput(
+                f"the dashboard is given no file, but got {word!r}: start it with "
+                "--allow-paths DIR, and open the file on the page Live"
+            )
     for folder in models:
         cards.read(assets.model_folder(str(folder)))
     own = [f"--allow-paths={folder.resolve()}" for folder in allowed]

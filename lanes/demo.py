@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import av
@@ -16,6 +17,7 @@ import numpy as np
 import lanes.synthetic
 from lanes import assets, drawn
 from lanes.colour import YuvColour, from_bgr
+from lanes.errors import BadOutput
 from lanes.outputs import write_image
 from lanes.pipeline import prefetch
 from lanes.types import Image, LabelMap
@@ -43,7 +45,11 @@ def demo_files(
         total = int(SECONDS * RATE)
         # Rendered in a thread of its own while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
-        write_clip(clip, labels, pairs, RATE, lambda done: progress(done, total))
+        with _growing(folder) as part:
+            ready = part / clip.name, part / labels.name
+            write_clip(*ready, pairs, RATE, lambda done: progress(done, total))
+            ready[1].replace(labels)
+            ready[0].replace(clip)
     return clip, labels
 
 
@@ -53,12 +59,33 @@ def demo_pictures(task: str) -> Path:
     name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
     folder = assets.cache_folder("demo") / name
     if not folder.is_dir():
-        part = folder.with_name(f".{name}.part-{os.getpid()}")
-        part.mkdir(exist_ok=True)
-        for number, image in enumerate(drawn.frames(task, PICTURES), 1):
-            write_image(part / f"demo_{number}.png", image)
-        part.replace(folder)
+        with _growing(folder.parent) as part:
+            for number, image in enumerate(drawn.frames(task, PICTURES), 1):
+                write_image(part / f"demo_{number}.png", image)
+            try:
+                part.rename(folder)
+            except OSError:  # another has drawn the same meanwhile
+                if not folder.is_dir():
+                    raise
     return folder
+
+
+@contextmanager
+def _growing(folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder` for what is not whole yet; of nobody else, removed afterwards.
+
+    Several programs, or threads of one, may draw the same demo at the same time.
+    """
+    try:
+        with TemporaryDirectory(prefix=".part-", dir=folder) as part:
+            path = Path(part, "demo")
+            path.mkdir()
+            yield path
+    except OSError as error:
+        raise BadOutput(
+            f"the demo cannot be written in {folder} ({error.strerror}): make room there, or set "
+            "XDG_CACHE_HOME to another folder"
+        ) from error
 
 
 def _renderer_version(module: ModuleType) -> int:
@@ -75,36 +102,27 @@ def write_clip(
     rate: Fraction,
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Write image and label pairs as an H.264 clip and an FFV1 label video beside it.
-
-    Both appear under their names only when whole, the clip last.
-    """
-    part = labels.with_name(f".{labels.stem}.part-{os.getpid()}{labels.suffix}")
+    """Write image and label pairs as an H.264 clip and an FFV1 label video."""
     first = next(pairs)
     height, width = first[1].shape
-    try:
-        with (
-            VideoSink(
-                clip,
-                size=(height, width),
-                rate=rate,
-                colour=COLOUR,
-                quality="balanced",
-                overwrite=True,
-            ) as sink,
-            av.open(str(part), "w", format="matroska") as container,
-        ):
-            stream = container.add_stream("ffv1", rate, width=width, height=height)
-            stream.codec_context.pix_fmt = "gray"
-            for number, (image, truth) in enumerate(chain([first], pairs)):
-                sink.write(from_bgr(image, COLOUR))
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(truth), "gray")
-                picture.pts = number
-                picture.time_base = 1 / rate
-                container.mux(stream.encode(picture))
-                progress(number + 1)
-            container.mux(stream.encode(None))
-            container.close()
-            part.replace(labels)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        VideoSink(
+            clip,
+            size=(height, width),
+            rate=rate,
+            colour=COLOUR,
+            quality="balanced",
+            overwrite=True,
+        ) as sink,
+        av.open(str(labels), "w", format="matroska") as container,
+    ):
+        stream = container.add_stream("ffv1", rate, width=width, height=height)
+        stream.codec_context.pix_fmt = "gray"
+        for number, (image, truth) in enumerate(chain([first], pairs)):
+            sink.write(from_bgr(image, COLOUR))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(truth), "gray")
+            picture.pts = number
+            picture.time_base = 1 / rate
+            container.mux(stream.encode(picture))
+            progress(number + 1)
+        container.mux(stream.encode(None))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -128,6 +129,32 @@ def test_recordings_joined_go_on_in_time(tmp_path):
 
 
 # ------------------------------------------------------------------ not a video
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *((f"a.{suffix}", "libx264") for suffix in ("mp4", "mov", "mkv", "avi", "ts")),
+        *((f"a.{suffix}", "libx264") for suffix in ("flv", "nut", "mxf", "h264")),
+        *((f"a.{suffix}", "mpeg2video") for suffix in ("mpg", "vob", "m2v")),
+        *((f"a.{suffix}", "mpeg4") for suffix in ("3gp", "m4v", "wmv")),
+        ("a.webm", "libvpx"),
+        ("a.ivf", "libvpx"),
+        ("a.y4m", "wrapped_avframe"),
+        ("a.mjpeg", "mjpeg"),
+    ],
+)
+def test_containers_of_all_kinds_are_opened_under_any_name(tmp_path, name, codec):
+    kind = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = make_clip(tmp_path / name, 6, codec=codec, pix_fmt=kind)
+    assert len(read(path)[0]) == 6
+    assert len(read(path.rename(tmp_path / "upload"))[0]) == 6
+
+
+def test_a_picture_of_any_name_is_one_frame(tmp_path):
+    for name, suffix in (("a.jfif", ".jpg"), ("a.jp2", ".jp2"), ("a", ".png")):
+        (tmp_path / name).write_bytes(cv2.imencode(suffix, picture(1))[1].tobytes())
+        assert len(read(tmp_path / name)[0]) == 1
 
 
 @pytest.mark.parametrize(

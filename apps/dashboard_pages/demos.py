@@ -16,17 +16,17 @@ class Rendering:
     """
 
     def __init__(self, task: str) -> None:
-        self.share = 0.0
+        self.task, self.share = task, 0.0
         self.files: tuple[Path, Path] | None = None
         self.error: BaseException | None = None
         self.done = threading.Event()
-        threading.Thread(target=self._run, args=(task,), name="demo", daemon=True).start()
+        threading.Thread(target=self._run, name="demo", daemon=True).start()
 
-    def _run(self, task: str) -> None:
+    def _run(self) -> None:
         from lanes.demo import demo_files  # which draws: not needed for any other source
 
         try:
-            self.files = demo_files(self._told, task)
+            self.files = demo_files(self._told, self.task)
         except Exception as error:
             self.error = error
         self.done.set()
@@ -35,10 +35,18 @@ class Rendering:
         self.share = done / total
 
 
-@st.cache_resource(show_spinner=False)
+_rendering = st.cache_resource(show_spinner=False)(Rendering)
+
+
 def rendering(task: str) -> Rendering:
-    """The demo of `task`: begun by the first who asks, the same for all tabs."""
-    return Rendering(task)
+    """The demo of `task`: begun by the first who asks, the same for all tabs.
+
+    Tasks of which nothing is drawn share that of the roads.
+    """
+    from lanes import drawn
+
+    found: Rendering = _rendering(drawn.drawer(task).TASK)
+    return found
 
 
 def files(task: str) -> tuple[Path, Path]:
@@ -55,7 +63,7 @@ def files(task: str) -> tuple[Path, Path]:
             bar.progress(demo.share, told)
         bar.empty()
     if demo.error is not None:
-        rendering.clear(task)
+        _rendering.clear(demo.task)
         raise demo.error
     assert demo.files is not None
     return demo.files

@@ -98,7 +98,11 @@ def _truth(sent: Sequence[Any], folder: Path) -> Path | None:
         _write(sent[0], path)
         return path
     if len(masks) < len(sent):
-        odd = next(file.name for file in sent if not NUMBERED.fullmatch(file.name))
+        names = [file.name for file in sent]
+        odd = next((name for name in names if not NUMBERED.fullmatch(name)), None)
+        if odd is None:
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadInput(f"{twice} was given twice: take one of them away")
         raise BadInput(
             f"{odd} is no label image of a frame: they are named by its six digits, 000000.png "
             "for the first; or give one label video"

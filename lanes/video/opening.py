@@ -24,7 +24,8 @@ _PLAYLIST_HEADS = (b"ffconcat version", b"#EXTM3U")
 # FFmpeg's names, https://ffmpeg.org/ffmpeg-formats.html#Demuxers; all these hold what they play.
 _CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,asf,flv,live_flv,ogg,mxf,gxf,nut,ivf,dv,wtv,rm,swf,nsv,"
-    "gif,apng,yuv4mpegpipe,mpjpeg,mjpeg,h261,h263,h264,hevc,vvc,m4v,mpegvideo,av1,obu,vc1,"
+    "dhav,gif,apng,yuv4mpegpipe,mpjpeg,mjpeg,h261,h263,h264,hevc,vvc,m4v,mpegvideo,av1,obu,vc1,"
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,j2k_pipe,"  # a picture is one frame
     "mp3,wav,flac,aac"  # of a song it is told that it has no video
 )
 

@@ -17,7 +17,7 @@ from lanes.errors import BadVideo
 
 pytest.importorskip("streamlit")
 
-from dashboard_pages import sources
+from dashboard_pages import demos, sources
 from dashboard_pages.history import History, Sample
 
 FRAMES = 12
@@ -154,6 +154,12 @@ def test_label_images_of_other_names_are_refused(open_page, clip):
     assert "live" not in players()
 
 
+def test_a_label_image_given_twice_is_told(open_page, clip):
+    twice = [("000003.png", b"x", "image/png")] * 2
+    page = start(upload(open_page("live"), clip, ("000000.png", b"x", "image/png"), *twice))
+    assert page.error[0].value == "000003.png was given twice: take one of them away"
+
+
 def test_an_upload_lies_under_our_name_and_goes(open_page, clip):
     page = at_end(start(upload(open_page("live"), clip)))
     folder = player().folder
@@ -267,6 +273,13 @@ def test_a_demo_that_cannot_be_made_is_told_and_tried_again(open_page, monkeypat
         page = open_page("live").button(key="demo").click().run()
         assert page.error[0].value == "no room for the demo: free some"
     playing(page.button(key="demo").click().run())
+
+
+def test_tasks_with_the_same_demo_share_its_rendering(open_page):
+    shared = demos.rendering("lanes")
+    assert demos.rendering("road_scene") is shared
+    assert demos.files("road_scene") == demos.files("lanes")
+    assert demos.rendering("blood_cells") is not shared
 
 
 def test_a_closed_tab_leaves_no_thread_and_no_file(open_page, clip):

@@ -122,10 +122,15 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
     [
         (["--allow-paths", "nowhere"], "there is no such folder"),
         (["--model", "nowhere"], "weights/ has no 'nowhere'"),
+        (["drive.mp4"], "got 'drive.mp4': start it with --allow-paths"),
+        (["--server.port", "8600", "drive.mp4"], "got 'drive.mp4': start"),
+        (["--server.headless=true", "drive.mp4"], "got 'drive.mp4': start"),
+        (["--", "drive.mp4"], "got 'drive.mp4': start"),
     ],
 )
-def test_a_wrong_folder_is_told_before_anything_starts(words, told):
-    done = CliRunner().invoke(cli.app, ["dashboard", *words])
+def test_a_wrong_word_is_told_before_anything_starts(monkeypatch, words, told):
+    monkeypatch.setattr("runpy.run_module", lambda *given, **options: None)
+    done = CliRunner().invoke(cli.app, ["dashboard", *words], env={"COLUMNS": "300"})
     assert done.exit_code == 2
     assert told in done.output
 

@@ -1,0 +1,81 @@
+"""The demo in the user's cache, also when several draw it at the same time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import pytest
+
+from clips import read
+from lanes import demo
+from lanes.errors import BadOutput
+
+FRAMES = 4
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty one, and a demo so small that it is quick to draw."""
+    monkeypatch.setattr("lanes.assets.cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr(demo, "SIZE", (96, 160))
+    monkeypatch.setattr(demo, "SECONDS", Fraction(FRAMES, 30))
+    return tmp_path
+
+
+def both(draw, *tasks):
+    """What `draw` gives for each task, all begun before one has ended."""
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return list(pool.map(draw, tasks))
+
+
+def test_two_tasks_with_the_same_demo_may_draw_it_at_once(cache):
+    together = threading.Barrier(2)
+
+    def draw(task):
+        def met(done, total):
+            if done == FRAMES // 2:
+                together.wait(20)
+
+        return demo.demo_files(met, task)
+
+    one, other = both(draw, "lanes", "road_scene")
+    assert one == other
+    assert [len(read(path)[0]) for path in one] == [FRAMES, FRAMES]
+    assert sorted(cache.iterdir()) == sorted(one)
+
+
+def test_two_may_draw_the_same_pictures_at_once(cache, monkeypatch):
+    together = threading.Barrier(2)
+    plain = demo.write_image
+
+    def met(path, image):
+        if path.name == "demo_2.png":
+            together.wait(20)
+        plain(path, image)
+
+    monkeypatch.setattr(demo, "write_image", met)
+    one, other = both(demo.demo_pictures, "blood_cells", "blood_cells")
+    assert one == other
+    assert len(list(one.glob("*.png"))) == demo.PICTURES
+    assert list(cache.iterdir()) == [one]
+
+
+def test_a_drawing_that_breaks_off_leaves_nothing(cache):
+    def refuse(done, total):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        demo.demo_files(refuse)
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.parametrize("draw", [demo.demo_files, demo.demo_pictures])
+def test_a_cache_without_room_is_told(cache, monkeypatch, draw):
+    def full(*given, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(demo, "TemporaryDirectory", full)
+    with pytest.raises(BadOutput, match=r"cannot be written in .* \(No space left on device\)"):
+        draw(task="lanes")
