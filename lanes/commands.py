@@ -9,13 +9,14 @@ from pathlib import Path
 
 import cv2
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lanes import backends, segmenter
 from lanes.annotate import Options, Show, Summary, annotate, check_options
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
 from lanes.progress import progress
-from lanes.screen import NO_WINDOW_CURE, why_no_window
+from lanes.screen import no_window_cure, why_no_window
 from lanes.segmenter import Segmenter
 from lanes.types import Frame
 from lanes.video.opening import is_url
@@ -42,7 +43,7 @@ def run_video(
 
     An input that fails does not keep the others from being done; the worst code is returned.
     """
-    console = Console(quiet=quiet)
+    console = Console(quiet=quiet, emoji=False)
     check_options(inputs, options)
     window = _window() if show else None
     code = 0
@@ -103,9 +104,9 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
     carried = summary.frames - summary.inferred
     told = f" ({summary.inferred} inferred, {carried} carried by optical flow)" if carried else ""
     console.print(
-        f"{summary.output}: {summary.frames} frames{told} in {summary.seconds:.1f} s, "
+        f"{escape(str(summary.output))}: {summary.frames} frames{told} in {summary.seconds:.1f} s, "
         f"[bold]{summary.fps:.1f} FPS[/] ({summary.media_seconds / summary.seconds:.2f} x real "
-        f"time), {loaded.card.name} on {backend.name} {backend.precision}",
+        f"time), {escape(loaded.card.name)} on {backend.name} {backend.precision}",
         soft_wrap=True,
         highlight=False,
     )
@@ -127,7 +128,7 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
 def _window() -> Show:
     """A function that shows a frame in a window and is True when q or Esc was pressed."""
     if why := why_no_window():
-        raise MissingDependency(f"--show opens no window: {why}; {NO_WINDOW_CURE}")
+        raise MissingDependency(f"--show opens no window: {why}; {no_window_cure(why)}")
 
     def show(frame: Frame) -> bool:
         cv2.imshow(WINDOW, frame.bgr)

@@ -36,7 +36,7 @@ def run_images(
 
     Without it the folder is `NAME_lanes` beside the first input. `load` gives the model.
     """
-    console = Console(quiet=quiet)
+    console = Console(quiet=quiet, emoji=False)
     find_items([given for given in inputs if given != DEMO])  # told before the model is loaded
     if output is None and DEMO in inputs:
         output, options = DEMO_OUTPUT, replace(options, overwrite=True)

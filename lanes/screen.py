@@ -22,7 +22,6 @@ from lanes.types import Image
 
 SWAP_WHEEL = "pip uninstall -y opencv-python-headless && pip install opencv-python"
 """The command that gives OpenCV its windows: the two wheels share their files."""
-NO_WINDOW_CURE = f"lanes-webcam shows the same in a browser; for windows of OpenCV: {SWAP_WHEEL}"
 LOOPBACK = "127.0.0.1"
 JPEG_QUALITY = 85
 WAIT_SECONDS = 0.5
@@ -54,6 +53,13 @@ def why_no_window() -> str | None:
     if "NONE" in gui.upper():
         return "this OpenCV has no windows (opencv-python-headless)"
     return None
+
+
+def no_window_cure(why: str) -> str:
+    """What to do where `why_no_window` gave a reason."""
+    if "headless" in why:
+        return f"lanes-webcam shows the same in a browser; for windows of OpenCV: {SWAP_WHEEL}"
+    return "leave --show out, or run lanes-webcam, which shows the same in a browser"
 
 
 class Window:

@@ -170,6 +170,14 @@ def test_several_inputs_one_of_them_bad(run, clip, tmp_path):
     assert not (tmp_path / "text_lanes.mp4").exists()
 
 
+def test_a_name_with_brackets_is_told_as_it_is(run, clip, tmp_path):
+    """As yt-dlp names files; rich would take it for markup."""
+    named = clip.rename(tmp_path / "Drive [dQw4] :car: [i].mp4")
+    done = run(named)
+    assert done.exit_code == 0, done.output
+    assert "Drive [dQw4] :car: [i]_lanes.mp4: 12 frames" in done.output
+
+
 def test_output_folder(run, clip, tmp_path):
     (tmp_path / "out").mkdir()
     assert run(clip, "-o", "out").exit_code == 0
@@ -299,6 +307,12 @@ def test_demo_renders_once_and_shows_an_iou(run, tmp_path, monkeypatch):
 
 
 def test_show_tells_how_to_get_windows(run, clip, monkeypatch):
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    done = run(clip, "--show")
+    assert (done.exit_code, "there is no display" in done.output) == (2, True)
+    assert "pip" not in done.output
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:    NONE\n")
     done = run(clip, "--show")
     assert done.exit_code == 2

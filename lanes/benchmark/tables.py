@@ -9,6 +9,7 @@ from typing import Literal
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lanes.benchmark.models import Benchmark, Figures
@@ -27,7 +28,7 @@ def show(found: Benchmark, console: Console) -> None:
     for model, of_model in groupby(found.figures, lambda one: one.configuration.model):
         figures = list(of_model)
         console.print()
-        console.print(_table([_speed(one) for one in figures], title=Path(model).name))
+        console.print(_table([_speed(one) for one in figures], title=escape(Path(model).name)))
         console.print(_table([_cost(one) for one in figures]))
         console.print(_table([_accuracy(one) for one in figures]))
         checks = [one.check for one in figures if one.check and one.check.reference]
@@ -129,7 +130,9 @@ def show_video(found: VideoFigures, console: Console) -> None:
     height, width = found.size
     _say(console, str(found.machine))
     _warn_if_busy(console, found.machine)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=found.clip, title_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=escape(found.clip), title_style="bold"
+    )
     table.add_column("")
     for head in ("ms\na frame", "FPS", "CPU ms\na frame", "cores\nbusy"):
         table.add_column(head, justify="right")
