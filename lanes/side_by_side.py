@@ -147,7 +147,10 @@ class SideBySide:
                 self._compare(frame, truth)
 
     def _compare(self, frame: Frame, truth: Truth | None) -> None:
-        labels = [self._label(frame, n) for n in range(len(self._models))]
+        # In turns: beside the first of them the next frame is decoded.
+        first = frame.index % 2
+        found = {n: self._label(frame, n) for n in (first, 1 - first)}
+        labels = [found[0], found[1]]
         whole = [resize_labels(each, frame.size) for each in labels]
         classes = len(self._task.classes)
         self._agreement.add(confusion_matrix(whole[0], whole[1], classes))

@@ -77,7 +77,7 @@ def hud_lines(now: Snapshot) -> list[str]:
     elif now.dropped:
         lines.append(f"dropped {now.dropped}")
     drawn = {c.name for c in now.task.classes if c.alpha > 0}
-    for title, by_class in (("IoU", now.iou), ("steady", now.consistency)):
+    for title, by_class in (("IoU", now.iou), ("consistency", now.consistency)):
         told = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]
         if told:
             lines.append(f"{title}  " + "   ".join(told))

@@ -35,7 +35,7 @@ def server(tmp_path_factory, own_cache, model_folder, clip):
     folder = tmp_path_factory.mktemp("server") / "temporary"
     folder.mkdir()
     options = (f"--model={model_folder}", f"--allow-paths={clip.parent}")
-    server = Server(folder, *options)
+    server = Server(folder, *options, "--server.maxUploadSize", "1")
     yield server
     server.close()
 
@@ -189,6 +189,18 @@ def test_what_is_no_video_is_told(open_page, tmp_path, content, told):
     press(page, "Start")
     page.get_by_text(told).wait_for()
     assert page.get_by_text("holiday.mp4 is not a video").count()
+
+
+def test_an_upload_beyond_the_limit_is_told(open_page, tmp_path, server):
+    path = tmp_path / "long.mp4"
+    path.write_bytes(bytes(2_000_000))
+    page = open_page()
+    upload(page, path)
+    page.get_by_text("File must be 1MB or smaller").or_(
+        page.get_by_text("1.0MB or smaller")
+    ).wait_for()
+    assert page.get_by_role("button", name="Start").is_disabled()
+    assert not list(server.folder.rglob("upload"))
 
 
 def test_a_path_outside_is_refused(open_page, clip):

@@ -313,4 +313,4 @@ def test_the_head_up_display_tells_what_is_known(clip, model):
         now = until(live, lambda now: ended(now) and now.consistency)
     lines = hud_lines(now)
     assert "FPS   inference" in lines[0]
-    assert lines[1].startswith("steady  ")
+    assert lines[1].startswith("consistency  ")
