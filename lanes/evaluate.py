@@ -34,7 +34,7 @@ from lanes import card as cards
 from lanes import metrics, plugins
 from lanes.confusion import Confusion
 from lanes.errors import BadInput, BadOutput
-from lanes.outputs import write_image
+from lanes.outputs import TextFile, write_image
 from lanes.scores import (
     CLASS_ACCURACY,
     INSTANCES,
@@ -109,12 +109,13 @@ class Evaluation:
         return json.dumps(_without_nan(values), indent=2)
 
     def write(self, path: Path) -> None:
-        """Write the JSON file; raises `BadOutput`."""
+        """Write the JSON file, whole or not at all; raises `BadOutput`."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.to_json() + "\n", encoding="utf-8")
         except OSError as error:
             raise BadOutput(f"cannot write {path}: {error.strerror}") from error
+        with TextFile(path, overwrite=True) as file:
+            file.write_text(self.to_json() + "\n")
 
     def note_in_card(self, folder: Path) -> None:
         """Write the figures into the card of the model in `folder`, beside those of other sets."""
