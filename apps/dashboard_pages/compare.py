@@ -105,12 +105,14 @@ def _start(tab: Tab, chosen: tuple[Engine, Engine], opens: sources.Opens) -> Non
 def _watch(tab: Tab, pair: Pair) -> None:
     now = pair.live.snapshot()
     running = now.state in ("opening", "playing")
+    every = SECONDS if running else None
     style.swatches(now.task)
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
             st.markdown(f"**{pair.names[number]}**")
             screen.show(pair.feeds[number], now.state, f"{NAME}-{number}")
-    st.fragment(_sides, run_every=SECONDS if running else None)(pair, now.state)
+            st.fragment(_side, run_every=every)(pair, number)
+    st.fragment(_both, run_every=every)(pair, now.state)
     if running and st.button("Stop", icon=":material/stop:"):
         pair.live.close()
         st.rerun()
@@ -119,18 +121,21 @@ def _watch(tab: Tab, pair: Pair) -> None:
         st.rerun()
 
 
-def _sides(pair: Pair, drawn: str) -> None:
-    """The figures of both; a change of state draws the whole page anew."""
+def _side(pair: Pair, number: int) -> None:
+    """The figures of one."""
     now = pair.live.snapshot()
-    if now.state != drawn and now.state != "playing":
+    if now.sides:
+        _figures(_of_side(now, now.sides[number]))
+
+
+def _both(pair: Pair, drawn: str) -> None:
+    """What is of both; another state than the one `drawn` has the whole page drawn anew."""
+    now = pair.live.snapshot()
+    if now.state != drawn:
         st.rerun()
     if now.error:
         st.error(tabs.told(now.error, pair.clip), icon=":material/error:")
-        return
-    for column, side in zip(st.columns(2, gap="medium"), now.sides, strict=False):
-        with column:
-            _figures(_of_side(now, side))
-    if now.agreement:
+    elif now.agreement:
         st.subheader("Agreement with each other, IoU of the last 30 frames", anchor=False)
         _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
 

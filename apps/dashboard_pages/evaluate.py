@@ -74,7 +74,7 @@ def _show(scored: Scored) -> None:
         name: st.column_config.NumberColumn(format="%.3f") for row in rows for name in row
     }
     numbers["measure"] = st.column_config.TextColumn()
-    st.dataframe(rows, hide_index=True, column_config=numbers)
+    st.dataframe(rows, hide_index=True, column_config=numbers, placeholder="–")
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown("**Confusion of pixels**")
