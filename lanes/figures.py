@@ -51,8 +51,8 @@ class Figures:
         self._notices: deque[str] = deque(maxlen=NOTICES)
         self._noticed = 0
 
-    def snapshot(self, state: State, recording: Path | None) -> Snapshot:
-        """All that is known."""
+    def snapshot(self, state: State, recording: Path | None, latency: bool = True) -> Snapshot:
+        """All that is known; without `latency` in a hundredth of the time."""
         with self._changed:
             now = replace(
                 self.now,
@@ -61,12 +61,14 @@ class Figures:
                 notices=tuple(self._notices),
                 noticed=self._noticed,
             )
+            if not latency:
+                return now
             taken = {stage: list(meter.seconds) for stage, meter in self._stages.items()}
-        latency = {
+        percentiles = {
             stage: Latency(*(float(p) for p in np.percentile(seconds, (50, 95))))
             for stage, seconds in taken.items()
         }
-        return replace(now, latency=latency)
+        return replace(now, latency=percentiles)
 
     def note(self, **fields: Any) -> None:
         """Set fields of the snapshot."""

@@ -110,11 +110,11 @@ class Live:
 
     # ------------------------------------------------------------ for the screen
 
-    def snapshot(self) -> Snapshot:
-        """The newest result and figures, at once."""
+    def snapshot(self, latency: bool = True) -> Snapshot:
+        """The newest result and figures, at once; who asks often leaves out `latency`."""
         with self._changed:
-            recorder = self._recorder
-            return self._figures.snapshot(self._state(), recorder.path if recorder else None)
+            state, recorder = self._state(), self._recorder
+        return self._figures.snapshot(state, recorder.path if recorder else None, latency)
 
     def wait(self, frames: int, seconds: float) -> Snapshot:
         """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
@@ -228,10 +228,6 @@ class Live:
     ) -> None:
         self.close()
 
-    def _lost_or_back(self, sentence: str) -> None:
-        self._figures.gap()
-        self._figures.notice(sentence)
-
     def _set(self, name: str, value: object) -> None:
         with self._changed:
             setattr(self, name, value)
@@ -329,7 +325,7 @@ class Live:
         source = opened()
         if not (source.live and self.options.reconnect):
             return source
-        return ReconnectingSource(source, opened, self._stop, self._lost_or_back)
+        return ReconnectingSource(source, opened, self._stop, self._figures.notice)
 
     def _begin(self, source: Source, start: float, stack: ExitStack) -> int:
         """Set what depends on the source; gives the number of its first frame."""
@@ -365,13 +361,17 @@ class Live:
         """
         clock = PlayClock(1 / float(source.rate or 25))
         follows: int | None = None
-        cut = True
+        cut, losses = True, source.losses
         while model is self.segmenter and (frame := next(frames, None)) is not None:
             skipped = 0 if follows is None else frame.index - follows
             follows = frame.index + 1
             if source.live and self._paused and not self._stop.is_set():
                 cut = True
                 continue
+            if source.losses > losses:
+                # In a recording the gap stays a gap; a rate over it would be none.
+                losses = source.losses
+                self._figures.gap()
             if not self._may_pass(frame, clock, source.live):
                 return
             timed = self._real_time and not source.live

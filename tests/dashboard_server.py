@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -29,8 +30,6 @@ from lanes.cli import main
 main()
 """
 """`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to."""
-FORGET = 3
-"""Seconds after which this server forgets a closed tab; usually 120."""
 
 
 class Server:
@@ -52,7 +51,6 @@ class Server:
             *options,
         ]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
-        command += ["--server.disconnectedSessionTTL", str(FORGET)]
         environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
             command, env=environment, stdout=self.log, stderr=subprocess.STDOUT

@@ -17,6 +17,7 @@ import pytest
 from clips import make_clip, numbers, picture, read, write_tone
 from lanes.errors import BadInput, BadVideo
 from lanes.video import VideoSource, open_source
+from lanes.video.opening import shown
 
 
 @pytest.fixture(scope="module")
@@ -354,3 +355,17 @@ def test_address_that_is_wrong(served):
         open_source(f"{served}/nothing.mp4")
     with pytest.raises(BadVideo, match="refused"):
         open_source("http://127.0.0.1:9/a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("rtsp://me:se?cret@host/live", "rtsp://host/live"),
+        ("rtsp://me:se#cr@et@host/live?pwd=secret", "rtsp://host/live"),
+        ("rtsp://me:se/cret@host/live", "rtsp://host/live"),
+        ("rtsp://host:554/live", "rtsp://host:554/live"),
+        ("drive?@1.mp4", "drive?@1.mp4"),
+    ],
+)
+def test_no_password_is_told(given, told):
+    assert shown(given) == told

@@ -16,6 +16,7 @@ import pytest
 from clips import make_clip, read
 from lanes import assets, live
 from lanes.errors import BadInput, BadOutput
+from lanes.figures import Figures
 from lanes.screen import Page
 from streams import MjpegServer, RtspServer
 from webcam_program import PATIENCE, Running, Told, eventually, webcam
@@ -176,7 +177,7 @@ def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
 
 
 def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkeypatch):
-    lost, segment, lost_or_back = threading.Event(), live.segment, live.Live._lost_or_back
+    lost, segment, notice = threading.Event(), live.segment, Figures.notice
 
     def slow(*words):
         with closing(segment(*words)) as results:
@@ -186,11 +187,11 @@ def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkey
                 yield result
 
     def tell(self, sentence):
-        lost_or_back(self, sentence)
+        notice(self, sentence)
         lost.set()
 
     monkeypatch.setattr(live, "segment", slow)
-    monkeypatch.setattr(live.Live, "_lost_or_back", tell)
+    monkeypatch.setattr(Figures, "notice", tell)
     server = MjpegServer()
     threading.Thread(target=lambda: (eventually(lambda: server.sent > 2), server.kill())).start()
     program = start(server.url)

@@ -52,26 +52,45 @@ async function send(told, address) {
     told.textContent = sentence;
     return;
   }
-  told.textContent = "";
+  try {
+    await sendFrom(stream, told, address);
+  } finally {
+    stream.getTracks().forEach((track) => track.stop());
+  }
+}
+
+async function sendFrom(stream, told, address) {
   const video = document.createElement("video"), canvas = document.createElement("canvas");
+  const [track] = stream.getVideoTracks();
   video.muted = true;
   video.srcObject = stream;
   await video.play();
-  while (told.isConnected && cameras.get(told) === address) {
+  for (let last = -1; told.isConnected && cameras.get(told) === address; ) {
     const began = performance.now();
+    if (track.readyState !== "live") {
+      told.textContent = "The camera is gone: plug it in again, then stop and start again.";
+      return;
+    }
+    if (video.currentTime === last || !video.videoWidth) {
+      await pause(5);
+      continue;
+    }
+    last = video.currentTime;
     canvas.width = Math.min(WIDTH, video.videoWidth);
     canvas.height = Math.round(video.videoHeight * canvas.width / video.videoWidth);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
     const picture = await new Promise((done) => canvas.toBlob(done, "image/jpeg", QUALITY));
     try {
       const answer = await fetch(address, { method: "POST", body: picture });
-      if (!answer.ok) break;
+      if (answer.status === 410) return;
+      told.textContent = answer.ok ? "" : await answer.text();
+      if (!answer.ok) await pause(1000);
     } catch {
+      told.textContent = "The server does not answer; trying again.";
       await pause(1000);
     }
     await pause(LEAST - (performance.now() - began));
   }
-  stream.getTracks().forEach((track) => track.stop());
 }
 
 export default function({ data, parentElement }) {
@@ -138,7 +157,8 @@ class BrowserCamera(Source):
             while not self._changed.wait_for(
                 lambda: self._taken > self._given or self._closed, LOST_SECONDS
             ):
-                self.lost_since = self.lost_since or waits
+                if self.lost_since is None:
+                    self.lost_since, self.losses = waits, self.losses + 1
             self._given = self._taken
             return None if self._closed else self._newest
 

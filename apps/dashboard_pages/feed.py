@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -89,16 +89,18 @@ async def _answer(request: Request) -> Response:
 async def _take(feed: Feed, request: Request) -> Response:
     """Take the picture that the browser sends."""
     content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            return Response("this is larger than a picture", 413)
     try:
+        async for part in request.stream():
+            content += part
+            if len(content) > LARGEST:
+                return Response("this is larger than a picture", 413)
         if feed.take is None:
             raise BadInput("this pipeline takes no pictures")
         await run_in_threadpool(feed.take, content)
     except BadInput as error:
         return Response(str(error), 400)
+    except ClientDisconnect:
+        pass  # nobody waits for an answer
     return Response(status_code=204)
 
 

@@ -139,7 +139,8 @@ def _troubles(player: Player, drawn: State) -> None:
     if now.state != drawn:
         st.rerun()
     for notice in now.notices[-2:]:
-        st.caption(f":material/info: {notice}")
+        told = notice.replace(f"{player.folder}/", "")
+        st.caption(f":material/info: {told}")
     if now.error:
         st.error(tabs.told(now.error, player.clip), icon=":material/error:")
 
@@ -149,6 +150,7 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if now.state == "ended":
             if st.button("Play again", icon=":material/replay:"):
+                live.resume()
                 live.seek(0)
                 _again()
         elif now.state == "paused":
@@ -210,11 +212,11 @@ def _look(player: Player) -> None:
     with st.popover("Overlay", icon=":material/layers:"):
         alpha = player.live.alpha
         player.live.alpha = st.slider("Strength", 0.0, 1.0, alpha, 0.05, key="live-alpha")
-        names = [c.name for c in task.classes if c.alpha > 0]
+        names, drawn = [c.name for c in task.classes if c.alpha > 0], player.live.classes
         player.live.classes = st.pills(
             "Classes drawn",
             names,
-            default=names,
+            default=[n for n in names if drawn is None or n in drawn],
             selection_mode="multi",
             key=f"live-classes-{task.name}",
         )

@@ -52,7 +52,12 @@ async function follow(figure, screen) {
       await pause(1000);
       continue;
     }
-    if (!answer.ok) return;
+    if (answer.status === 410) break;
+    if (!answer.ok) {
+      told.textContent = `no picture comes (${answer.status} ${answer.statusText})`;
+      await pause(1000);
+      continue;
+    }
     mark = answer.headers.get("Lanes-Mark");
     told.textContent = decodeURIComponent(answer.headers.get("Lanes-Told"));
     if (picture.size) {

@@ -57,12 +57,15 @@ class Settings:
         if not given:
             raise BadInput("no path was given: write one, or the address of a stream")
         # An absolute path is tried as it is, another one in each allowed folder.
-        places = [(folder / Path(given)).resolve() for folder in self.allowed]
-        inside = [place for place in places if self._allows(place)]
+        try:
+            places = [(folder / Path(given)).resolve() for folder in self.allowed]
+            inside = [place for place in places if self._allows(place)]
+            found = next((path for path in inside if path.exists()), None)
+        except OSError as error:
+            raise BadInput(f"{given} cannot be opened ({error.strerror}): name another") from error
         if not inside:
             folders = ", ".join(str(folder) for folder in self.allowed)
             raise BadInput(f"{given} lies outside the folders that this server opens: {folders}")
-        found = next((path for path in inside if path.exists()), None)
         if found is None and has_magic(given):
             raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
         # What is not there goes no further: a folder's own brackets would make it a pattern.

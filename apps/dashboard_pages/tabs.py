@@ -101,7 +101,10 @@ class Player:
 
     def picture(self) -> Picture:
         """The newest frame with its labels, for the browser."""
-        now, look = self.live.snapshot(), (self.live.alpha, tuple(self.live.classes or ()))
+        now, look = (
+            self.live.snapshot(latency=False),
+            (self.live.alpha, tuple(self.live.classes or ())),
+        )
         result = now.result
         return Picture(
             mark=f"{now.frames}-{hash(look):x}",
@@ -234,5 +237,5 @@ def _end(tab: Tab) -> None:
 
 @st.cache_resource(scope="session", on_release=_end, show_spinner=False)
 def current() -> Tab:
-    """The tab that this page is shown in; Streamlit releases it two minutes after it is closed."""
+    """The tab that this page is shown in; Streamlit releases it when the connection ends."""
     return Tab()

@@ -88,9 +88,10 @@ class Source(Iterator[Frame]):
     `size` is that of the first frame, upright; other frames may differ. `rate` is exact (30000/1001
     stays so), None if unknown. `frames` and `duration` (seconds) are expectations, None if unknown.
     A `live` source does not wait for its reader; it gives nothing since `lost_since`, a
-    `time.monotonic()`, or that is None. `primaries` and `transfer` are tags in the numbers of ITU-T
-    H.273. `lost` counts frames that could not be read, and `warnings` tells of them and of
-    everything else that a user should know; both are complete after the last frame.
+    `time.monotonic()`, or that is None, and was lost `losses` times. `primaries` and `transfer` are
+    tags in the numbers of ITU-T H.273. `lost` counts frames that could not be read, and `warnings`
+    tells of them and of everything else that a user should know; both are complete after the last
+    frame.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Source(Iterator[Frame]):
     duration: float | None = None
     live: bool = False
     lost_since: float | None = None
+    losses: int = 0
     sample_aspect_ratio: Fraction = Fraction(1)
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED

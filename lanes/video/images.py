@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from lanes.colour import default_colour, from_bgr
-from lanes.errors import BadInput
+from lanes.errors import AfterEnd, BadInput
 from lanes.types import Frame, Image
 from lanes.video.base import Cut, Source
 from lanes.video.opening import existing
@@ -58,7 +58,7 @@ class ImagesSource(Source):
         first, stop = (None if s is None else -(-s * rate // 1) for s in (cut.start, cut.end))
         self._numbered = list(enumerate(paths))[first:stop]
         if not self._numbered:
-            raise BadInput(
+            raise AfterEnd(
                 f"the start, {start:g} s, is after the last of {len(paths)} images, "
                 f"which follow one another at {rate} a second"
             )

@@ -38,11 +38,11 @@ def is_url(path: str | Path) -> bool:
 def shown(path: str | Path) -> str:
     """The path or address as a message may show it: without user and password.
 
-    Some cameras take them in the query, which is left out as well.
+    Some cameras take them in the query, which is left out as well. A password may hold any letter.
     """
     if not is_url(path):
         return str(path)
-    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", str(path))[0])
+    return re.split(r"[?#]", re.sub(r"(?<=://).*@", "", str(path)))[0]
 
 
 def existing(path: str | Path) -> Path:

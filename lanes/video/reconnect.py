@@ -45,7 +45,6 @@ class ReconnectingSource(Source):
         self.sample_aspect_ratio = first.sample_aspect_ratio
         self.primaries, self.transfer = first.primaries, first.transfer
         self.warnings = []
-        self.losses = 0
         self._frames = self._read()
 
     def close(self) -> None:

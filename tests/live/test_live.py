@@ -7,6 +7,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -70,6 +71,27 @@ def test_a_seek_beyond_the_last_frame_is_the_end_and_others_may_follow(clip, mod
         assert until(live, ended).error is None
         live.seek(1.2)
         assert until(live, lambda now: now.frames == 70).number == 49
+
+
+def test_images_may_be_sought_to_their_end(tmp_path, model):
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((64, 96, 3), 120, np.uint8))
+    with Live(tmp_path, model) as live:
+        live.seek(until(live, ended).duration)
+        time.sleep(0.1)
+        assert until(live, ended).error is None
+
+
+def test_no_rate_is_reckoned_over_a_loss(model):
+    with MjpegServer(rate=20) as server, Live(server.url, model, LiveOptions(timeout=1)) as live:
+        until(live, lambda now: now.frames > 10)
+        server.silent.set()
+        until(live, lambda now: now.state == "lost")
+        time.sleep(2)
+        server.silent.clear()
+        frames = live.snapshot().frames
+        now = until(live, lambda now: now.frames > frames + 8)
+        assert now.fps > 8  # three seconds without a frame are not among those
 
 
 def test_a_file_in_real_time_takes_its_time(clip, model):
