@@ -374,9 +374,9 @@ class Live:
                 self._figures.gap()
             if not self._may_pass(frame, clock, source.live):
                 return
-            timed = self._real_time and not source.live
-            self._behind = timed and clock.behind(frame)
-            late = timed and clock.too_late(frame)
+            in_real_time = self._real_time and not source.live
+            self._behind = in_real_time and clock.behind(frame)
+            late = in_real_time and clock.too_late(frame)
             self._figures.dropped(skipped + late)
             if late:
                 continue

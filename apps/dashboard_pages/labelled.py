@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import cv2
+import numpy as np
 
 from lanes.errors import BadInput
 from lanes.label_images import (
@@ -137,7 +138,7 @@ def jpeg(image: Image, side: int = SIDE) -> bytes:
     scale = side / max(image.shape[:2])
     if scale < 1:
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
 
 

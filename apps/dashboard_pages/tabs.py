@@ -101,13 +101,10 @@ class Player:
 
     def picture(self) -> Picture:
         """The newest frame with its labels, for the browser."""
-        now, look = (
-            self.live.snapshot(latency=False),
-            (self.live.alpha, tuple(self.live.classes or ())),
-        )
+        now = self.live.snapshot(latency=False)
         result = now.result
         return Picture(
-            mark=f"{now.frames}-{hash(look):x}",
+            mark=f"{now.frames} {self.live.alpha} {self.live.classes}",
             state=now.state,
             told=progress(self.clip, now),
             draw=partial(self._jpeg, result) if result else None,
