@@ -1,8 +1,8 @@
 """Two models on one clip, frame by frame: what each says, how fast, and how far they agree.
 
     with SideBySide("drive.mp4", (one, other)) as pair:
-        while (now := pair.snapshot()).state == "playing":
-            show(now.frame, now.sides)
+        while (now := pair.snapshot()).state in ("opening", "playing"):
+            show(now.frame, now.sides)  # None and () before the first frame
 
 Both label the same frame before the next one comes, one after the other, so that they stay together
 and neither's time contains the other's work.
