@@ -8,8 +8,8 @@ import cv2
 import streamlit as st
 from dashboard_pages import compare, evaluate, images, live, models, settings, style
 
-from lanes import threads
 from lanes.errors import LanesError
+from lanes.system import threads
 
 
 def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:

@@ -18,17 +18,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from lanes import assets, backends, hud, segmenter
+from lanes import assets, backends, segmenter
+from lanes.draw import hud
+from lanes.draw.overlay import overlay
 from lanes.errors import INTERRUPTED, BadInput, BadOutput, LanesError
-from lanes.live import ENDS, Live, LiveOptions, Snapshot, hud_lines
-from lanes.outputs import write_image
-from lanes.overlay import overlay
-from lanes.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
+from lanes.live.player import ENDS, Live, LiveOptions, Snapshot, hud_lines
+from lanes.live.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
 from lanes.segmenter import Segmenter
-from lanes.stats import LatencyMeter
-from lanes.threads import opencv_threads, share, usable_cores
+from lanes.system.meters import LatencyMeter
+from lanes.system.threads import opencv_threads, share, usable_cores
 from lanes.types import Image
 from lanes.video.opening import shown
+from lanes.video.output_files import write_image
 
 TITLE = "lanes webcam"
 KEYS = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lanes.card import ModelCard
+from lanes.draw.overlay import overlay, overlay_bgr
 from lanes.errors import LanesError
-from lanes.overlay import overlay, overlay_bgr
-from lanes.pipeline import prefetch, segment
+from lanes.pipeline.stages import prefetch, segment
 from lanes.segmenter import Segmenter, load
 from lanes.types import Frame, Result, Sample, Task
 from lanes.video import VideoSink, VideoSource, open_source

@@ -13,6 +13,8 @@ from lanes.errors import BadModel, BadOutput, UnknownName
 from lanes.plugins import unknown
 
 DEFAULT_MODEL = "lanes-fcn-lite"
+DEMO = "demo"
+"""The input that is drawn rather than read."""
 
 
 def folder(name: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.errors import BadModel, BadOutput
-from lanes.resize import MODES, Resize
+from lanes.images.resize import MODES, Resize
 
 CARD = "card.json"
 ONNX = "model.onnx"

@@ -11,8 +11,8 @@ from lanes import assets, backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import BadInput, BadModel
-from lanes.resize import resize_image, resize_labels
-from lanes.tiles import Tiler
+from lanes.images.resize import resize_image, resize_labels
+from lanes.images.tiles import Tiler
 from lanes.types import Backend, Image, LabelMap, Pending
 
 

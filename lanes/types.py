@@ -62,7 +62,7 @@ class Task:
     """What the pixels mean. The index in `classes` is the label id; 0 is the background.
 
     `measure(labels)` gives the numbers that a HUD or dashboard shows, by name. `things` says how
-    labels become instances (`lanes.instances`); None where nothing is counted.
+    labels become instances (`lanes.cells.instances`); None where nothing is counted.
     """
 
     name: str

@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from lanes import assets, evaluate, segmenter
+from lanes import assets, segmenter
 from lanes.errors import LanesError
+from lanes.metrics import evaluate
 
 
 def parser() -> argparse.ArgumentParser:

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export(given: argparse.Namespace) -> None:
     # torch takes seconds to import: --help and --half need not wait for it.
-    from lanes import export
+    from lanes.export import to_onnx
     from lanes.training import checkpoint as checkpoints
     from lanes.training.bias import fit_bias
 
@@ -69,8 +69,8 @@ def _export(given: argparse.Namespace) -> None:
     fitted = fit_bias(checkpoint) if given.fit_bias else given.logit_bias
     if fitted:
         checkpoint = checkpoints.with_logit_bias(checkpoint, tuple(fitted))
-    card = export.export(checkpoint, given.folder, given.command, given.keep)
-    shares = export.compare(given.folder, checkpoint, export.check_frames(checkpoint))
+    card = to_onnx.export(checkpoint, given.folder, given.command, given.keep)
+    shares = to_onnx.compare(given.folder, checkpoint, to_onnx.check_frames(checkpoint))
     print(f"{given.folder}: {card.architecture}, {card.parameters / 1e6:.2f} M parameters")
     if given.fit_bias:
         print("  logit bias:", *fitted)
@@ -80,7 +80,8 @@ def _export(given: argparse.Namespace) -> None:
 
 def _half(folders: Sequence[Path], keep: Sequence[str]) -> None:
     from lanes import card as cards
-    from lanes import drawn, half_accuracy
+    from lanes.backends import _float16_accuracy as half_accuracy
+    from lanes.datasets import _samples as drawn
 
     for folder in folders:
         changed = half_accuracy.keep_layers(folder, drawn.images(cards.read(folder)), keep)

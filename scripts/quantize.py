@@ -11,10 +11,11 @@ import argparse
 import sys
 from dataclasses import replace
 
-from lanes import assets, backends, quantize
+from lanes import assets, backends
 from lanes.benchmark.plan import data_of
 from lanes.card import INT8_ONNX, ONNX
 from lanes.errors import LanesError
+from lanes.export import int8 as quantize
 
 
 def main(argv: list[str] | None = None) -> int:

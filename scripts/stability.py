@@ -13,7 +13,7 @@ from rich.table import Table
 from lanes import segmenter
 from lanes.assets import DEFAULT_MODEL
 from lanes.errors import LanesError
-from lanes.stability import stability
+from lanes.pipeline.consistency import stability
 from lanes.video import VideoSource
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from lanes.live import ENDS
+from lanes.live.player import ENDS
 
 PATIENCE = 15
 

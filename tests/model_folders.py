@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lanes import tasks
 from lanes.card import ModelCard
-from lanes.resize import Resize
+from lanes.images.resize import Resize
 
 SIZE = (64, 96)
 FIRST, SECOND = 85, 170

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from fake_gpu import FakeCuda, FakeNvml, FakeTensorRt
-from lanes import assets, backends, drawn
+from lanes import assets, backends
+from lanes.datasets import _samples as drawn
 from model_folders import SIZE, labels_of, make_model
 
 NAMES = ("tensorrt", "_tensorrt_build", "_tensorrt_check", "_tensorrt_gpu")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from typer.testing import CliRunner
 
-from lanes.cli import app
+from lanes.cli.main import app
 
 SLIDE, CELL, DARK = 20, 128, 200
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from clips import make_clip
 from lanes.benchmark import chart, checks, network, turns
 from lanes.benchmark.plan import Wish, plan
-from lanes.cli import app
+from lanes.cli.main import app
 from lanes.errors import BadInput, BadModel
 from model_folders import SIZE, grey, make_model
 

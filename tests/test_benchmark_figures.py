@@ -17,7 +17,7 @@ from lanes.benchmark.plan import Configuration
 from lanes.benchmark.start import Start, start_once
 from lanes.benchmark.turns import Loaded, Timed, Timing, Trial, Turn, ratio, take_turns
 from lanes.errors import BackendError
-from lanes.machine import machine
+from lanes.system.machine import machine
 from model_folders import grey
 
 ENGINE = "onnxruntime"

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lanes import assets, card, plugins
-from lanes.cli import app
+from lanes.cli.main import app
 from model_folders import make_model
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lanes import cell_tables, tasks
-from lanes.instances import Cell
+from lanes import tasks
+from lanes.cells import tables as cell_tables
+from lanes.cells.instances import Cell
 
 CELLS, COUNT, ROADS = (tasks.load(name) for name in ("blood_cells", "cell_count", "lanes"))
 CELL = Cell(1, 10.123456, 20.0, 5, 15, 11, 12, False, 100, 11.283792, 0.9, 0.1, 25, 0.25,

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from clips import make_clip, picture
 from interrupted import interrupted
-from lanes import demo
-from lanes.cli import app
+from lanes.cli.main import app
+from lanes.pipeline import demo_clip
 from lanes.video import VideoSink
 from model_folders import SIZE, labels_of
 
@@ -295,13 +295,13 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, model_folder):
 
 
 def test_demo_renders_once_and_shows_an_iou(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "SIZE", (180, 320))
-    monkeypatch.setattr(demo, "SECONDS", 1)
+    monkeypatch.setattr(demo_clip, "SIZE", (180, 320))
+    monkeypatch.setattr(demo_clip, "SECONDS", 1)
     first = run("demo")
     assert first.exit_code == 0, first.output
     assert "IoU against the labels" in first.output
     assert len(frames_of(tmp_path / "demo_lanes.mp4")) == 30
-    monkeypatch.setattr(demo, "write_clip", None)
+    monkeypatch.setattr(demo_clip, "write_clip", None)
     second = run("demo")
     assert second.exit_code == 0, second.output
 

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes import demo
-from lanes.cli import app
+from lanes.cli.main import app
+from lanes.pipeline import demo_clip
 from model_folders import labels_of
 from smears import DARK, label_images, left, rows_of, said, save, smear
 
@@ -175,12 +175,12 @@ def test_quiet_prints_nothing(run, tmp_path):
 
 @pytest.mark.parametrize("task", ["blood_cells", "cell_count"])
 def test_demo_draws_once_and_runs_on_what_it_drew(run, tmp_path, cell_models, monkeypatch, task):
-    monkeypatch.setattr(demo, "PICTURES", 2)
+    monkeypatch.setattr(demo_clip, "PICTURES", 2)
     done = run("demo", model=cell_models[task])
     assert done.exit_code == 0, done.output
     rows = rows_of(tmp_path / "demo_lanes" / "summary.csv")
     assert [row["image"] for row in rows] == ["demo_1.png", "demo_2.png"]
-    monkeypatch.setattr(demo.drawn, "frames", None)
+    monkeypatch.setattr(demo_clip.drawn, "frames", None)
     assert run("demo", model=cell_models[task]).exit_code == 0
 
 
@@ -198,12 +198,12 @@ def test_a_microscope_clip_tells_its_counts(tmp_path, cell_models, monkeypatch):
 @pytest.mark.parametrize("task", ["blood_cells", "cell_count"])
 def test_the_demo_clip_is_the_tasks_own(tmp_path, cell_models, monkeypatch, task):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "SIZE", (90, 160))
-    monkeypatch.setattr(demo, "SECONDS", 0.2)
+    monkeypatch.setattr(demo_clip, "SIZE", (90, 160))
+    monkeypatch.setattr(demo_clip, "SECONDS", 0.2)
     done = CliRunner().invoke(app, ["video", "demo", "--model", str(cell_models[task])])
     assert done.exit_code == 0, done.output
     assert "IoU against the labels: background" in said(done)
-    assert list(demo.assets.cache_folder("demo").glob(f"{task}-160x90-*.mp4"))
+    assert list(demo_clip.assets.cache_folder("demo").glob(f"{task}-160x90-*.mp4"))
 
 
 def test_help_needs_no_engine():

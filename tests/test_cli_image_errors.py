@@ -11,8 +11,8 @@ import pytest
 
 from clips import make_clip
 from interrupted import interrupted
-from lanes import instances as instance_maps
-from lanes import outputs
+from lanes.cells import instances as instance_maps
+from lanes.video import output_files
 from smears import label_images, left, rows_of, said, save, smear
 
 pytest.importorskip("skimage")
@@ -139,14 +139,14 @@ def test_too_many_cells_for_16_bits_are_told_and_skipped(run, tmp_path, monkeypa
 def test_a_full_disk_leaves_nothing_half_written(run, tmp_path, monkeypatch):
     for number in range(4):
         save(tmp_path / "in" / f"{number}.png", smear((50, 60)))
-    write = outputs.Path.write_bytes
+    write = output_files.Path.write_bytes
 
     def fail(path, content):
         if "2_overlay" in path.name:
             raise OSError(28, "No space left on device")
         return write(path, content)
 
-    monkeypatch.setattr(outputs.Path, "write_bytes", fail)
+    monkeypatch.setattr(output_files.Path, "write_bytes", fail)
     done = run("in", "-o", "out")
     assert done.exit_code == 2
     assert "2_overlay.png cannot be written (No space left on device)" in said(done)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from lanes.confusion import CELL, DARK, RIGHT, WRONG, Confusion, _rounded
-from lanes.lettering import LINE
+from lanes.draw.text import LINE
+from lanes.metrics.confusion_picture import CELL, DARK, RIGHT, WRONG, Confusion, _rounded
 
 CLASSES = ("background", "drivable", "lane line")
 PARTIAL = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 1]], bool)

@@ -9,8 +9,8 @@ from fractions import Fraction
 import pytest
 
 from clips import read
-from lanes import demo
 from lanes.errors import BadOutput
+from lanes.pipeline import demo_clip
 
 FRAMES = 4
 
@@ -19,8 +19,8 @@ FRAMES = 4
 def cache(tmp_path, monkeypatch):
     """An empty one, and a demo so small that it is quick to draw."""
     monkeypatch.setattr("lanes.assets.cache_folder", lambda name: tmp_path)
-    monkeypatch.setattr(demo, "SIZE", (96, 160))
-    monkeypatch.setattr(demo, "SECONDS", Fraction(FRAMES, 30))
+    monkeypatch.setattr(demo_clip, "SIZE", (96, 160))
+    monkeypatch.setattr(demo_clip, "SECONDS", Fraction(FRAMES, 30))
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def test_two_tasks_with_the_same_demo_may_draw_it_at_once(cache):
             if done == FRAMES // 2:
                 together.wait(20)
 
-        return demo.demo_files(met, task)
+        return demo_clip.demo_files(met, task)
 
     one, other = both(draw, "lanes", "road_scene")
     assert one == other
@@ -48,17 +48,17 @@ def test_two_tasks_with_the_same_demo_may_draw_it_at_once(cache):
 
 def test_two_may_draw_the_same_pictures_at_once(cache, monkeypatch):
     together = threading.Barrier(2)
-    plain = demo.write_image
+    plain = demo_clip.write_image
 
     def met(path, image):
         if path.name == "demo_2.png":
             together.wait(20)
         plain(path, image)
 
-    monkeypatch.setattr(demo, "write_image", met)
-    one, other = both(demo.demo_pictures, "blood_cells", "blood_cells")
+    monkeypatch.setattr(demo_clip, "write_image", met)
+    one, other = both(demo_clip.demo_pictures, "blood_cells", "blood_cells")
     assert one == other
-    assert len(list(one.glob("*.png"))) == demo.PICTURES
+    assert len(list(one.glob("*.png"))) == demo_clip.PICTURES
     assert list(cache.iterdir()) == [one]
 
 
@@ -67,15 +67,15 @@ def test_a_drawing_that_breaks_off_leaves_nothing(cache):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        demo.demo_files(refuse)
+        demo_clip.demo_files(refuse)
     assert not list(cache.iterdir())
 
 
-@pytest.mark.parametrize("draw", [demo.demo_files, demo.demo_pictures])
+@pytest.mark.parametrize("draw", [demo_clip.demo_files, demo_clip.demo_pictures])
 def test_a_cache_without_room_is_told(cache, monkeypatch, draw):
     def full(*given, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo, "TemporaryDirectory", full)
+    monkeypatch.setattr(demo_clip, "TemporaryDirectory", full)
     with pytest.raises(BadOutput, match=r"cannot be written in .* \(No space left on device\)"):
         draw(task="lanes")

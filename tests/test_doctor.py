@@ -9,10 +9,10 @@ from email.message import Message
 import pytest
 from typer.testing import CliRunner
 
-from lanes import assets, gpu
+from lanes import assets
 from lanes.backends import Choice
-from lanes.cli import app
-from lanes.doctor import examine
+from lanes.cli.main import app
+from lanes.doctor import examine, gpu
 from lanes.doctor.examine import Attempt, Finding
 from lanes.errors import BackendError, BadVideo, MissingDependency
 

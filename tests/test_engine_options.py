@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes import backends, commands, segmenter
-from lanes.cli import app
+from lanes import backends, segmenter
+from lanes.cli import video as commands
+from lanes.cli.main import app
 from lanes.errors import BadVideo
 
 

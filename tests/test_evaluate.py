@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from lanes import card as cards
-from lanes import evaluate, segmenter
-from lanes.confusion import Confusion
+from lanes import segmenter
 from lanes.errors import BadInput, BadOutput
+from lanes.metrics import evaluate
+from lanes.metrics.confusion_picture import Confusion
 from model_folders import SIZE, grey, make_model
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "evaluate.py"

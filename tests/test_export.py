@@ -15,8 +15,9 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from lanes import backends, card, export, segmenter
+from lanes import backends, card, segmenter
 from lanes.errors import BackendError, BadConfig, BadOutput
+from lanes.export import to_onnx
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs
 from lanes.training.checkpoint import Checkpoint
@@ -65,7 +66,7 @@ def checkpoint():
     )
 
 
-check_frames = export.check_frames
+check_frames = to_onnx.check_frames
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def few_frames(monkeypatch):
     frames = list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8))
     for frame in frames:
         frame[:12] //= 3
-    monkeypatch.setattr(export, "check_frames", lambda checkpoint: frames)
+    monkeypatch.setattr(to_onnx, "check_frames", lambda checkpoint: frames)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +83,8 @@ def exported(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     frames = [np.full((*SIZE, 3), 90, np.uint8)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "check_frames", lambda checkpoint: frames)
-        export.export(checkpoint, folder, "train it")
+        patch.setattr(to_onnx, "check_frames", lambda checkpoint: frames)
+        to_onnx.export(checkpoint, folder, "train it")
     return folder
 
 
@@ -124,7 +125,7 @@ def test_the_segmenter_labels_with_it_as_the_checkpoint_does(exported, checkpoin
     image[16:] = 140
     with segmenter.load(str(exported), "onnxruntime") as model:
         labels = model(image)
-    deployed = export.Deployed(checkpoints.network_of(checkpoint))
+    deployed = to_onnx.Deployed(checkpoints.network_of(checkpoint))
     with torch.inference_mode():
         wanted = deployed(torch.from_numpy(image)[None])[0].numpy()
     assert len(np.unique(wanted)) > 1
@@ -132,10 +133,10 @@ def test_the_segmenter_labels_with_it_as_the_checkpoint_does(exported, checkpoin
 
 
 def test_every_backend_and_precision_here_is_compared(exported, checkpoint):
-    shares = export.compare(exported, checkpoint, export.check_frames(checkpoint))
+    shares = to_onnx.compare(exported, checkpoint, to_onnx.check_frames(checkpoint))
     wanted = {(n, p) for n in backends.PREFERENCE for p in backends.precisions(n)}
     assert shares.keys() == wanted
-    assert min(shares.values()) >= export.LOW_PARITY
+    assert min(shares.values()) >= to_onnx.LOW_PARITY
 
 
 def spoil(path):
@@ -149,22 +150,22 @@ def spoil(path):
 
 
 def test_a_wrong_graph_is_refused_and_leaves_nothing(checkpoint, tmp_path, monkeypatch):
-    right = export.write_onnx
+    right = to_onnx.write_onnx
 
     def wrong(network, size, path):
         right(network, size, path)
         spoil(path)
 
-    monkeypatch.setattr(export, "write_onnx", wrong)
+    monkeypatch.setattr(to_onnx, "write_onnx", wrong)
     with pytest.raises(BackendError, match=r"agrees with the checkpoint on .*% of the pixels"):
-        export.export(checkpoint, tmp_path / "tiny", "")
+        to_onnx.export(checkpoint, tmp_path / "tiny", "")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_half_spoils_is_refused(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(export.half_accuracy, "LARGEST_COST", -1.0)  # which nothing is below
+    monkeypatch.setattr(to_onnx.half_accuracy, "LARGEST_COST", -1.0)  # which nothing is below
     with pytest.raises(BackendError, match=r"half precision changes .* with --keep node_"):
-        export.export(checkpoint, tmp_path / "tiny", "")
+        to_onnx.export(checkpoint, tmp_path / "tiny", "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,9 +177,9 @@ def test_a_failed_export_leaves_the_old_model(exported, checkpoint, tmp_path, mo
     def fail(*_):
         raise BackendError("no")
 
-    monkeypatch.setattr(export, "write_onnx", fail)
+    monkeypatch.setattr(to_onnx, "write_onnx", fail)
     with pytest.raises(BackendError):
-        export.export(checkpoint, old, "")
+        to_onnx.export(checkpoint, old, "")
     assert [p.name for p in old.iterdir()] == ["card.json"]
     assert [p.name for p in tmp_path.iterdir()] == ["old"]
 
@@ -187,18 +188,18 @@ def test_other_folders_and_files_are_not_overwritten(checkpoint, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").write_text("x")
     with pytest.raises(BadOutput, match="is not empty and no model folder"):
-        export.export(checkpoint, tmp_path / "photos", "")
+        to_onnx.export(checkpoint, tmp_path / "photos", "")
     with pytest.raises(BadOutput, match="is a file"):
-        export.export(checkpoint, tmp_path / "photos" / "me.jpg", "")
+        to_onnx.export(checkpoint, tmp_path / "photos" / "me.jpg", "")
     (tmp_path / "blocked").write_text("x")
     with pytest.raises(BadOutput, match="cannot write"):
-        export.export(checkpoint, tmp_path / "blocked" / "model", "")
+        to_onnx.export(checkpoint, tmp_path / "blocked" / "model", "")
 
 
 def test_the_frames_to_compare_on_are_of_the_task(checkpoint, monkeypatch):
     monkeypatch.undo()
-    frames = export.check_frames(checkpoint)
-    assert len(frames) == export.CHECK_FRAMES
+    frames = to_onnx.check_frames(checkpoint)
+    assert len(frames) == to_onnx.CHECK_FRAMES
     assert frames[0].shape[2] == 3
     assert frames[0].dtype == np.uint8
 
@@ -219,7 +220,7 @@ def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp
 
 def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
     biased = checkpoints.with_logit_bias(checkpoint, (0.0, 1e3, 0.0))
-    export.export(biased, tmp_path / "eager", "")
+    to_onnx.export(biased, tmp_path / "eager", "")
     # `compare` has found every backend to agree with the biased checkpoint; by hand: all class 1.
     with contextlib.closing(backends.load("onnxruntime", tmp_path / "eager")) as backend:
         assert (backend(np.zeros((1, *SIZE, 3), np.uint8)) == 1).all()
@@ -232,7 +233,7 @@ def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
 
 def test_the_network_names_no_path_of_the_machine_that_wrote_it(exported):
     content = (exported / "model.onnx").read_bytes()
-    assert str(Path(export.__file__).parent).encode() not in content
+    assert str(Path(to_onnx.__file__).parent).encode() not in content
     assert b"stack_trace" not in content
 
 
@@ -241,7 +242,7 @@ def test_the_card_names_what_the_encoder_began_with(checkpoint, model):
     options = {} if model == "fcn_efficientnet_lite0" else {"width": 0.05}
     config = replace(checkpoint.config, model=model, model_options=options, pretrained=True)
     network = checkpoints.build(config).eval()
-    found = export.card_of(replace(checkpoint, config=config), "tiny", network, "train it")
+    found = to_onnx.card_of(replace(checkpoint, config=config), "tiny", network, "train it")
     assert found.data[-1].name == "imagenet"
     assert "ImageNet" in found.data[-1].what
     assert found.data[-1].terms in found.terms
@@ -250,7 +251,7 @@ def test_the_card_names_what_the_encoder_began_with(checkpoint, model):
 
 def test_labels_are_compared_on_frames_of_the_task(checkpoint, tmp_path):
     drawn = check_frames(checkpoint)
-    assert len(drawn) == export.CHECK_FRAMES
+    assert len(drawn) == to_onnx.CHECK_FRAMES
     assert drawn[0].shape[0] > SIZE[0]  # of the synthetic roads, which need no files
     for split in ("train", "val"):
         for number in range(3):
@@ -262,4 +263,4 @@ def test_labels_are_compared_on_frames_of_the_task(checkpoint, tmp_path):
     here = check_frames(replace(checkpoint, config=config, data={"camvid": str(tmp_path)}))
     assert [frame.shape for frame in here] == [(20, 30, 3)] * 3
     gone = check_frames(replace(checkpoint, config=config, data={"camvid": "/nowhere"}))
-    assert [frame.shape for frame in gone] == [(*SIZE, 3)] * export.CHECK_FRAMES
+    assert [frame.shape for frame in gone] == [(*SIZE, 3)] * to_onnx.CHECK_FRAMES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lanes.colour import default_colour, from_bgr
-from lanes.flow import MEDIUM, ULTRAFAST, Carrier, OpticalFlow, moved
+from lanes.pipeline.flow import MEDIUM, ULTRAFAST, Carrier, OpticalFlow, moved
 from lanes.types import Frame
 
 SIZE = (176, 320)

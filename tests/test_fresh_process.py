@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from lanes.errors import BackendError, BadModel
-from lanes.fresh_process import FreshProcess
+from lanes.system.fresh_process import FreshProcess
 
 
 def test_answers_and_errors_of_another_process():

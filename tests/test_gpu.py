@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from fake_gpu import FakeTensorRt, inspected
-from lanes import assets, backends, drawn, gpu
+from lanes import assets, backends
 from lanes.colour import YuvColour, from_bgr
+from lanes.datasets import _samples as drawn
+from lanes.doctor import gpu
 from lanes.errors import BadModel
 from lanes.video import VideoSink
 from model_folders import SIZE, make_trained

@@ -13,7 +13,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lanes import assets, card, drawn, half, half_accuracy
+from lanes import assets, card
+from lanes.backends import _float16_accuracy as half_accuracy
+from lanes.backends import _float16_graph as half
+from lanes.datasets import _samples as drawn
 from lanes.errors import BackendError, BadModel, UnknownName
 from model_folders import card_of, make_model, make_trained
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import hud
 from lanes.colour import YuvColour, from_bgr
+from lanes.draw import hud
 from lanes.types import Frame
 
 LINES = ["58.3 FPS   inference 12.1 ms", "IoU  drivable 0.95"]

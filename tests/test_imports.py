@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import shutil
@@ -115,3 +116,19 @@ def test_import_rules():
         [command, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("folder", ["backends", "datasets", "models", "tasks"])
+def test_plug_ins_of_one_folder_do_not_import_one_another(folder):
+    names = set(plugins.names(folder))
+    for name in names:
+        path = ROOT / "lanes" / folder / f"{name}.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            elif isinstance(node, ast.Import):
+                imported = {alias.name for alias in node.names}
+            else:
+                continue
+            siblings = {f"lanes.{folder}.{other}" for other in names - {name}}
+            assert not imported & siblings, f"{path} imports {imported & siblings}"

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes.cli import app
+from lanes.cli.main import app
 
 SIZE = (128, 192)
 FRAMES = 13

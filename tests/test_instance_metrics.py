@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lanes.errors import BadInput
-from lanes.instance_metrics import InstanceCounts, instance_counts
+from lanes.metrics.instances import InstanceCounts, instance_counts
 
 
 def row(*ids):

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import instances, tasks
+from lanes import tasks
+from lanes.cells import instances
 from lanes.errors import BadInput, MissingDependency
 
 COUNT, WHITE, LANES = tasks.load("cell_count"), tasks.load("blood_cells"), tasks.load("lanes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanes.lettering import LINE, paragraph, width_of, write
+from lanes.draw.text import LINE, paragraph, width_of, write
 
 
 def test_words_are_drawn_in_their_place():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lanes import machine as machines
+from lanes.system import machine as machines
 
 
 def test_facts():

@@ -12,8 +12,8 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from lanes import segmenter
-from lanes.annotate import Options, annotate
-from lanes.machine import peak_memory
+from lanes.pipeline.label_video import Options, annotate
+from lanes.system.machine import peak_memory
 clip, output, words = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 with segmenter.load() as loaded:
     summary = annotate(clip, loaded, Options(output=output, **words))

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchmetrics.functional import classification
 
-from lanes import metrics
 from lanes.errors import BadInput
-from lanes.metrics import LineCounts, confusion_matrix, dice, iou, line_counts
+from lanes.metrics import confusion_matrix as metrics
+from lanes.metrics.confusion_matrix import LineCounts, confusion_matrix, dice, iou, line_counts
 from lanes.types import Measure
 
 

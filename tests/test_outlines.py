@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lanes import instances, tasks
-from lanes.outlines import CUT, WHOLE, draw_outlines
+from lanes import tasks
+from lanes.cells import instances
+from lanes.draw.outlines import CUT, WHOLE, draw_outlines
 
 pytest.importorskip("skimage")
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lanes import outputs
 from lanes.errors import BadOutput
+from lanes.video import output_files
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
@@ -16,8 +16,8 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(BadOutput, match="No space left"):
-        outputs.write_file(tmp_path / "x.json", fail)
+        output_files.write_file(tmp_path / "x.json", fail)
     assert not list(tmp_path.iterdir())
-    outputs.write_json(tmp_path / "x.json", {"a": [1, None]})
-    outputs.check_place(tmp_path / "x.json", overwrite=True)
+    output_files.write_json(tmp_path / "x.json", {"a": [1, None]})
+    output_files.check_place(tmp_path / "x.json", overwrite=True)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, None]}

@@ -7,7 +7,7 @@ import pytest
 from clips import make_clip
 from lanes import tasks
 from lanes.colour import YuvColour, from_bgr, to_bgr
-from lanes.overlay import draw_labels, overlay, overlay_bgr
+from lanes.draw.overlay import draw_labels, overlay, overlay_bgr
 from lanes.synthetic.road import demo_scene, render
 from lanes.types import Frame
 from lanes.video import VideoSource

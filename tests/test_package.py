@@ -39,7 +39,7 @@ def test_contents(files):
     assert {"lanes/__init__.py", "lanes/cli.py", "lanes/py.typed"} <= files.keys()
     folders = {name.split("/")[0] for name in files}
     assert folders == {"lanes", next(n.split("/")[0] for n in files if n.endswith("/METADATA"))}
-    assert "lanes/screen.html" in files
+    assert "lanes/live/screen.html" in files
     apps = {"webcam.py", "dashboard.py", "dashboard_pages/live.py", ".streamlit/config.toml"}
     assert {f"lanes/_apps/{name}" for name in apps} <= files.keys()
 
@@ -60,11 +60,11 @@ def test_every_module_comes_along(files):
 
 def test_commands(files):
     entries = only(files, "/entry_points.txt")
-    assert "lanes = lanes.cli:main" in entries
-    assert "lanes-video = lanes.cli:video_main" in entries
-    assert "lanes-image = lanes.cli:image_main" in entries
-    assert "lanes-webcam = lanes.cli:webcam_main" in entries
-    assert "lanes-dashboard = lanes.cli:dashboard_main" in entries
+    assert "lanes = lanes.cli.main:main" in entries
+    assert "lanes-video = lanes.cli.main:video_main" in entries
+    assert "lanes-image = lanes.cli.main:image_main" in entries
+    assert "lanes-webcam = lanes.cli.main:webcam_main" in entries
+    assert "lanes-dashboard = lanes.cli.main:dashboard_main" in entries
 
 
 def test_metadata(files):

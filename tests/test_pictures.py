@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lanes.errors import BadInput
-from lanes.pictures import pages, read_picture, to_8_bits
+from lanes.images.read import pages, read_picture, to_8_bits
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 COLOUR = np.dstack([RAMP, RAMP[::-1], RAMP[:, ::-1]])

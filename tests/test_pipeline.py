@@ -7,8 +7,8 @@ import pytest
 from clips import make_clip
 from lanes import segmenter
 from lanes.errors import BadInput
-from lanes.pipeline import Background, prefetch, segment, timed
-from lanes.resize import resize_image
+from lanes.images.resize import resize_image
+from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.video import VideoSource
 from model_folders import labels_of
 

@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 import pytest
 
-from lanes import backends, plugins, quantize
+from lanes import backends, plugins
 from lanes import card as cards
 from lanes.errors import BackendError, BadDataset, BadInput, BadModel, BadOutput, MissingDependency
+from lanes.export import int8 as quantize
 from lanes.types import Measure, Sample
 from model_folders import grey, labels_of, make_trained
 

@@ -10,7 +10,7 @@ import pytest
 
 from lanes import segmenter
 from lanes.colour import YuvColour, from_bgr
-from lanes.resize import Resize, resize_frame, resize_image, resize_labels
+from lanes.images.resize import Resize, resize_frame, resize_image, resize_labels
 from lanes.synthetic.road import demo_scene, render
 from lanes.types import Frame
 

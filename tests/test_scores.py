@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lanes.scores import Scores, choice, headlines, score, share_equal
+from lanes.metrics.dataset_scores import Scores, choice, headlines, score, share_equal
 from lanes.types import Measure, Sample
 
 IMAGE = np.zeros((4, 8, 3), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 import lanes
 from lanes import assets, segmenter
 from lanes.errors import BackendError, BadInput, BadModel, UnknownName
-from lanes.resize import resize_image, resize_labels
+from lanes.images.resize import resize_image, resize_labels
 from lanes.segmenter import Segmenter
 from model_folders import card_of, grey, labels_of, make_model
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lanes import sheet, tasks
-from lanes.lettering import LINE
+from lanes import tasks
+from lanes.draw import contact_sheet
+from lanes.draw.text import LINE
 from lanes.types import Sample
 
 TASK = tasks.load("lanes")
@@ -38,7 +39,7 @@ def ones(image):
     return np.ones((9, 16), np.uint8)
 
 
-SIZE_OF_ROW = LINE + sheet.HEIGHT + 2 * sheet.GAP
+SIZE_OF_ROW = LINE + contact_sheet.HEIGHT + 2 * contact_sheet.GAP
 
 
 def test_of_several_classes_the_first_is_shown_and_the_teacher_on_top():
@@ -47,12 +48,12 @@ def test_of_several_classes_the_first_is_shown_and_the_teacher_on_top():
     targets = np.array([[0, 1, 2]], np.uint8)
     soft = np.array([[200, 0, 0]], np.uint8)
     sample = Sample(np.zeros((1, 3, 3), np.uint8), targets, soft)
-    assert sheet.shown(sample, dataset).tolist() == [[2, 2, 0]]
+    assert contact_sheet.shown(sample, dataset).tolist() == [[2, 2, 0]]
 
 
 def test_an_image_of_another_shape_is_not_stretched():
     dataset = Some(1, size=(100, 100))
-    picture = sheet.triple(dataset[0], dataset, ones, TASK, CELL)
+    picture = contact_sheet.triple(dataset[0], dataset, ones, TASK, CELL)
     assert picture.shape == (184, 3 * 320 + 4, 3)
     row = picture[90, 2:322, 0]
     assert (row[:70] == 255).all()
@@ -63,7 +64,7 @@ def test_an_image_of_another_shape_is_not_stretched():
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 19, 20, 21, 500])
 def test_the_ends_hold_ten_each_and_no_image_twice(count):
     ranking = [10 * i for i in range(count)]
-    worst, best = sheet.ends(ranking)
+    worst, best = contact_sheet.ends(ranking)
     assert worst == ranking[: min(10, -(-count // 2))]
     assert best == ranking[::-1][: min(10, count // 2)]
     assert not set(worst) & set(best)
@@ -72,8 +73,8 @@ def test_the_ends_hold_ten_each_and_no_image_twice(count):
 def test_the_sheet_has_the_worst_on_the_left_and_the_best_on_the_right():
     dataset, captions = Some(24), [f"number {i}" for i in range(24)]
     ranking = list(range(23, -1, -1))
-    picture = sheet.worst_best(ranking, captions, dataset, ones, TASK, "title")
-    width = 3 * CELL[1] + 2 * sheet.GAP
+    picture = contact_sheet.worst_best(ranking, captions, dataset, ones, TASK, "title")
+    width = 3 * CELL[1] + 2 * contact_sheet.GAP
     assert picture.shape[1] == 2 * width
     greys = picture[:, [20, width + 20], 0].astype(int)
     below = picture.shape[0] - 10 * SIZE_OF_ROW + LINE + 90
@@ -86,18 +87,18 @@ def test_the_sheet_has_the_worst_on_the_left_and_the_best_on_the_right():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_sheet_of_few_images_leaves_room(count):
-    picture = sheet.worst_best(range(count), ["one"], Some(count), ones, TASK, "title")
+    picture = contact_sheet.worst_best(range(count), ["one"], Some(count), ones, TASK, "title")
     assert picture.dtype == np.uint8
     assert (picture[-90:, -30:] == 255).all()
 
 
 def test_the_legend_names_every_class_beside_its_colour():
-    strip = sheet.legend(TASK, 1000)
+    strip = contact_sheet.legend(TASK, 1000)
     assert strip.shape == (LINE, 1000, 3)
     for c in TASK.classes[1:]:
         assert (strip == c.colour).all(2).any()
     # Narrow, it has a line for each.
-    assert sheet.legend(TASK, 120).shape == (3 * LINE, 120, 3)
+    assert contact_sheet.legend(TASK, 120).shape == (3 * LINE, 120, 3)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +119,4 @@ def test_the_legend_names_every_class_beside_its_colour():
 def test_partial_truth_is_explained(targets, soft, words):
     dataset = Some(1)
     dataset.TARGETS, dataset.SOFT_CLASS = np.array(targets, bool), soft
-    assert sheet._notes(dataset, TASK) == words
+    assert contact_sheet._notes(dataset, TASK) == words

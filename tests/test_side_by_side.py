@@ -10,9 +10,10 @@ import pytest
 
 from app_pages import until
 from clips import make_clip, number_of
-from lanes import demo, segmenter
+from lanes import segmenter
 from lanes.errors import BadInput
-from lanes.side_by_side import SideBySide
+from lanes.live.side_by_side import SideBySide
+from lanes.pipeline import demo_clip
 from model_folders import SIZE, grey, labels_of, make_model
 
 FRAMES = 6
@@ -32,7 +33,7 @@ def clip(tmp_path):
     images = [grey([10, 120, 240], SIZE)] * FRAMES
     truths = [np.where(labels_of(image) == 0, 1, labels_of(image)) for image in images]
     pairs = zip(images, (truth.astype(np.uint8) for truth in truths), strict=True)
-    demo.write_clip(tmp_path / "a.mp4", tmp_path / "a.mkv", pairs, Fraction(25))
+    demo_clip.write_clip(tmp_path / "a.mp4", tmp_path / "a.mkv", pairs, Fraction(25))
     return tmp_path / "a.mp4", tmp_path / "a.mkv"
 
 

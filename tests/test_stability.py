@@ -12,7 +12,7 @@ import pytest
 from clips import make_clip
 from lanes import segmenter
 from lanes.colour import default_colour, from_bgr
-from lanes.stability import stability
+from lanes.pipeline.consistency import stability
 from lanes.types import Frame
 
 SIZE = (64, 96)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lanes.stats import LatencyMeter, RateMeter
+from lanes.system.meters import LatencyMeter, RateMeter
 
 
 def ticks(times, window=60):

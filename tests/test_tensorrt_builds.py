@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from lanes import assets, card, half, plugins
+from lanes import assets, card, plugins
+from lanes.backends import _float16_graph as half
 from lanes.card import ONNX
 from lanes.errors import BackendError
 from model_folders import card_of
@@ -53,12 +54,12 @@ def exported(module, folder, size=(64, 96)):
     """A model folder of a module from uint8 images to uint8 labels, as our export writes it."""
     import torch
 
-    from lanes import export
+    from lanes.export import to_onnx
 
     folder.mkdir()
     card_of(size, name=folder.name).write(folder)
     torch.manual_seed(0)
-    export.write_onnx(module, size, folder / ONNX)
+    to_onnx.write_onnx(module, size, folder / ONNX)
     return folder
 
 

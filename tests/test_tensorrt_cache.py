@@ -9,8 +9,9 @@ import onnx
 import pytest
 
 from fake_gpu import FakeNvml
-from lanes import backends, half
+from lanes import backends
 from lanes import card as cards
+from lanes.backends import _float16_graph as half
 from lanes.errors import BackendError
 from model_folders import grey, labels_of, make_model, make_trained
 

@@ -228,7 +228,7 @@ def test_half_needs_onnx_but_a_kept_engine_does_not(
     tensorrt, folder, engine_cache, monkeypatch, builds
 ):
     backends.load("tensorrt", folder).close()
-    monkeypatch.delitem(sys.modules, "lanes.half")
+    monkeypatch.delitem(sys.modules, "lanes.backends._float16_graph")
     monkeypatch.delattr(lanes, "half")
     monkeypatch.setitem(sys.modules, "onnx", None)
     backends.load("tensorrt", folder).close()

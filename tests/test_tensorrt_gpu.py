@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import assets, backends, card, drawn, gpu, half, plugins, segmenter
+from lanes import assets, backends, card, plugins, segmenter
+from lanes.backends import _float16_graph as half
+from lanes.datasets import _samples as drawn
+from lanes.doctor import gpu
 from lanes.errors import BackendError, LanesError, UnknownName
 from model_folders import grey, labels_of, make_trained
 from rtx_backend import instead_of_tensorrt
@@ -167,8 +170,8 @@ def test_latency(shipped):
 @pytest.mark.parametrize("size", [(720, 1280), (1080, 1920)])
 def test_a_video_from_end_to_end(tmp_path, size):
     import lanes
-    from lanes.annotate import Options, annotate
     from lanes.colour import YuvColour, from_bgr
+    from lanes.pipeline.label_video import Options, annotate
 
     colour = YuvColour("bt709", full_range=False)
     clip, out = tmp_path / "clip.mp4", tmp_path / "out.mp4"

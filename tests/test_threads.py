@@ -4,10 +4,11 @@ import cv2
 import pytest
 
 from clips import make_clip
-from lanes import annotate as annotating
-from lanes import segmenter, threads
-from lanes.annotate import Options, annotate
-from lanes.threads import Threads, opencv_threads, share
+from lanes import segmenter
+from lanes.pipeline import label_video as annotating
+from lanes.pipeline.label_video import Options, annotate
+from lanes.system import threads
+from lanes.system.threads import Threads, opencv_threads, share
 from lanes.video import VideoSink
 
 

@@ -11,15 +11,16 @@ from typer.testing import CliRunner
 
 from clips import make_clip
 from lanes import card as cards
-from lanes import evaluate, segmenter
+from lanes import segmenter
 from lanes.backends._engine import Engine
-from lanes.cli import app
+from lanes.cli.main import app
 from lanes.datasets import synthetic
-from lanes.drawn import images
+from lanes.datasets._samples import images
 from lanes.errors import BackendError
-from lanes.resize import Resize, resize_image
+from lanes.images.resize import Resize, resize_image
+from lanes.images.tiles import GRID, extended, middle, spans
+from lanes.metrics import evaluate
 from lanes.segmenter import Segmenter
-from lanes.tiles import GRID, extended, middle, spans
 from model_folders import card_of, labels_of, write_network
 
 TILE = (128, 160)
@@ -110,7 +111,7 @@ def test_of_other_sizes_only_the_lower_and_right_edge_may_differ(size):
 
 def test_without_a_margin_the_seams_would_show(monkeypatch):
     """A guard of the guard: the test above can fail."""
-    monkeypatch.setattr("lanes.tiles.MARGIN", 10**6)
+    monkeypatch.setattr("lanes.images.tiles.MARGIN", 10**6)
     image = picture((256, 320))
     assert (tiled(coarse)(image) != coarse(image.mean(-1))).any()
 

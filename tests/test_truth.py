@@ -7,10 +7,10 @@ import pytest
 
 from clips import make_clip
 from lanes import tasks
-from lanes.demo import write_clip
 from lanes.errors import BadInput
-from lanes.truth import open_truth
+from lanes.pipeline.demo_clip import write_clip
 from lanes.video import ImagesSource, VideoSource
+from lanes.video.label_files import open_truth
 
 TASK = tasks.load("lanes")
 SIZE = (96, 160)

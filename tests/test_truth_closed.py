@@ -12,13 +12,13 @@ import pytest
 
 from app_pages import until
 from lanes import segmenter, tasks
-from lanes.annotate import Options, annotate
-from lanes.demo import write_clip
 from lanes.errors import BadInput
-from lanes.live import Live, LiveOptions
-from lanes.side_by_side import SideBySide
-from lanes.truth import open_truth
+from lanes.live.player import Live, LiveOptions
+from lanes.live.side_by_side import SideBySide
+from lanes.pipeline.demo_clip import write_clip
+from lanes.pipeline.label_video import Options, annotate
 from lanes.video import VideoSource
+from lanes.video.label_files import open_truth
 from model_folders import SIZE, grey, labels_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from clips import make_clip, read
-from lanes import assets, live
+from lanes import assets
 from lanes.errors import BadInput, BadOutput
-from lanes.figures import Figures
-from lanes.screen import Page
+from lanes.live import player as live
+from lanes.live.screen import Page
+from lanes.live.state import Figures
 from streams import MjpegServer, RtspServer
 from webcam_program import PATIENCE, Running, Told, eventually, webcam
 

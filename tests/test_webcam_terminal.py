@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
-from lanes import cli, screen
+from lanes.cli import main as cli
+from lanes.live import screen
 from webcam_program import Running, eventually, webcam
 
 

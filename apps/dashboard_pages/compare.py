@@ -13,8 +13,8 @@ from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import DEMO, PATH, UPLOAD, Clip, Tab
 from lanes import backends, tasks
-from lanes.overlay import ALPHA, overlay_bgr
-from lanes.side_by_side import Comparison, Side, SideBySide
+from lanes.draw.overlay import ALPHA, overlay_bgr
+from lanes.live.side_by_side import Comparison, Side, SideBySide
 
 NAME = "compare"
 SECONDS = 1.0

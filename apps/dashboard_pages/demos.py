@@ -23,7 +23,9 @@ class Rendering:
         threading.Thread(target=self._run, name="demo", daemon=True).start()
 
     def _run(self) -> None:
-        from lanes.demo import demo_files  # which draws: not needed for any other source
+        from lanes.pipeline.demo_clip import (
+            demo_files,  # which draws: not needed for any other source
+        )
 
         try:
             self.files = demo_files(self._told, self.task)
@@ -43,7 +45,7 @@ def rendering(task: str) -> Rendering:
 
     Tasks of which nothing is drawn share that of the roads.
     """
-    from lanes import drawn
+    from lanes.datasets import _samples as drawn
 
     found: Rendering = _rendering(drawn.drawer(task).TASK)
     return found

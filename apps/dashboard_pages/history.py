@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.live import Snapshot
+from lanes.live.player import Snapshot
 
 KEPT = 3600
 """Samples that are kept: an hour, one a second."""

@@ -13,7 +13,7 @@ from dashboard_pages.labelled import Labelled, Picture, label, unique
 from dashboard_pages.settings import Settings
 from lanes import tasks
 from lanes.card import ModelCard
-from lanes.label_images import ImageOptions
+from lanes.pipeline.label_images import ImageOptions
 from lanes.video.images import SUFFIXES
 
 DRAWN = "images-drawn"
@@ -73,7 +73,7 @@ def _pictures(card: ModelCard) -> list[Picture]:
 
 @st.cache_data(show_spinner="Drawing images, once …")
 def _drawn(task: str) -> list[Picture]:
-    from lanes.demo import demo_pictures
+    from lanes.pipeline.demo_clip import demo_pictures
 
     paths = sorted(demo_pictures(task).glob("*.png"))
     return [Picture(path.name, path.read_bytes()) for path in paths]

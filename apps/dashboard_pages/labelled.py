@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadInput
-from lanes.label_images import (
+from lanes.images.read import read_picture
+from lanes.pipeline.label_images import (
     CELLS,
     INSTANCES,
     LABELS,
@@ -24,7 +25,6 @@ from lanes.label_images import (
     check_options,
     label_images,
 )
-from lanes.pictures import read_picture
 from lanes.segmenter import Segmenter
 from lanes.types import Image
 from lanes.video.images import SUFFIXES

@@ -16,7 +16,7 @@ from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Player, Tab
 from lanes import backends, tasks
 from lanes.errors import LanesError
-from lanes.live import ENDS, Snapshot, State
+from lanes.live.player import ENDS, Snapshot, State
 
 NAME = "live"
 REAL_TIME, FAST = "Real time", "As fast as possible"

@@ -9,11 +9,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from dashboard_pages.labelled import Picture, jpeg
-from lanes import evaluate as evaluation
+from lanes.draw.contact_sheet import triple
 from lanes.errors import BadDataset
-from lanes.evaluate import Evaluation
+from lanes.metrics import evaluate as evaluation
+from lanes.metrics.evaluate import Evaluation
 from lanes.segmenter import Segmenter
-from lanes.sheet import triple
 
 WORST = 5
 CELL = (240, 427)

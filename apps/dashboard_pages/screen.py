@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard_pages.feed import Feed
-from lanes.overlay import overlay_bgr
+from lanes.draw.overlay import overlay_bgr
 from lanes.types import Image, Result, Task
 
 WIDTH = 960

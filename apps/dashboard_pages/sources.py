@@ -63,7 +63,7 @@ def demo(task: Task) -> Opens:
 
 def drawn_for(task: Task) -> bool:
     """Whether the demo's truth is of this task: where none is drawn for it, roads are shown."""
-    from lanes import drawn
+    from lanes.datasets import _samples as drawn
 
     return bool(task.name == drawn.drawer(task.name).TASK)
 

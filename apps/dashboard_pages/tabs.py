@@ -20,9 +20,9 @@ from dashboard_pages import screen
 from dashboard_pages.browser_camera import BrowserCamera
 from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.history import History
+from lanes.draw.overlay import only
 from lanes.errors import LanesError
-from lanes.live import Live, LiveOptions, Snapshot
-from lanes.overlay import only
+from lanes.live.player import Live, LiveOptions, Snapshot
 from lanes.segmenter import Segmenter
 from lanes.types import Image, Result, Task
 

@@ -1,9 +1,9 @@
 """Cells by thresholds on brightness: Otsu, filled holes, a watershed where cells touch.
 
 Thresholds are those of Otsu ("A Threshold Selection Method from Gray-Level Histograms", IEEE SMC
-1979), for two classes or three. Touching cells are parted by `lanes.instances`. Otsu always finds
-two classes: on a slide without a cell it sees cells in the noise. The numbers were chosen by hand
-on the training parts of bbbc041seg and wbc_zheng.
+1979), for two classes or three. `lanes.cells.instances` parts touching cells. Otsu always finds two
+classes: on a slide without a cell it sees cells in the noise. The numbers were chosen by hand on
+the training parts of bbbc041seg and wbc_zheng.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.borders import between
-from lanes.instances import segment
+from lanes.cells.borders import between
+from lanes.cells.instances import segment
 from lanes.types import Image, LabelMap, Task, Things
 
 CYTOPLASM, NUCLEUS = 1, 2

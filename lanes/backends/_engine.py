@@ -219,4 +219,4 @@ def check_images(images: ImageBatch, wanted: tuple[int, ...]) -> None:
     """Raise `BadInput` unless `images` are uint8 of the shape `wanted`."""
     if images.shape != wanted or images.dtype.name != "uint8":
         got = f"{images.dtype} {images.shape}"
-        raise BadInput(f"got images {got}; wanted uint8 {wanted}: lanes.resize brings them there")
+        raise BadInput(f"got images {got}; wanted uint8 {wanted}: resize brings them there")

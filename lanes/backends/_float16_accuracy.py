@@ -17,10 +17,10 @@ import onnxruntime
 from onnx import ModelProto, helper
 
 from lanes import card as cards
-from lanes import half
+from lanes.backends import _float16_graph as half
+from lanes.backends._float16_graph import FLOAT, HALF
 from lanes.card import ONNX
 from lanes.errors import BackendError
-from lanes.half import FLOAT, HALF
 from lanes.types import ImageBatch, LabelBatch
 
 LARGEST_COST = 0.005

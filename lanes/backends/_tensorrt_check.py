@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from lanes import card as cards
-from lanes import drawn, plugins
+from lanes import plugins
+from lanes.datasets import _samples as drawn
 from lanes.errors import BackendError
 from lanes.types import Backend, ImageBatch, LabelBatch
 
@@ -124,7 +125,10 @@ def _cure(backend: Backend, folder: Path) -> str:
     """What to do about too many other labels, by what half costs with no TensorRT involved."""
     if backend.precision != "fp16":
         return "Use backend onnxruntime, and tell us your GPU and TensorRT's version"
-    from lanes import half, half_accuracy  # onnx is there: the engine was built with it
+    from lanes.backends import (
+        _float16_accuracy as half_accuracy,  # onnx is there: the engine was built with it
+    )
+    from lanes.backends import _float16_graph as half
 
     card = cards.read(folder)
     model, images, keep = half.read(folder / cards.ONNX), drawn.images(card), card.half_keep

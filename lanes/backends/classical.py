@@ -15,8 +15,8 @@ from lanes.backends import _engine
 from lanes.backends._classical_cells import every_cell, white_cells
 from lanes.backends._classical_lanes import lane_lines
 from lanes.errors import UnknownName
+from lanes.images.resize import Resize
 from lanes.plugins import unknown
-from lanes.resize import Resize
 from lanes.types import Image, ImageBatch, LabelBatch, LabelMap
 
 PRECISIONS = ("uint8",)

@@ -1,9 +1,9 @@
 """TensorRT 10 and 11: the exported graph on NVIDIA GPUs, in half or in fp32.
 
 An engine is built at first use, which takes seconds to minutes, checked against ONNX Runtime, and
-kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. In half it
-is built of the network as `lanes.half` types it. Two batches are under way at a time, each with a
-stream, an execution context and memory of its own, so that one is copied while the other is
+kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. For fp16,
+`_float16_graph` types the network. Two batches are under way at a time, each with a stream, an
+execution context and memory of its own, so that one is copied while the other is
 computed. (A context may run in one stream at a time: TensorRT's documentation of
 `IExecutionContext::enqueueV3`.)
 """
@@ -186,7 +186,9 @@ def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
 
 def _in_half(folder: Path) -> bytes:
     try:
-        from lanes import half  # takes 0.1 s, and only new engines need it
+        from lanes.backends import (
+            _float16_graph as half,  # takes 0.1 s, and only new engines need it
+        )
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"tensorrt fp16 needs {error.name!r}, not installed: {plugins.pip_command('tensorrt')}"

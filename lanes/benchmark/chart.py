@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lanes import plugins
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.tables import figure_name
-from lanes.outputs import write_file
+from lanes.video.output_files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lanes import assets, backends, drawn, evaluate
+from lanes import assets, backends
 from lanes import card as cards
 from lanes.benchmark.plan import Configuration, Data, Plan
 from lanes.benchmark.turns import Input
 from lanes.card import ModelCard
+from lanes.datasets import _samples as drawn
 from lanes.errors import LanesError, UnknownName
-from lanes.fresh_process import FreshProcess
-from lanes.resize import resize_image
-from lanes.scores import headlines, share_equal
+from lanes.images.resize import resize_image
+from lanes.metrics import evaluate
+from lanes.metrics.dataset_scores import headlines, share_equal
 from lanes.segmenter import Segmenter
+from lanes.system.fresh_process import FreshProcess
 from lanes.types import Image, LabelBatch, LabelMap, Pending
 
 REFERENCES = (("torch", "fp32"), ("onnxruntime", "fp32"))

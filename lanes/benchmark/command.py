@@ -13,14 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lanes import assets
 from lanes import card as cards
+from lanes.assets import DEMO
 from lanes.benchmark import chart, tables
 from lanes.benchmark.models import benchmark_models
 from lanes.benchmark.plan import Wish, plan
 from lanes.benchmark.video import VideoWish, benchmark_video
-from lanes.commands import DEMO
-from lanes.demo import demo_files
 from lanes.errors import INCOMPLETE, BadInput
-from lanes.outputs import check_place, write_json
+from lanes.pipeline.demo_clip import demo_files
+from lanes.video.output_files import check_place, write_json
 
 
 def run_models(

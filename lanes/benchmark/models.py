@@ -17,7 +17,7 @@ from lanes.benchmark.start import ROUNDS as STARTS
 from lanes.benchmark.start import Start, starts
 from lanes.benchmark.turns import Job, Runner, Timed, Timing, ratio, take_turns
 from lanes.errors import BackendError
-from lanes.machine import Machine, machine
+from lanes.system.machine import Machine, machine
 
 EAGER = ("torch", "fp32")
 """What times are compared with."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lanes import assets, backends, evaluate, plugins
+from lanes import assets, backends, plugins
 from lanes import card as cards
 from lanes.benchmark import network
 from lanes.card import ModelCard
 from lanes.errors import BadInput, LanesError, MissingDependency, UnknownName
+from lanes.metrics import evaluate
 from lanes.types import Dataset
 
 

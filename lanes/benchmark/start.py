@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lanes.benchmark.plan import Configuration
 from lanes.errors import BackendError
-from lanes.fresh_process import PATIENCE
+from lanes.system.fresh_process import PATIENCE
 
 ROUNDS = 5
 CODE = """

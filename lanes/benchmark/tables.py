@@ -14,7 +14,7 @@ from rich.table import Table
 
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.video import VideoFigures
-from lanes.machine import Machine
+from lanes.system.machine import Machine
 
 KINDS = {"iou": "IoU", "miou": "mIoU", "f4": "F4"}
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from lanes.backends import LATENCY, THROUGHPUT
 from lanes.errors import LanesError
-from lanes.fresh_process import FreshProcess
-from lanes.machine import peak_memory
+from lanes.system.fresh_process import FreshProcess
+from lanes.system.machine import peak_memory
 
 TURN = 0.5
 """Seconds of a turn's images one by one, and again as many of its images in flight."""

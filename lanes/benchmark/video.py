@@ -16,15 +16,16 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lanes import hud, segmenter
-from lanes.annotate import CHANGE_EVERY, Options, annotate
+from lanes import segmenter
+from lanes.draw import hud
+from lanes.draw.overlay import draw_labels, overlay
 from lanes.errors import BadInput
-from lanes.fresh_process import FreshProcess
-from lanes.machine import Machine, machine, peak_memory
-from lanes.overlay import draw_labels, overlay
-from lanes.resize import resize_frame
+from lanes.images.resize import resize_frame
+from lanes.pipeline.label_video import CHANGE_EVERY, Options, annotate
 from lanes.segmenter import Segmenter
-from lanes.threads import Threads, opencv_threads, share, usable_cores
+from lanes.system.fresh_process import FreshProcess
+from lanes.system.machine import Machine, machine, peak_memory
+from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Pending
 from lanes.video import Quality, VideoSink, VideoSource
 from lanes.video.opening import is_url

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from lanes.instances import Cell
+from lanes.cells.instances import Cell
 from lanes.types import LabelMap, Size, Task
 
 Row: TypeAlias = dict[str, str | int | float]

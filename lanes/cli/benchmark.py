@@ -9,8 +9,8 @@ import typer
 import typer.core
 
 from lanes.assets import DEFAULT_MODEL
-from lanes.cli_guard import guarded
-from lanes.cli_options import FiguresOption, OverwriteOption, Quality, QualityOption
+from lanes.cli.guard import guarded
+from lanes.cli.options import FiguresOption, OverwriteOption, Quality, QualityOption
 
 AS_FOR_VIDEO = typer.Option(help="As for lanes video.")
 
@@ -126,7 +126,7 @@ def benchmark_video(
     def run() -> int:
         from lanes.benchmark.command import run_video
         from lanes.benchmark.video import VideoWish
-        from lanes.commands import FILES_HINT
+        from lanes.cli.video import FILES_HINT
 
         wish = VideoWish(
             clip=clip,

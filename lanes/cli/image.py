@@ -9,19 +9,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lanes.assets import DEMO
 from lanes.errors import INCOMPLETE, INTERRUPTED
-from lanes.label_images import (
+from lanes.pipeline.label_images import (
     Done,
     ImageOptions,
     check_options,
     find_items,
     label_images,
 )
-from lanes.progress import progress
 from lanes.segmenter import Segmenter
+from lanes.system.progress import progress
 from lanes.video.images import is_glob
 
-DEMO = "demo"
 DEMO_OUTPUT = Path("demo_lanes")
 
 
@@ -66,7 +66,8 @@ def default_folder(given: str) -> Path:
 
 
 def _drawn(loaded: Segmenter, console: Console) -> str:
-    from lanes.demo import demo_pictures  # which draws: not needed for any other input
+    # Imported here: only the demo needs what draws it.
+    from lanes.pipeline.demo_clip import demo_pictures
 
     with progress(console, "drawing the demo, once"):
         return str(demo_pictures(loaded.card.task))

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from lanes.assets import DEFAULT_MODEL
-from lanes.cli_benchmark import benchmark_app
-from lanes.cli_guard import guarded
-from lanes.cli_options import (
+from lanes.cli.benchmark import benchmark_app
+from lanes.cli.guard import guarded
+from lanes.cli.options import (
     AlphaOption,
     BackendOption,
     DeviceOption,
@@ -97,8 +97,8 @@ def video(
 ) -> None:
     """Draw what a model sees (by default the road) on videos, images, cameras and streams."""
     # Imported here, so that --help and a mistyped option answer at once.
-    from lanes.annotate import Options
-    from lanes.commands import run_video
+    from lanes.cli.video import run_video
+    from lanes.pipeline.label_video import Options
 
     options = Options(
         output=output,
@@ -163,8 +163,8 @@ def image(
 
     def run() -> int:
         from lanes import backends, segmenter
-        from lanes.image_command import run_images
-        from lanes.label_images import ImageOptions
+        from lanes.cli.image import run_images
+        from lanes.pipeline.label_images import ImageOptions
 
         hint = backends.THROUGHPUT  # every image is waited for
         return run_images(
@@ -200,7 +200,7 @@ def dashboard(
     """
 
     def run() -> int:
-        from lanes.dashboard_command import run_dashboard
+        from lanes.cli.dashboard import run_dashboard
 
         return run_dashboard(allow_paths or (), model or (), context.args)
 
@@ -267,7 +267,7 @@ def webcam(
 def models(context: typer.Context) -> None:
     """List the models that come along and the architectures, with parameters and GFLOP."""
     if context.invoked_subcommand is None:
-        from lanes.catalogue import list_models
+        from lanes.cli.models import list_models
 
         raise typer.Exit(guarded(list_models))
 
@@ -277,7 +277,7 @@ def models_show(
     name: Annotated[str, typer.Argument(help="A model or an architecture (lanes models).")],
 ) -> None:
     """Print a model's card, and its layers with their shapes."""
-    from lanes.catalogue import show_model
+    from lanes.cli.models import show_model
 
     raise typer.Exit(guarded(lambda: show_model(name)))
 
@@ -334,7 +334,3 @@ def _alone(name: str, command: Callable[..., None], settings: dict[str, Any] | N
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name=name, context_settings=settings)(command)
     alias()
-
-
-if __name__ == "__main__":
-    main()

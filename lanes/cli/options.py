@@ -1,6 +1,6 @@
 """The options that several commands have: each is told once.
 
-`lanes.cli` and `lanes.cli_benchmark` name them as the annotations of their arguments.
+`lanes.cli` and `lanes.cli.benchmark` name them as the annotations of their arguments.
 """
 
 from __future__ import annotations

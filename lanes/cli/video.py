@@ -13,15 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from lanes import backends, segmenter
-from lanes.annotate import Options, Show, Summary, annotate, check_options
+from lanes.assets import DEMO
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
-from lanes.progress import progress
-from lanes.screen import no_window_cure, why_no_window
+from lanes.live.screen import no_window_cure, why_no_window
+from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
+from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.opening import is_url
 
-DEMO = "demo"
 WINDOW = "lanes"
 FILES_HINT = backends.THROUGHPUT
 """What engines divide the cores for where every frame is waited for. On 2 cores, with the threads
@@ -76,7 +76,8 @@ def _annotate_one(
     given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
 ) -> Summary:
     if given == DEMO:
-        from lanes.demo import demo_files  # which draws: not needed for any other input
+        # Imported here: only the demo needs what draws it.
+        from lanes.pipeline.demo_clip import demo_files
 
         with progress(console, "rendering the demo, once") as tick:
             clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)

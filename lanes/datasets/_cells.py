@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanes.borders import REACH, between
+from lanes.cells.borders import REACH, between
 from lanes.types import InstanceMap, LabelMap, Measure
 
 BACKGROUND, CELL, BORDER, GAP = range(4)
@@ -17,7 +17,7 @@ MEASURES = {
 
 
 def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:
-    """Target ids (H, W) of an instance map (H, W); see `lanes.borders`."""
+    """Target ids (H, W) of an instance map (H, W); see `lanes.cells.borders`."""
     of_cell, touching = instances > 0, between(instances, reach)
     targets = np.where(touching, np.where(of_cell, BORDER, GAP), np.where(of_cell, CELL, 0))
     return targets.astype(np.uint8)

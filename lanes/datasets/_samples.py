@@ -7,7 +7,7 @@ from types import ModuleType
 from lanes import plugins
 from lanes.card import ModelCard
 from lanes.errors import MissingDependency
-from lanes.resize import resize_image
+from lanes.images.resize import resize_image
 from lanes.types import Image, ImageBatch
 
 FRAMES = 8

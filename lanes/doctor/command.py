@@ -12,8 +12,8 @@ from rich.table import Table
 
 from lanes.doctor.examine import Finding, Report, State, examine
 from lanes.errors import INCOMPLETE
-from lanes.machine import machine
-from lanes.outputs import check_place, write_json
+from lanes.system.machine import machine
+from lanes.video.output_files import check_place, write_json
 
 MARKS: dict[State, str] = {"works": "[green]ok[/]", "note": "[dim]-[/]", "problem": "[red]!![/]"}
 
@@ -61,7 +61,7 @@ def run_gpu(json: Path | None, overwrite: bool) -> int:
 
     It takes minutes where engines are built.
     """
-    from lanes.gpu import Check, check_gpu
+    from lanes.doctor.gpu import Check, check_gpu
 
     check_place(json, overwrite)
     console = Console()

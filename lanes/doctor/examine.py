@@ -19,13 +19,14 @@ from typing import Any, Literal
 import av
 import numpy as np
 
-from lanes import assets, backends, drawn, plugins
+from lanes import assets, backends, plugins
 from lanes import card as cards
 from lanes.backends import PREFERENCE, Choice
 from lanes.colour import YuvColour, from_bgr
+from lanes.datasets import _samples as drawn
 from lanes.errors import LanesError, MissingDependency
-from lanes.fresh_process import FreshProcess
-from lanes.machine import Machine, machine, versions
+from lanes.system.fresh_process import FreshProcess
+from lanes.system.machine import Machine, machine, versions
 from lanes.video import CameraSource, VideoSink, VideoSource
 
 OPENCV = (

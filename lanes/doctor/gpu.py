@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lanes import assets, drawn, plugins
+from lanes import assets, plugins
 from lanes import card as cards
 from lanes import segmenter as segmenters
-from lanes.annotate import Options, annotate
-from lanes.demo import demo_files
+from lanes.datasets import _samples as drawn
 from lanes.errors import LanesError
+from lanes.pipeline.demo_clip import demo_files
+from lanes.pipeline.label_video import Options, annotate
 from lanes.types import ImageBatch
 
 NAME = "tensorrt"

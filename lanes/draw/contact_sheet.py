@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from lanes.lettering import LINE, MARGIN, paragraph, width_of, write
-from lanes.overlay import overlay_bgr
-from lanes.resize import resize_labels
+from lanes.draw.overlay import overlay_bgr
+from lanes.draw.text import LINE, MARGIN, paragraph, width_of, write
+from lanes.images.resize import resize_labels
 from lanes.types import Dataset, Image, LabelMap, Sample, Size, Task
 
 ENDS = 10

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.instances import Cell
+from lanes.cells.instances import Cell
 from lanes.types import Image
 
 Colour = tuple[int, int, int]

@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from lanes import backends, plugins, scores
+from lanes import backends, plugins
 from lanes import card as cards
 from lanes import segmenter as segmenters
 from lanes.backends import PREFERENCE, _engine
 from lanes.errors import BackendError, BadDataset, BadInput, BadOutput, MissingDependency
-from lanes.resize import resize_image
+from lanes.images.resize import resize_image
+from lanes.metrics import dataset_scores
 from lanes.types import Dataset, ImageBatch
 
 CALIBRATION_FRAMES = 300
@@ -121,7 +122,7 @@ def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
             before, after = (_labels(folder, name, p, images) for p in ("fp32", _engine.INT8))
         except MissingDependency:
             continue
-        shares[name] = scores.share_equal(after, before)
+        shares[name] = dataset_scores.share_equal(after, before)
         if shares[name] < LEAST:
             raise BackendError(
                 f"{name} int8 agrees with fp32 on {shares[name]:.2%} of the pixels, wanted "
@@ -147,11 +148,11 @@ def _costs(
             by_precision[precision] = {
                 f"{name}: {figure}": round(value, 4)
                 for name, dataset in judged.items()
-                for figure, value in scores.score(dataset, model).figures().items()
+                for figure, value in dataset_scores.score(dataset, model).figures().items()
             }
     costs = {
         name: {precision: figures[name] for precision, figures in by_precision.items()}
-        for name in scores.headlines(by_precision["fp32"])
+        for name in dataset_scores.headlines(by_precision["fp32"])
     }
     # A figure is NaN where there is nothing to judge.
     costs = {name: cost for name, cost in costs.items() if np.isfinite([*cost.values()]).all()}
@@ -175,7 +176,7 @@ def _write(folder: Path, images: Sequence[ImageBatch]) -> None:
             import nncf
         import onnx
     except ModuleNotFoundError as error:
-        raise plugins.missing("lanes.quantize", str(error.name)) from error
+        raise plugins.missing("quantization", str(error.name)) from error
     try:
         network = onnx.load(path)
         name = network.graph.input[0].name

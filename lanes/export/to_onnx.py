@@ -22,15 +22,17 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from lanes import backends, drawn, half_accuracy, plugins, tasks
+from lanes import backends, plugins, tasks
 from lanes import card as cards
 from lanes.backends import PREFERENCE
+from lanes.backends import _float16_accuracy as half_accuracy
 from lanes.card import CARD, ONNX, DataUse, ModelCard
+from lanes.datasets import _samples as drawn
 from lanes.errors import BackendError, BadDataset, BadOutput, MissingDependency
+from lanes.images.resize import resize_image
+from lanes.metrics.dataset_scores import share_equal
 from lanes.models import _layers
 from lanes.models._network import Network
-from lanes.resize import resize_image
-from lanes.scores import share_equal
 from lanes.training import checkpoint as checkpoints
 from lanes.training.checkpoint import Checkpoint
 from lanes.types import Image, ImageBatch, LabelMap

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.colour import to_bgr, to_bgr_444
-from lanes.tiles import middle
+from lanes.images.tiles import middle
 from lanes.types import Frame, Image, Size
 
 MODES = ("stretch", "tile")
@@ -25,7 +25,7 @@ class Resize:
     """How a model's card wants its input of `size` (height, width).
 
     `mode` "stretch": the whole picture brought to that size, aspect not kept. "tile": pieces of the
-    picture as it is (`lanes.tiles`), where a thing's size in pixels tells what it is.
+    picture as it is (`lanes.images.tiles`), where a thing's size in pixels tells what it is.
     """
 
     size: Size

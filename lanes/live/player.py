@@ -19,28 +19,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lanes.clip_scores import ClipScores
+from lanes.draw.overlay import ALPHA, only
 from lanes.errors import AfterEnd, BadInput, BadOutput
-from lanes.figures import Figures, Played
-from lanes.flow import ULTRAFAST
-from lanes.overlay import ALPHA, only
-from lanes.pipeline import Background, prefetch, segment, timed
-from lanes.play_clock import PlayClock
-from lanes.recorder import Recorder
+from lanes.live.play_clock import PlayClock
+from lanes.live.recorder import Recorder
+from lanes.live.snapshot import ENDS, Latency, Snapshot, State, hud_lines
+from lanes.live.state import Figures, Played
+from lanes.metrics.clip_scores import ClipScores
+from lanes.pipeline.consistency import Consistency
+from lanes.pipeline.flow import ULTRAFAST
+from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.segmenter import Segmenter
-from lanes.snapshot import ENDS, Latency, Snapshot, State, hud_lines
-from lanes.stability import Consistency
-from lanes.threads import share, usable_cores
-from lanes.truth import open_truth
+from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
 from lanes.video import Quality, ReconnectingSource, Source, open_source
 from lanes.video.base import first_number
+from lanes.video.label_files import open_truth
 
 __all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
 
 COMPARE_EVERY = 5
 """Consistency is measured on every so many-th frame, by the quick optical flow: it must not cost
-the pipeline its speed. `lanes.stability.stability` measures every frame, by the fine one."""
+the pipeline its speed. `lanes.pipeline.consistency` measures every frame, by the fine one."""
 
 
 @dataclass(frozen=True)

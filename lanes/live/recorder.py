@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
-from lanes import hud
-from lanes.outputs import JsonLines, frame_record
-from lanes.overlay import ALPHA, overlay
+from lanes.draw import hud
+from lanes.draw.overlay import ALPHA, overlay
 from lanes.types import Frame, Result, Task
 from lanes.video import Quality, Source, VideoSink
+from lanes.video.output_files import JsonLines, frame_record
 
 
 class Recorder:

@@ -232,5 +232,5 @@ def _page(title: str, keys: Mapping[str, str]) -> bytes:
         f"{html.escape(name)}</button>"
         for key, name in keys.items()
     )
-    template = Template(files("lanes").joinpath("screen.html").read_text(encoding="utf-8"))
+    template = Template(files("lanes.live").joinpath("screen.html").read_text(encoding="utf-8"))
     return template.substitute(title=html.escape(title), buttons=buttons).encode()

@@ -18,17 +18,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from lanes.clip_scores import Pool
 from lanes.errors import BadInput
-from lanes.metrics import confusion_matrix
-from lanes.pipeline import prefetch
-from lanes.resize import resize_frame, resize_labels
+from lanes.images.resize import resize_frame, resize_labels
+from lanes.metrics.clip_scores import Pool
+from lanes.metrics.confusion_matrix import confusion_matrix
+from lanes.pipeline.stages import prefetch
 from lanes.segmenter import Segmenter
-from lanes.stats import LatencyMeter, RateMeter
-from lanes.threads import share, usable_cores
-from lanes.truth import Truth, open_truth
+from lanes.system.meters import LatencyMeter, RateMeter
+from lanes.system.threads import share, usable_cores
 from lanes.types import Frame, LabelMap, Task
 from lanes.video import open_source
+from lanes.video.label_files import Truth, open_truth
 
 State: TypeAlias = Literal["opening", "playing", "ended", "stopped", "failed"]
 WINDOW = 60

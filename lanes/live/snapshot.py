@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lanes.outputs import measures_of
 from lanes.types import Result, Task
+from lanes.video.output_files import measures_of
 
 State: TypeAlias = Literal["opening", "playing", "paused", "lost", "ended", "stopped", "failed"]
 ENDS: tuple[State, ...] = ("ended", "stopped", "failed")
@@ -28,7 +28,7 @@ class Snapshot:
     """What a screen asks for: the newest result, and how it goes.
 
     `name` is the source's. `result` must not be changed, for others look at it, too:
-    `lanes.overlay.overlay` draws on a copy.
+    `lanes.draw.overlay.overlay` draws on a copy.
     `number` is the frame's place in the whole input, `position` its time in seconds from the first
     picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
     `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",

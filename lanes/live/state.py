@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from lanes.snapshot import Latency, Snapshot, State
-from lanes.stats import LatencyMeter, RateMeter
+from lanes.live.snapshot import Latency, Snapshot, State
+from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.types import Result, Task
 from lanes.video import Source
 

@@ -7,10 +7,10 @@ from collections import deque
 
 import numpy as np
 
-from lanes import metrics
-from lanes.resize import resize_labels
-from lanes.truth import Truth
+from lanes.images.resize import resize_labels
+from lanes.metrics import confusion_matrix
 from lanes.types import Result, Task
+from lanes.video.label_files import Truth
 
 IOU_FRAMES = 30
 """The recent figures are pooled over the last so many frames."""
@@ -22,10 +22,10 @@ class Pool:
     def __init__(self, task: Task) -> None:
         classes = len(task.classes)
         self._names = task.class_names
-        self._total: metrics.Matrix = np.zeros((classes, classes), np.int64)
-        self._recent: deque[metrics.Matrix] = deque(maxlen=IOU_FRAMES)
+        self._total: confusion_matrix.Matrix = np.zeros((classes, classes), np.int64)
+        self._recent: deque[confusion_matrix.Matrix] = deque(maxlen=IOU_FRAMES)
 
-    def add(self, matrix: metrics.Matrix) -> dict[str, float]:
+    def add(self, matrix: confusion_matrix.Matrix) -> dict[str, float]:
         """Pool one more; gives its own IoU by class."""
         self._total = self._total + matrix
         self._recent.append(matrix)
@@ -41,8 +41,8 @@ class Pool:
         """IoU by class, 0..1, of all matrices; classes that do not occur are left out."""
         return self._by_name(self._total)
 
-    def _by_name(self, matrix: metrics.Matrix) -> dict[str, float]:
-        found = zip(self._names, metrics.iou(matrix).tolist(), strict=True)
+    def _by_name(self, matrix: confusion_matrix.Matrix) -> dict[str, float]:
+        found = zip(self._names, confusion_matrix.iou(matrix).tolist(), strict=True)
         return {name: value for name, value in found if not math.isnan(value)}
 
 
@@ -61,4 +61,4 @@ class ClipScores(Pool):
         """
         truth = self._truth.labels_of(result.frame, number)
         labels = resize_labels(result.labels, result.frame.size)
-        return self.add(metrics.confusion_matrix(truth, labels, self._classes))
+        return self.add(confusion_matrix.confusion_matrix(truth, labels, self._classes))

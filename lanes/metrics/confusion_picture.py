@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.lettering import BLACK, LINE, MARGIN, WHITE, paragraph, width_of, write
-from lanes.metrics import Matrix
+from lanes.draw.text import BLACK, LINE, MARGIN, WHITE, paragraph, width_of, write
+from lanes.metrics.confusion_matrix import Matrix
 from lanes.types import Image
 
 CELL = (34, 64)

@@ -7,7 +7,7 @@ is no fault. A data set whose truth judges every pixel has no such row in the sp
 
 Plain truth, which says of every known pixel the one class that it is, also has figures over all
 classes: mIoU, pixel accuracy and class accuracy. Truth with instances has those of
-`lanes.instance_metrics`: the labels become instances as the task says.
+`lanes.metrics.instances`: the labels become instances as the task says.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes import instances, metrics, plugins
-from lanes.instance_metrics import instance_counts
-from lanes.metrics import Matrix, bootstrap, confusion_matrix, line_counts
-from lanes.resize import resize_labels
+from lanes import plugins
+from lanes.cells import instances
+from lanes.images.resize import resize_labels
+from lanes.metrics import confusion_matrix as metrics
+from lanes.metrics.confusion_matrix import Matrix, bootstrap, confusion_matrix, line_counts
+from lanes.metrics.instances import instance_counts
 from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample, Task
 
 MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"

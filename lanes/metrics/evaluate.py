@@ -1,7 +1,7 @@
 """Score an exported model, in the backend that will run it, on a data set's split.
 
 The measures are those of the project's data description, and the same code as in training
-(`lanes.scores`): labels as the user gets them, at the image's own size, against the truth.
+(`dataset_scores`): labels as the user gets them, at the image's own size, against the truth.
 
 - IoU, Dice, precision and recall of an area: pixels at the truth's own size, pooled over the split.
 - IoU and Dice of lines: likewise at the truth's own size (1280x720 for TuSimple and road_marks).
@@ -11,7 +11,7 @@ The measures are those of the project's data description, and the same code as i
 - mIoU, pixel accuracy and class accuracy (the mean recall of the classes): where truth says which
   class a pixel is. There, each class is told alone too, if the measures join some (paint is
   drivable). Without background: where no measure is of the class 0.
-- AP, F1, panoptic quality and count error of instances: `lanes.instance_metrics`, where truth has
+- AP, F1, panoptic quality and count error of instances: `lanes.metrics.instances`, where truth has
   instances; counts pooled over the split.
 
 Beside each figure stands its 95 % bootstrap interval, images drawn with replacement.
@@ -31,11 +31,12 @@ import numpy as np
 from rich.table import Table
 
 from lanes import card as cards
-from lanes import metrics, plugins
-from lanes.confusion import Confusion
+from lanes import plugins
+from lanes.draw.contact_sheet import worst_best
 from lanes.errors import BadInput, BadOutput
-from lanes.outputs import TextFile, write_image
-from lanes.scores import (
+from lanes.metrics import confusion_matrix
+from lanes.metrics.confusion_picture import Confusion
+from lanes.metrics.dataset_scores import (
     CLASS_ACCURACY,
     INSTANCES,
     MIOU,
@@ -44,8 +45,8 @@ from lanes.scores import (
     Scores,
 )
 from lanes.segmenter import Segmenter
-from lanes.sheet import worst_best
 from lanes.types import Dataset
+from lanes.video.output_files import TextFile, write_image
 
 KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
 """The figures of a measure, and how they are written."""
@@ -251,10 +252,10 @@ def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[str, flo
         return {}
     matrix = scores.class_matrix()
     kinds = {
-        "iou": metrics.iou(matrix),
-        "dice": metrics.dice(matrix),
-        "precision": metrics.precision(matrix),
-        "recall": metrics.recall(matrix),
+        "iou": confusion_matrix.iou(matrix),
+        "dice": confusion_matrix.dice(matrix),
+        "precision": confusion_matrix.precision(matrix),
+        "recall": confusion_matrix.recall(matrix),
     }
     return {
         name: {kind: float(values[k]) for kind, values in kinds.items()}

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from lanes.clip_scores import Pool
-from lanes.flow import MEDIUM, Luma, OpticalFlow, moved
-from lanes.metrics import confusion_matrix
-from lanes.pipeline import prefetch, segment
+from lanes.metrics.clip_scores import Pool
+from lanes.metrics.confusion_matrix import confusion_matrix
+from lanes.pipeline.flow import MEDIUM, Luma, OpticalFlow, moved
+from lanes.pipeline.stages import prefetch, segment
 from lanes.segmenter import Segmenter
 from lanes.types import IGNORE, Frame, LabelMap, Result, Task
 
@@ -38,7 +38,7 @@ class Consistency(Pool):
     """Compares the labels of each frame with the frame's before, at the labels' size.
 
     With `every` N only each Nth frame is compared (with the one just before it). `preset` is that
-    of `lanes.flow.OpticalFlow`.
+    of `lanes.pipeline.flow.OpticalFlow`.
     """
 
     def __init__(self, task: Task, preset: int = MEDIUM, every: int = 1) -> None:

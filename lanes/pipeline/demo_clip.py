@@ -15,13 +15,14 @@ import av
 import numpy as np
 
 import lanes.synthetic
-from lanes import assets, drawn
+from lanes import assets
 from lanes.colour import YuvColour, from_bgr
+from lanes.datasets import _samples as drawn
 from lanes.errors import BadOutput
-from lanes.outputs import write_image
-from lanes.pipeline import prefetch
+from lanes.pipeline.stages import prefetch
 from lanes.types import Image, LabelMap
 from lanes.video import VideoSink
+from lanes.video.output_files import write_image
 
 SIZE = (720, 1280)
 RATE = Fraction(30)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.resize import resize_plane
+from lanes.images.resize import resize_plane
 from lanes.types import Frame, LabelMap, Size
 
 Luma: TypeAlias = NDArray[np.uint8]

@@ -17,17 +17,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lanes import cell_tables, instances
+from lanes.cells import instances
+from lanes.cells import tables as cell_tables
+from lanes.draw.outlines import draw_outlines
+from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.errors import BadInput, BadOutput
-from lanes.outlines import draw_outlines
-from lanes.outputs import CsvFile, write_image
-from lanes.overlay import ALPHA, overlay_bgr
-from lanes.pictures import pages, read_picture
-from lanes.pipeline import Background, prefetch
-from lanes.resize import resize_labels
+from lanes.images.read import pages, read_picture
+from lanes.images.resize import resize_labels
+from lanes.pipeline.stages import Background, prefetch
 from lanes.segmenter import Segmenter
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
+from lanes.video.output_files import CsvFile, write_image
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"

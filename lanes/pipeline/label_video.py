@@ -14,10 +14,21 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lanes import hud
-from lanes.clip_scores import ClipScores
+from lanes.draw import hud
+from lanes.draw.overlay import ALPHA, draw_labels
 from lanes.errors import BadInput, BadOutput
-from lanes.outputs import (
+from lanes.images.resize import resize_labels
+from lanes.metrics.clip_scores import ClipScores
+from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
+from lanes.segmenter import Segmenter
+from lanes.system.meters import LatencyMeter, RateMeter
+from lanes.system.threads import Threads, opencv_threads, share, usable_cores
+from lanes.types import Frame, Result, Task
+from lanes.video import Quality, Source, VideoSink, open_source
+from lanes.video.base import first_number
+from lanes.video.label_files import Truth, open_truth
+from lanes.video.opening import is_url
+from lanes.video.output_files import (
     JsonLines,
     MaskFolder,
     StillSink,
@@ -26,17 +37,6 @@ from lanes.outputs import (
     is_still,
     measures_of,
 )
-from lanes.overlay import ALPHA, draw_labels
-from lanes.pipeline import Background, check_infer_every, prefetch, segment, timed
-from lanes.resize import resize_labels
-from lanes.segmenter import Segmenter
-from lanes.stats import LatencyMeter, RateMeter
-from lanes.threads import Threads, opencv_threads, share, usable_cores
-from lanes.truth import Truth, open_truth
-from lanes.types import Frame, Result, Task
-from lanes.video import Quality, Source, VideoSink, open_source
-from lanes.video.base import first_number
-from lanes.video.opening import is_url
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 CHANGE_EVERY = 10

@@ -3,9 +3,9 @@
 An error of any stage reaches the caller as it was raised; leaving a loop early ends the threads.
 
 What a stage does to one frame is a function of its own, to be timed alone as it runs here:
-`lanes.resize.resize_frame` makes the network's input, `Segmenter.submit_resized` and `result`
-infer, `lanes.overlay.draw_labels` and `lanes.hud.draw` draw, `VideoSink.write` encodes.
-`lanes.threads` says how many threads each may have.
+`resize_frame` makes the network's input, `Segmenter.submit_resized` and `result` infer,
+`draw.overlay.draw_labels` and `draw.hud.draw` draw, `VideoSink.write` encodes.
+`lanes.system.threads` says how many threads each may have.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from lanes.errors import BadInput
-from lanes.flow import Carrier, Flow, moved
-from lanes.resize import resize_frame
+from lanes.images.resize import resize_frame
+from lanes.pipeline.flow import Carrier, Flow, moved
 from lanes.segmenter import Segmenter
 from lanes.types import Frame, Image, LabelMap, Pending, Result
 
@@ -130,7 +130,7 @@ def segment(
     the next frame comes, but a camera's result need not wait for that.
 
     With `infer_every` N the network labels every Nth frame, the first among them; its labels are
-    carried to the others by optical flow (`lanes.flow`).
+    carried to the others by optical flow (`lanes.pipeline.flow`).
 
     `Result.seconds` holds "decode", then "resize" and "infer", or "carry" for frames whose labels
     were carried. "infer" is the engine's own time, the wait behind the batch before it left out.

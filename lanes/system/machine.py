@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanes.threads import usable_cores
+from lanes.system.threads import usable_cores
 
 INSTRUCTIONS = {
     "avx2": "AVX2",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lanes import instances
+from lanes.cells import instances
 from lanes.types import LabelClass, Task, Things
 
 BACKGROUND, CELL, BORDER = range(3)

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
-from lanes.resize import Resize, resize_image, resize_labels
-from lanes.tiles import extended
+from lanes.images.resize import Resize, resize_image, resize_labels
+from lanes.images.tiles import extended
 from lanes.training.config import TrainConfig
 from lanes.training.light import Light
 from lanes.types import Image, Sample, Size

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from lanes import tasks
-from lanes.resize import Resize, resize_image
-from lanes.scores import Scores, choice
-from lanes.tiles import GRID, extended
+from lanes.images.resize import Resize, resize_image
+from lanes.images.tiles import GRID, extended
+from lanes.metrics.dataset_scores import Scores, choice
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix
 from lanes.training.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ Logits: TypeAlias = NDArray[np.float16]
 
 
 def fit_bias(checkpoint: Checkpoint) -> tuple[float, ...]:
-    """The bias (classes,) by which the checkpoint's labels have the greatest `lanes.scores.choice`.
+    """The bias (classes,) by which the checkpoint's labels have the greatest `choice`.
 
     Coordinate ascent from the bias of the configuration (or none). It is relative to no bias at
     all, as `TrainConfig.logit_bias` is. The background's stays: only differences count.

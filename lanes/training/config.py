@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from lanes.errors import BadConfig
+from lanes.images.resize import MODES, Resize
 from lanes.plugins import unknown
-from lanes.resize import MODES, Resize
 
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -27,7 +27,7 @@ class TrainConfig:
     weights: dict[str, float]
     """How often a sample comes from each data set, relative to the others."""
     mode: str = "stretch"
-    """How a picture comes to the network's input, one of `lanes.resize.MODES`."""
+    """How a picture comes to the network's input, one of `lanes.images.resize.MODES`."""
     seed: int = 0
     batch: int = 8
     learning_rate: float = 1e-3

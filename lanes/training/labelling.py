@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from lanes.images.resize import resize_image
+from lanes.images.tiles import Tiler
 from lanes.models._network import Network
-from lanes.resize import resize_image
-from lanes.tiles import Tiler
 from lanes.training.config import TrainConfig
 from lanes.types import Image, ImageBatch, LabelBatch, LabelMap, Pending
 

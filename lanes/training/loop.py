@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lanes.errors import BadConfig, BadInput, BadOutput
+from lanes.metrics.dataset_scores import choice, headlines, score
 from lanes.models._network import Network
-from lanes.scores import choice, headlines, score
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix
 from lanes.training.augment import Augment
@@ -74,8 +74,8 @@ def train(
     stays, since its learning rate follows it; one that has minutes may be given others. `init` is a
     checkpoint whose averaged weights a new run begins with.
 
-    Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits; the last
-    one if the configuration says `keep_last`.
+    Returns the best checkpoint: the greatest `dataset_scores.choice` on the "choose" splits; the
+    last one if the configuration says `keep_last`.
 
     Raises:
         BadConfig: the configuration does not fit the data sets, the run that is resumed, or `init`.

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lanes import tasks
+from lanes.draw.contact_sheet import triple
+from lanes.draw.text import paragraph
 from lanes.errors import BadOutput
-from lanes.lettering import paragraph
-from lanes.scores import headlines
-from lanes.sheet import triple
+from lanes.metrics.dataset_scores import headlines
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, mix
 from lanes.training.checkpoint import Checkpoint

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
-from lanes.resize import resize_labels
+from lanes.images.resize import resize_labels
 from lanes.types import Frame, LabelMap, Result, Task
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image

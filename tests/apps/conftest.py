@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from app_pages import OPEN
-from lanes import assets, demo
+from lanes import assets
+from lanes.pipeline import demo_clip
 
 SECONDS = 60
 SCRIPT = """
@@ -46,8 +47,8 @@ def open_page(arguments, monkeypatch):
     # Streamlit leaves the page as the main module, which processes begun later would import.
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setattr(tabs, "Tab", Kept)
-    monkeypatch.setattr(demo, "SIZE", (96, 160))
-    monkeypatch.setattr(demo, "SECONDS", 1)
+    monkeypatch.setattr(demo_clip, "SIZE", (96, 160))
+    monkeypatch.setattr(demo_clip, "SECONDS", 1)
     yield lambda page: AppTest.from_string(SCRIPT.format(page=page), default_timeout=SECONDS).run()
     for tab in OPEN:
         tab.close()

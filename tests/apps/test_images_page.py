@@ -13,8 +13,8 @@ import pytest
 from app_pages import button, labels
 from lanes import segmenter, tasks
 from lanes.errors import BadInput
-from lanes.label_images import ImageOptions
-from lanes.resize import Resize
+from lanes.images.resize import Resize
+from lanes.pipeline.label_images import ImageOptions
 from model_folders import card_of, grey, write_network
 
 pytest.importorskip("streamlit")

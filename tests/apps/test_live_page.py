@@ -258,7 +258,7 @@ def test_seek_goes_there(open_page, clip):
 
 
 def test_an_unforeseen_error_of_the_thread_is_told(open_page, clip, monkeypatch, caplog):
-    monkeypatch.setattr("lanes.live.segment", lambda *given: 1 / 0)
+    monkeypatch.setattr("lanes.live.player.segment", lambda *given: 1 / 0)
     page = at_end(start(upload(open_page("live"), clip)))
     assert "The pipeline failed in a way that is not foreseen" in page.error[0].value
     assert "a pipeline failed" in caplog.text
@@ -269,7 +269,7 @@ def test_a_demo_that_cannot_be_made_is_told_and_tried_again(open_page, monkeypat
         raise BadVideo("no room for the demo: free some")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lanes.demo.demo_files", refuse)
+        patch.setattr("lanes.pipeline.demo_clip.demo_files", refuse)
         page = open_page("live").button(key="demo").click().run()
         assert page.error[0].value == "no room for the demo: free some"
     playing(page.button(key="demo").click().run())

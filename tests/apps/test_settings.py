@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from lanes import assets, cli, dashboard_command, plugins
+from lanes import assets, plugins
+from lanes.cli import dashboard
+from lanes.cli import main as cli
 from lanes.errors import BadInput
 
 pytest.importorskip("streamlit")
@@ -101,7 +103,7 @@ def test_the_default_model_comes_first_and_given_ones_too(model_folder, tmp_path
 
 
 def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path):
-    monkeypatch.setattr(dashboard_command, "run_dashboard", lambda *given: print(*given) or 0)
+    monkeypatch.setattr(dashboard, "run_dashboard", lambda *given: print(*given) or 0)
     words = [
         "dashboard",
         "--server.port",
@@ -112,7 +114,7 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
     done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0
     assert "['--server.port', '8600', '--server.headless=true']" in done.stdout
-    command = dashboard_command.arguments([tmp_path], [model_folder], ["--server.port", "8600"])
+    command = dashboard.arguments([tmp_path], [model_folder], ["--server.port", "8600"])
     app = str(assets.folder("apps") / "dashboard.py")
     own = [f"--allow-paths={tmp_path}", f"--model={model_folder}"]
     assert command == ["run", app, "--server.port", "8600", "--", *own]

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import backends, metrics
+from lanes import backends
 from lanes.backends import _classical_lanes
 from lanes.datasets import synthetic
 from lanes.errors import BadModel, UnknownName
-from lanes.resize import Resize, resize_image, resize_labels
+from lanes.images.resize import Resize, resize_image, resize_labels
+from lanes.metrics import confusion_matrix
 from model_folders import card_of
 
 SIZE = (352, 640)
@@ -42,7 +43,7 @@ def test_two_lines_and_the_lane_between_them(colour, size):
     assert labels.dtype == np.uint8
     assert labels.shape == size
     paint = np.abs(image.astype(int) - 90).max(-1) > 60
-    assert metrics.line_counts(paint, labels == _classical_lanes.LANE_LINE).f4 > 0.8
+    assert confusion_matrix.line_counts(paint, labels == _classical_lanes.LANE_LINE).f4 > 0.8
     height, width = size
     row = labels[round(0.9 * height)]
     assert row[width // 2] == _classical_lanes.DRIVABLE
@@ -82,7 +83,9 @@ def test_it_is_a_baseline_worth_the_name():
         sample = dataset[index]
         labels = _classical_lanes.lane_lines(resize_image(sample.image, Resize(SIZE)))
         labels = resize_labels(labels, sample.targets.shape)
-        lines.append(metrics.line_counts(sample.targets == 2, labels == _classical_lanes.LANE_LINE))
+        lines.append(
+            confusion_matrix.line_counts(sample.targets == 2, labels == _classical_lanes.LANE_LINE)
+        )
         both += np.count_nonzero((sample.targets > 0) & (labels > 0))
         either += np.count_nonzero((sample.targets > 0) | (labels > 0))
     assert sum(lines[1:], lines[0]).f4 > 0.5

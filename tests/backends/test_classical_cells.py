@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import backends, instances, tasks
+from lanes import backends, tasks
 from lanes.backends import _classical_cells
 from lanes.backends._classical_cells import every_cell, two_thresholds, white_cells
+from lanes.cells import instances
 from lanes.datasets import synthetic_cells, synthetic_smear
 from lanes.errors import BadInput
-from lanes.resize import Resize
+from lanes.images.resize import Resize
 from lanes.segmenter import Segmenter
 from model_folders import card_of
 

@@ -10,10 +10,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from lanes import assets, backends, drawn, plugins
+from lanes import assets, backends, plugins
 from lanes import card as cards
+from lanes.datasets import _samples as drawn
 from lanes.errors import BadModel, MissingDependency, UnknownName
-from lanes.scores import share_equal
+from lanes.metrics.dataset_scores import share_equal
 from model_folders import SIZE, TRAINING, grey, labels_of, make_trained, write_network
 
 torch = pytest.importorskip("torch")
@@ -159,7 +160,7 @@ OPTIONS = {
 @pytest.mark.parametrize("architecture", plugins.names("models"))
 def test_every_architecture_survives_its_export(architecture, tmp_path):
     """Networks as if trained: random weights and statistics, exported, and built again."""
-    from lanes import export
+    from lanes.export import to_onnx
     from lanes.models import _network
 
     torch.manual_seed(0)
@@ -176,7 +177,7 @@ def test_every_architecture_survives_its_export(architecture, tmp_path):
     training = {"mean": list(mean), "std": list(std), "model_options": options}
     training["logit_bias"] = list(bias)
     folder = make_trained(tmp_path / "m", architecture=architecture, training={"config": training})
-    export.write_onnx(network, SIZE, folder / "model.onnx")
+    to_onnx.write_onnx(network, SIZE, folder / "model.onnx")
     backend = backends.load("torch", folder)
     images = np.random.default_rng(0).integers(0, 256, (1, *SIZE, 3)).astype(np.uint8)
     with torch.inference_mode():

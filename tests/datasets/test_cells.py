@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from lanes import instances, plugins, tasks
+from lanes import plugins, tasks
+from lanes.cells import instances
 from lanes.datasets import _cells, bbbc041seg, image_folder, wbc_zheng
 from lanes.errors import BadDataset
 

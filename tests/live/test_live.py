@@ -14,9 +14,9 @@ import pytest
 from clips import make_clip, number_of, read
 from lanes import segmenter
 from lanes.errors import BadInput, BadOutput
-from lanes.live import Live, LiveOptions, hud_lines
-from lanes.pipeline import segment
-from lanes.play_clock import PlayClock
+from lanes.live.play_clock import PlayClock
+from lanes.live.player import Live, LiveOptions, hud_lines
+from lanes.pipeline.stages import segment
 from lanes.types import Frame
 from lanes.video import open_source
 from live_waits import PATIENCE, ended, until
@@ -311,7 +311,7 @@ def test_a_pipeline_left_early_leaves_the_engine_free(clip, model):
 
 def test_the_clock_lets_frames_pass_when_they_are_due(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("lanes.play_clock.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lanes.live.play_clock.time.monotonic", lambda: now[0])
 
     def at(seconds):
         return Frame((), None, 0, round(seconds * 1000), Fraction(1, 1000))

@@ -9,7 +9,7 @@ import pytest
 
 from clips import make_clip, read
 from lanes.errors import BadOutput
-from lanes.live import Live, LiveOptions
+from lanes.live.player import Live, LiveOptions
 from live_waits import PATIENCE, ended, until
 from streams import MjpegServer
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lanes import export, plugins
+from lanes import plugins
 from lanes.errors import BadConfig
+from lanes.export import to_onnx
 from lanes.models import _network
 from lanes.models._network import Network
 
@@ -108,14 +109,14 @@ class TestModel:
 
     def test_the_exported_file_gives_torchs_labels(self, built, tmp_path):
         _, net = built
-        export.write_onnx(net, (64, 96), tmp_path / "model.onnx")
+        to_onnx.write_onnx(net, (64, 96), tmp_path / "model.onnx")
         session = onnxruntime.InferenceSession(
             tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
         )
         picture = images(1).numpy()
         (labels,) = session.run(None, {session.get_inputs()[0].name: picture})
         with torch.inference_mode():
-            wanted = export.Deployed(net)(torch.from_numpy(picture)).numpy()
+            wanted = to_onnx.Deployed(net)(torch.from_numpy(picture)).numpy()
         assert labels.dtype == np.uint8
         assert labels.shape == (1, 64, 96)
         assert len(np.unique(wanted)) > 1

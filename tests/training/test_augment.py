@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from lanes.resize import Resize
+from lanes.images.resize import Resize
 from lanes.training.augment import Augment, fit, moved
 from lanes.training.light import changed
 from lanes.types import Sample

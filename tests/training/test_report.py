@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from lanes import tasks
-from lanes.lettering import LINE
+from lanes.draw.text import LINE
 from lanes.training import report
 from lanes.types import Sample
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lanes.errors import BadConfig
-from lanes.resize import Resize
+from lanes.images.resize import Resize
 from lanes.training import bias
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs

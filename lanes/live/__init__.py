@@ -1,0 +1,5 @@
+"""Plays a source in a thread, for a screen: pause, seek, snapshot, record."""
+
+from lanes.live.player import ENDS, Latency, Live, LiveOptions, Snapshot, State, hud_lines
+
+__all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]

@@ -1,0 +1,1 @@
+"""The machine: facts, threads, processes, meters, progress."""
