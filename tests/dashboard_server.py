@@ -26,7 +26,7 @@ FLAGS = [
 SERVE = """
 import faulthandler, signal
 faulthandler.register(signal.SIGUSR1, open({stacks!r}, "a"))
-from lanes.cli import main
+from lanes.cli.main import main
 main()
 """
 """`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to."""

@@ -13,7 +13,7 @@ PATIENCE = 60
 
 def interrupted(command, words, begun, wait=0.0):
     """Run `command` of lanes.cli; SIGINT `wait` s after `begun()`. Gives code, stdout, stderr."""
-    script = f"from lanes.cli import {command}; {command}()"
+    script = f"from lanes.cli.main import {command}; {command}()"
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, words)],
         stdout=subprocess.PIPE,

@@ -341,7 +341,7 @@ def test_models_are_listed(monkeypatch):
 def test_help_needs_no_engine():
     script = (
         "import sys; sys.argv = ['lanes-video', '--help']\n"
-        "from lanes.cli import video_main\n"
+        "from lanes.cli.main import video_main\n"
         "try: video_main()\n"
         "except SystemExit: pass\n"
         "assert not {'torch', 'openvino', 'onnxruntime'} & set(sys.modules)"

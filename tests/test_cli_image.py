@@ -209,7 +209,7 @@ def test_the_demo_clip_is_the_tasks_own(tmp_path, cell_models, monkeypatch, task
 def test_help_needs_no_engine():
     script = (
         "import sys; sys.argv = ['lanes-image', '--help']\n"
-        "from lanes.cli import image_main\n"
+        "from lanes.cli.main import image_main\n"
         "try: image_main()\n"
         "except SystemExit: pass\n"
         "assert not {'torch', 'openvino', 'onnxruntime', 'skimage'} & set(sys.modules)"

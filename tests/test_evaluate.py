@@ -159,7 +159,7 @@ def test_partial_truth_has_its_own_rows_and_no_class_alone(model_folder, root, t
 
 
 def test_pictures_need_neither_torch_nor_matplotlib():
-    code = "import sys; from lanes import evaluate; print(*sys.modules)"
+    code = "import sys; from lanes.metrics import evaluate; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "matplotlib"} & set(done.stdout.split())
 

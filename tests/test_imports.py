@@ -82,7 +82,7 @@ def test_the_baseline_needs_no_engine(model_folder):
 
 
 def test_help_answers_without_reading_videos_or_models():
-    loaded = loaded_after("from lanes import cli")
+    loaded = loaded_after("import lanes.cli.main")
     assert "typer" in loaded
     assert not loaded & (SLOW | ENGINES)
 

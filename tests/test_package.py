@@ -36,7 +36,7 @@ def only(files, ending):
 
 
 def test_contents(files):
-    assert {"lanes/__init__.py", "lanes/cli.py", "lanes/py.typed"} <= files.keys()
+    assert {"lanes/__init__.py", "lanes/cli/main.py", "lanes/py.typed"} <= files.keys()
     folders = {name.split("/")[0] for name in files}
     assert folders == {"lanes", next(n.split("/")[0] for n in files if n.endswith("/METADATA"))}
     assert "lanes/live/screen.html" in files

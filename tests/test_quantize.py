@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_used(folder, stand_in, monkeypatch):
 
 def test_without_nncf(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(MissingDependency, match=r"lanes\.quantize needs 'nncf'.*pip install"):
+    with pytest.raises(MissingDependency, match=r"quantization needs 'nncf'.*pip install"):
         run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
 

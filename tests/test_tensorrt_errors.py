@@ -229,7 +229,7 @@ def test_half_needs_onnx_but_a_kept_engine_does_not(
 ):
     backends.load("tensorrt", folder).close()
     monkeypatch.delitem(sys.modules, "lanes.backends._float16_graph")
-    monkeypatch.delattr(lanes, "half")
+    monkeypatch.delattr(lanes.backends, "_float16_graph")
     monkeypatch.setitem(sys.modules, "onnx", None)
     backends.load("tensorrt", folder).close()
     replace(cards.read(folder), half_keep=("grey",)).write(folder)

@@ -195,7 +195,7 @@ def test_road_marks_tell_of_grey_paint(make_root):
 @pytest.mark.parametrize(
     ("module", "folder", "train", "val"),
     [
-        (bdd100k, "bdd100k", 1900, 200),
+        (bdd100k, "bdd100k", 7948, 200),
         (tusimple, "tusimple_170", 129, 41),
         (road_marks, "road_marks", 118, 16),
     ],
