@@ -16,8 +16,8 @@ from lanes.types import Measure, Sample
 
 TASK = "lanes"
 # The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
-TARGETS = np.array([[1, 0, 1], [0, 1, 1]], bool)
-MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2))}
+TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
+MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
 SOFT_CLASS = 2
 TERMS = (
     "BDD100K (c) Regents of the University of California: education, research and not-for-profit "

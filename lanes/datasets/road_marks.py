@@ -24,7 +24,7 @@ from lanes.types import LabelMap, Measure, Sample
 
 TASK = "lanes"
 NOT_LANE, PAINT, UNKNOWN = range(3)
-TARGETS = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+TARGETS = np.array([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(PAINT,), classes=(2,), lines=True)}
 SOFT_CLASS = None
 TERMS = "road_marks: MIT licence, (c) 2024 Denis Zhuk"

@@ -14,9 +14,9 @@ from lanes.synthetic.road import demo_scene, render, scene
 from lanes.types import Image, LabelMap, Measure, Sample, Size
 
 TASK = "lanes"
-TARGETS = np.eye(3, dtype=bool)
+TARGETS = np.eye(4, dtype=bool)
 MEASURES = {
-    "drivable": Measure(targets=(1, 2), classes=(1, 2)),
+    "drivable": Measure(targets=(1, 2, 3), classes=(1, 2, 3)),
     "lane line": Measure(targets=(2,), classes=(2,), lines=True),
 }
 SOFT_CLASS = None
