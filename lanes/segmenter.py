@@ -112,7 +112,7 @@ def _task_of(card: ModelCard) -> Task:
             f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
             f"{task.class_names}: export the model again"
         )
-    return replace(task, classes=task.classes[:known])
+    return replace(task, classes=task.classes[:known], later=len(task.classes) - known)
 
 
 def _check(image: object) -> None:

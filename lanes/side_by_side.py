@@ -91,7 +91,8 @@ class SideBySide:
             )
         self._given, self._labels, self._loop = str(given), labels, loop
         self._models = segmenters
-        self._task = segmenters[0].task
+        # One may be of a time before the task gained a class.
+        self._task = max((each.task for each in segmenters), key=lambda task: len(task.classes))
         self._truth_pools = [Pool(self._task) for _ in segmenters]
         self._agreement = Pool(self._task)
         self._times = [LatencyMeter(WINDOW) for _ in segmenters]

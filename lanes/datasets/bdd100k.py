@@ -1,8 +1,8 @@
-"""BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687) with a teacher's lane probabilities.
+"""BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687).
 
-Layout: `ROOT/{train,val}/{images/*.jpg, drivable/*.png, lane_teacher/*.png}`. Drivable values: 0
-background, 1 direct (the ego lane), 2 alternative. The teacher's map is 255 x its probability that
-a pixel is lane line; it is optional, and no ground truth.
+Layout: `ROOT/{train,val}/{images/*.jpg or .webp, drivable/*.png}`. Drivable values: 0 background,
+1 direct (the ego lane), 2 alternative. The first eight characters of a name are the drive; a drive
+is wholly in "train" or wholly in "choose". Of lines the truth says nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ TASK = "lanes"
 # The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
 TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
 MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
-SOFT_CLASS = 2
+SOFT_CLASS = None
 TERMS = (
     "BDD100K (c) Regents of the University of California: education, research and not-for-profit "
-    "use only; lane probabilities of a TwinLiteNet trained on BDD100K"
+    "use only"
 )
 DRIVABLE_VALUES = 3
+DRIVE = 8
+"""So many characters of a name are the drive."""
 
 
 class Bdd100k:
@@ -32,7 +34,7 @@ class Bdd100k:
     TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
 
     def __init__(self, folder: Path, images: list[Path]) -> None:
-        """Take `images` of `folder`, which holds drivable/ and lane_teacher/ beside them."""
+        """Take `images` of `folder`, which holds drivable/ beside them."""
         self.folder = folder
         self.images = images
 
@@ -45,9 +47,11 @@ class Bdd100k:
         size = (image.shape[0], image.shape[1])
         name = f"{path.stem}.png"
         drivable = _files.read_labels(self.folder / "drivable" / name, size, DRIVABLE_VALUES)
-        teacher = self.folder / "lane_teacher" / name
-        soft = _files.read_labels(teacher, size, 256) if teacher.exists() else None
-        return Sample(image, (drivable > 0).astype(np.uint8), soft)
+        return Sample(image, (drivable > 0).astype(np.uint8))
+
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {path.stem: path for path in self.images}
 
 
 def open(root: str | Path, split: str) -> Bdd100k:
@@ -60,6 +64,10 @@ def open(root: str | Path, split: str) -> Bdd100k:
     _files.check_split(split)
     folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "BDD100K frames")
     images = _files.images_by_stem(_files.folder(folder / "images", "BDD100K images"))
-    # One frame a drive: the file name is the drive.
-    stems = _files.choose_split(list(images), split, folder)
+    stems = _files.choose_split(list(images), split, folder, drive_of)
     return Bdd100k(folder, [images[stem] for stem in stems])
+
+
+def drive_of(stem: str) -> str:
+    """The drive that a frame is of: the first eight characters of its name."""
+    return stem[:DRIVE]

@@ -59,6 +59,10 @@ class RoadMarks:
             )
         return Sample(image, targets_of(marks > 0, self.teaches))
 
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {path.stem: path for path in self.images}
+
 
 def targets_of(paint: NDArray[np.bool_], teaches: bool) -> LabelMap:
     """Target ids (H, W) of a paint mask (H, W); `teaches`: with the unknown ring."""

@@ -63,6 +63,10 @@ class TuSimple:
         image = _files.read_image(frame.image)
         return Sample(image, drawn(frame.lanes, (image.shape[0], image.shape[1])))
 
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {stem_of(frame.image): frame.image for frame in self.frames}
+
 
 def open(root: str | Path, split: str) -> TuSimple:
     """Open `split`: "train", "choose" (a fixed tenth of train, by clip) or "val".
@@ -80,6 +84,11 @@ def open(root: str | Path, split: str) -> TuSimple:
         if not frames[name].image.is_file():
             raise BadDataset(f"{frames[name].image} is missing, though a label names it")
     return TuSimple([frames[name] for name in names])
+
+
+def stem_of(image: Path) -> str:
+    """The name of a frame that no other has: `0313-1_6040_20` of clips/0313-1/6040/20.jpg."""
+    return "_".join((*image.parts[-3:-1], image.stem))
 
 
 def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
