@@ -9,7 +9,7 @@ import numpy as np
 
 from lanes import metrics
 from lanes.resize import resize_labels
-from lanes.truth import Truth
+from lanes.truth import Truth, sayable
 from lanes.types import Result, Task
 
 IOU_FRAMES = 30
@@ -51,7 +51,7 @@ class ClipScores(Pool):
 
     def __init__(self, truth: Truth, task: Task) -> None:
         super().__init__(task)
-        self._truth, self._classes = truth, len(task.classes)
+        self.truth, self.task = truth, task
 
     def score(self, result: Result, number: int) -> dict[str, float]:
         """IoU by class of one frame, the `number`-th of the whole input.
@@ -59,6 +59,6 @@ class ClipScores(Pool):
         Raises:
             BadInput: its truth is missing or damaged.
         """
-        truth = self._truth.labels_of(result.frame, number)
+        truth = sayable(self.truth.labels_of(result.frame, number), self.task)
         labels = resize_labels(result.labels, result.frame.size)
-        return self.add(metrics.confusion_matrix(truth, labels, self._classes))
+        return self.add(metrics.confusion_matrix(truth, labels, len(self.task.classes)))

@@ -112,6 +112,8 @@ def _task_of(card: ModelCard) -> Task:
             f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
             f"{task.class_names}: export the model again"
         )
+    if known == len(task.classes):
+        return task
     return replace(task, classes=task.classes[:known], later=len(task.classes) - known)
 
 

@@ -26,7 +26,7 @@ from lanes.resize import resize_frame, resize_labels
 from lanes.segmenter import Segmenter
 from lanes.stats import LatencyMeter, RateMeter
 from lanes.threads import share, usable_cores
-from lanes.truth import Truth, open_truth
+from lanes.truth import Truth, open_truth, sayable
 from lanes.types import Frame, LabelMap, Task
 from lanes.video import open_source
 
@@ -156,7 +156,7 @@ class SideBySide:
         classes = len(self._task.classes)
         self._agreement.add(confusion_matrix(whole[0], whole[1], classes))
         if truth:
-            right = truth.labels_of(frame, frame.index)
+            right = sayable(truth.labels_of(frame, frame.index), self._task)
             for pool, each in zip(self._truth_pools, whole, strict=True):
                 pool.add(confusion_matrix(right, each, classes))
         self._meter.tick()

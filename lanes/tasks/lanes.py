@@ -18,7 +18,7 @@ def measure(labels: LabelMap) -> dict[str, float]:
     """Shares of the picture, 0..1. Lines lie on the road, so they count as drivable too."""
     counts = np.bincount(labels.ravel(), minlength=4) / max(labels.size, 1)
     return {
-        "drivable share": float(counts[DRIVABLE:].sum()),
+        "drivable share": float(counts[DRIVABLE : IMPLIED_LINE + 1].sum()),
         "lane line share": float(counts[LANE_LINE]),
         "implied line share": float(counts[IMPLIED_LINE]),
     }
