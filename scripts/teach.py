@@ -49,13 +49,8 @@ def main(argv: list[str] | None = None) -> int:
             if not hasattr(dataset, "frames_by_stem"):
                 raise BadConfig(f"data set {name} learns from no teacher")
             with progress(Console(stderr=True), name) as tick:
-                new = teachers.fill(
-                    options.cache,
-                    name,
-                    dataset.frames_by_stem(),
-                    networks,
-                    lambda done, total, tick=tick: tick(done, total, ""),
-                )
+                frames = dataset.frames_by_stem()
+                new = teachers.fill(options.cache, name, frames, networks, tick)
             print(f"{name}: {len(dataset)} frames, {new} new", flush=True)
     except LanesError as error:
         print(f"error: {error}", file=sys.stderr)

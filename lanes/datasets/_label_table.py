@@ -115,8 +115,9 @@ def table(
     full = _full(names)
     figures = _known(_figures(task, names), meanings.values())
     if judges:
+        own = {name: _own(name, classes, names) for name, (classes, _) in figures.items()}
         meanings = {
-            value: full if any(_open(m, _own(n, f[0], names), f[0]) for n, f in figures.items()) else m
+            value: full if any(_open(m, own[n], f[0]) for n, f in figures.items()) else m
             for value, m in meanings.items()
         }
     plain = [frozenset({i}) for i in range(len(names))]

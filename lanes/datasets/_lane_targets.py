@@ -8,8 +8,9 @@ the pixel may be, a row of `TARGETS`:
 - Ground is {1} where d is yes, {0} where it is no, {0, 1} where it is unsure.
 - Paint with a line near is {2}. Paint without (a crossing, an arrow, a stop line) is not told from
   a lane line by the paint teacher: it counts as unsure.
-- A line without paint is {3}; beside paint {3} or ground, since teachers draw lines of another
-  width than paint has.
+- A line without paint is {3}, one with unsure paint {2, 3}; beside paint ground is possible too,
+  since teachers draw lines of another width than paint has.
+- A flat line of the line teacher is unsure: it draws the edges of crossings and stop lines.
 - Unsure paint adds 2 to the ground, an unsure line adds 3.
 
 All maps are (H, W); distances are pixels of a picture 640 wide and grow with it.
@@ -36,6 +37,8 @@ LINE_NEAR = 6
 """Paint with a line within so many pixels is a lane line."""
 FRINGE = 4
 """A line within so many pixels of paint may be its fringe."""
+FLAT = 40
+"""A line with so many pixels side by side in a row lies across the road."""
 TARGETS = np.array(
     [[row >> k & 1 for k in range(4)] for row in range(1, 16)],
     bool,
@@ -75,7 +78,8 @@ def read(cache: str | Path, name: str, stem: str, size: Size) -> Taught:
     if size != SIZE:
         told = np.asarray(cv2.resize(told, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     yes, no = told >= round(YES * 255), told <= round(NO * 255)
-    return Taught(*(Answer(yes[..., k], no[..., k]) for k in range(3)))
+    paint, line, drivable = (Answer(yes[..., k], no[..., k]) for k in range(3))
+    return Taught(paint, _without_flat(line), drivable)
 
 
 def truth(mask: Mask) -> Answer:
@@ -87,15 +91,22 @@ def targets_of(paint: Answer, line: Answer, drivable: Answer) -> LabelMap:
     """Rows of `TARGETS` (H, W) for three answers."""
     scale = paint.yes.shape[1] / SIZE[1]
     lane_paint = paint.yes & _near(line.yes, LINE_NEAR * scale)
-    no_paint = paint.no
-    fringe = _near(paint.yes, FRINGE * scale)
     ground = np.where(drivable.yes, 2, np.where(drivable.no, 1, 3)).astype(np.uint8)
-    bits = ground | np.where(no_paint, 0, 4).astype(np.uint8)
-    bits |= np.where(line.no, 0, 8).astype(np.uint8)
-    sure_line = line.yes & no_paint
-    bits[sure_line] = np.where(fringe, ground | 8, 8)[sure_line]
-    bits[lane_paint] = 4
-    return np.asarray(bits - 1, np.uint8)
+    # Where a line is sure it takes the ground's place, but for the fringe of paint.
+    open_ground = ~line.yes | _near(paint.yes, FRINGE * scale)
+    sets = np.where(open_ground, ground, 0).astype(np.uint8)
+    sets |= np.where(paint.no, 0, 4).astype(np.uint8)
+    sets |= np.where(line.no, 0, 8).astype(np.uint8)
+    sets[lane_paint] = 4
+    return np.asarray(sets - 1, np.uint8)
+
+
+def _without_flat(line: Answer) -> Answer:
+    """The line teacher's answer, unsure where its line lies across: it is a crossing's edge."""
+    length = max(round(FLAT * line.yes.shape[1] / SIZE[1]), 1)
+    flat = cv2.morphologyEx(line.yes.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, length)))
+    across = _near(np.asarray(flat) > 0, LINE_NEAR * line.yes.shape[1] / SIZE[1])
+    return Answer(line.yes & ~across, line.no & ~across)
 
 
 def _near(mask: Mask, radius: float) -> Mask:

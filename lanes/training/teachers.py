@@ -13,7 +13,6 @@ repository. `lanes.datasets._lane_targets` reads it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from lanes.datasets import _files
 from lanes.datasets._lane_targets import SIZE, cache_file
 from lanes.errors import BackendError, BadModel, BadOutput
+from lanes.outputs import write_image
 from lanes.types import Image
 
 PAINT_FILE, LINE_FILE = "road-segmentation-adas-0001.xml", "twinlitenetplus_small.onnx"
@@ -87,11 +87,11 @@ def line_input(image: Image) -> NDArray[np.float32]:
     """The line teacher's input (1, 3, 384, 640): RGB 0..1, grey above and below."""
     rows = ((PADDING, PADDING), (0, 0), (0, 0))
     padded = np.pad(_resized(image, SIZE)[..., ::-1], rows, constant_values=GREY)
-    return _planes(padded) / 255
+    return _planes(padded) / np.float32(255)
 
 
 def probability_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """p of the second of two channels (1, 2, 384, 640), without the padding: (360, 640)."""
+    """P of the second of two channels (1, 2, 384, 640), without the padding: (360, 640)."""
     yes = logits[0, 1] - logits[0, 0]
     # A softmax over two channels is the logistic of their difference.
     return np.asarray(1 / (1 + np.exp(-np.clip(yes, -50, 50))), np.float32)[PADDING:-PADDING]
@@ -102,7 +102,7 @@ def joined(
 ) -> NDArray[np.uint8]:
     """Probabilities 0..1 of any size as one picture (360, 640, 3), 255 x each."""
     maps = [_resized(each, SIZE) for each in (paint, line, drivable)]
-    return np.rint(np.clip(np.stack(maps, -1), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(np.stack(maps, -1), 0, 1) * 255), np.uint8)
 
 
 def fill(
@@ -110,12 +110,12 @@ def fill(
     name: str,
     frames: Mapping[str, Path],
     teach: Teach,
-    tick: Callable[[int, int], None] = lambda done, total: None,
+    tick: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> int:
     """Write what `teach` says of each of `frames` (stem -> image file) of the data set `name`.
 
     What is in the cache stays, so that a broken run goes on. Gives how many files are new; `tick`
-    hears how many frames are done, and of how many.
+    hears how many frames are done, of how many, and a note for the bar.
 
     Raises:
         BadDataset: a frame cannot be read.
@@ -127,20 +127,19 @@ def fill(
         if not file.exists():
             _write(file, teach(_files.read_image(path)))
             new += 1
-        tick(done, len(frames))
+        tick(done, len(frames), "")
     return new
 
 
 def _write(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write a PNG, whole or not at all."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadOutput(f"cannot write {path} ({error.strerror}): name another cache") from error
+        raise BadOutput(
+            f"cannot make {path.parent} ({error.strerror}): name another cache"
+        ) from error
+    write_image(path, picture)
 
 
 def _resized(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
