@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -13,7 +14,7 @@ from lanes.card import ModelCard
 from lanes.errors import BadInput, BadModel
 from lanes.images.resize import resize_image, resize_labels
 from lanes.images.tiles import Tiler
-from lanes.types import Backend, Image, LabelMap, Pending
+from lanes.types import Backend, Image, LabelMap, Pending, Task
 
 
 class Segmenter:
@@ -31,15 +32,10 @@ class Segmenter:
             BadModel: the card's classes are not the task's.
         """
         self.card = card
-        self.task = tasks.load(card.task)
+        self.task = _task_of(card)
         self.backend = backend
         self._shared: Segmenter | None = None
         self._sharing = threading.Lock()
-        if card.classes != self.task.class_names:
-            raise BadModel(
-                f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
-                f"{self.task.class_names}: export the model again"
-            )
 
     @property
     def depth(self) -> int:
@@ -102,6 +98,23 @@ class Segmenter:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _task_of(card: ModelCard) -> Task:
+    """The card's task with the classes that its network knows.
+
+    A task may gain classes at its end; models made before keep the first ones.
+    """
+    task = tasks.load(card.task)
+    known = len(card.classes)
+    if card.classes != task.class_names[:known]:
+        raise BadModel(
+            f"the card of {card.name} has the classes {card.classes}, task {card.task!r} has "
+            f"{task.class_names}: export the model again"
+        )
+    if known == len(task.classes):
+        return task
+    return replace(task, classes=task.classes[:known], later=len(task.classes) - known)
 
 
 def _check(image: object) -> None:

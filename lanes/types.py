@@ -69,6 +69,8 @@ class Task:
     classes: tuple[LabelClass, ...]
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
+    later: int = 0
+    """Of a model made before: so many classes came later. Truth may hold their ids."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

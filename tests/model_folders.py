@@ -73,10 +73,10 @@ def write_network(path, size=SIZE, kind=TensorProto.UINT8, outputs=1):
     onnx.save(model, path)
 
 
-def make_model(folder, size=SIZE, task="lanes"):
+def make_model(folder, size=SIZE, task="lanes", classes=None):
     """Write card.json and model.onnx into `folder`; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    classes = tasks.load(task).class_names
+    classes = classes or tasks.load(task).class_names
     card_of(size, name=folder.name, task=task, classes=classes).write(folder)
     write_network(folder / "model.onnx", size)
     return folder

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lanes import card as cards
-from lanes import segmenter
+from lanes import segmenter, tasks
 from lanes.errors import BadInput, BadOutput
 from lanes.metrics import evaluate
 from lanes.metrics.confusion_picture import Confusion
@@ -69,9 +69,31 @@ def test_figures_by_hand(model_folder, root):
         {"iou": 2 / 3, "dice": 4 / 5, "precision": 1, "recall": 2 / 3}
     )
     quarter = SIZE[0] * SIZE[1] // 4
-    assert (found.confusion.pixels == np.array([[3, 0, 0], [1, 2, 0], [0, 0, 2]]) * quarter).all()
+    counted = [[3, 0, 0, 0], [1, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
+    assert (found.confusion.pixels == np.array(counted) * quarter).all()
     assert found.image_scores == pytest.approx([1, (2 / 3 + 1) / 2])
     assert found.ranking == (1, 0)
+
+
+def test_a_model_older_than_a_class_is_scored_against_all(root, tmp_path):
+    for path in (root / "val" / "labels").iterdir():
+        labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        labels[:, -8:] = 3
+        (tmp_path / "val" / "labels").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "val" / "labels" / path.name), labels)
+    (tmp_path / "val" / "images").symlink_to(root / "val" / "images")
+    three = make_model(tmp_path / "old", classes=tasks.load("lanes").class_names[:3])
+    dataset = evaluate.open_dataset("image_folder", str(tmp_path), "val")
+    with segmenter.load(str(three), "onnxruntime") as model:
+        assert model.task.class_names == ("background", "drivable", "lane line")
+        assert model.task.later == 1
+        found = evaluate.evaluate(model, dataset, "image_folder", "val")
+        evaluate.draw(found, model, dataset, tmp_path / "pictures")
+    assert found.figures["lane line iou"].value == 1
+    assert found.classes["implied line"]["recall"] == 0
+    # What is implied in the truth is background or drivable to the model: no line of 2 and 3.
+    quarter = SIZE[1] // 4
+    assert found.figures["line iou"].value == pytest.approx(quarter / (quarter + 8))
 
 
 def test_cells_have_their_figures_too(tmp_path, capsys):
@@ -114,7 +136,7 @@ def test_the_script_prints_a_table_and_writes_json(model_folder, root, tmp_path,
     values = json.loads(file.read_text())
     assert values["figures"]["drivable iou"]["value"] == pytest.approx(0.8)
     assert (values["backend"], values["precision"], values["images"]) == ("onnxruntime", "fp32", 2)
-    assert values["confusion"]["columns"] == ["background", "drivable", "lane line"]
+    assert values["confusion"]["columns"][2:] == ["lane line", "implied line"]
     assert sum(map(sum, values["confusion"]["pixels"])) == 2 * SIZE[0] * SIZE[1]
     assert values["classes"]["lane line"]["iou"] == 1
 
@@ -128,7 +150,7 @@ def test_the_table_fits_into_80_columns(model_folder, root, capsys):
         assert any(word in line for line in lines), word
     # Paint counts as drivable, so that class is told alone as well; lane line is its own measure.
     alone = [line.split("\u2502")[2].strip() for line in lines if "\u2502 class" in line]
-    assert alone == ["0.750", "0.667"]
+    assert alone == ["0.750", "0.667", "-"]
 
 
 def test_each_class_is_told_once_where_it_is_a_measure():
@@ -146,7 +168,7 @@ def test_each_class_is_told_once_where_it_is_a_measure():
 
 def test_partial_truth_has_its_own_rows_and_no_class_alone(model_folder, root, tmp_path):
     dataset = evaluate.open_dataset("image_folder", str(root), "val")
-    dataset.TARGETS = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
+    dataset.TARGETS = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0]], bool)
     dataset.MEASURES = {"lane line": dataset.MEASURES["lane line"]}
     with segmenter.load(str(model_folder), "onnxruntime") as model:
         found = evaluate.evaluate(model, dataset, "own", "val")

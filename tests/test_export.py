@@ -97,7 +97,7 @@ def test_the_card_tells_all_of_the_run(exported, checkpoint):
     found = card.read(exported)
     assert (found.name, found.task, found.architecture) == ("tiny", "lanes", "fcn_lite")
     assert found.resize.size == SIZE
-    assert found.classes == ("background", "drivable", "lane line")
+    assert found.classes == ("background", "drivable", "lane line", "implied line")
     assert found.parameters == sum(
         p.numel() for p in checkpoints.network_of(checkpoint).parameters()
     )
@@ -219,15 +219,15 @@ def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp
 
 
 def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
-    biased = checkpoints.with_logit_bias(checkpoint, (0.0, 1e3, 0.0))
+    biased = checkpoints.with_logit_bias(checkpoint, (0.0, 1e3, 0.0, 0.0))
     to_onnx.export(biased, tmp_path / "eager", "")
     # `compare` has found every backend to agree with the biased checkpoint; by hand: all class 1.
     with contextlib.closing(backends.load("onnxruntime", tmp_path / "eager")) as backend:
         assert (backend(np.zeros((1, *SIZE, 3), np.uint8)) == 1).all()
     found = card.read(tmp_path / "eager")
-    assert found.training["config"]["logit_bias"] == [0.0, 1e3, 0.0]
+    assert found.training["config"]["logit_bias"] == [0.0, 1e3, 0.0, 0.0]
     assert found.metrics == {}
-    with pytest.raises(BadConfig, match="wanted 3 numbers"):
+    with pytest.raises(BadConfig, match="wanted 4 numbers"):
         checkpoints.with_logit_bias(checkpoint, (1.0,))
 
 

@@ -145,7 +145,7 @@ def test_draw_labels_does_in_place_what_overlay_does_to_a_copy(size):
 def test_ids_that_are_no_class_are_not_drawn():
     labels = np.full((32, 48), 1, np.uint8)
     labels[8:16, 8:16] = 255
-    labels[8:16, 24:32] = 3
+    labels[8:16, 24:32] = len(TASK.classes)
     drawn = overlay_bgr(grey((64, 96)), labels, TASK)
     assert (drawn[18:30, 18:30] == 100).all()
     assert (drawn[18:30, 50:62] == 100).all()

@@ -137,3 +137,14 @@ def test_card_with_other_classes_than_its_task(loaded):
     card = dataclasses.replace(loaded.card, classes=("background", "road", "line"))
     with pytest.raises(BadModel, match=r"road.*drivable"):
         Segmenter(card, loaded.backend)
+
+
+def test_a_model_of_three_classes_runs_and_tells_of_three(tmp_path):
+    three = ("background", "drivable", "lane line")
+    with segmenter.load(str(make_model(tmp_path / "old", classes=three)), threads=1) as old:
+        labels = old(grey([20, 120, 220]))
+        assert labels.max() == 2
+        assert set(old.task.measure(labels)) >= {"drivable share", "lane line share"}
+    wrong = make_model(tmp_path / "wrong", classes=("background", "lane line"))
+    with pytest.raises(BadModel, match="export the model again"):
+        segmenter.load(str(wrong))

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -10,7 +12,7 @@ from lanes import tasks
 from lanes.errors import BadInput
 from lanes.pipeline.demo_clip import write_clip
 from lanes.video import ImagesSource, VideoSource
-from lanes.video.label_files import open_truth
+from lanes.video.label_files import checked, open_truth, sayable
 
 TASK = tasks.load("lanes")
 SIZE = (96, 160)
@@ -119,8 +121,8 @@ def test_every_wrong_truth_is_told(tmp_path, clip):
     assert "no 000005.png" in errors(masks(tmp_path / "names", [*six[:5], "x"]), clip)
     small = masks(tmp_path / "small", six, lambda n: label_map(n)[::2])
     assert "160x48, its frame 160x96" in errors(small, clip)
-    high = masks(tmp_path / "high", six, lambda n: label_map(n) + 1)
-    assert "holds the label 3" in errors(high, clip)
+    high = masks(tmp_path / "high", six, lambda n: label_map(n) + 2)
+    assert "holds the label 4" in errors(high, clip)
     colour = masks(tmp_path / "colour", six, lambda n: np.zeros((*SIZE, 3), np.uint8))
     assert "one channel" in errors(colour, clip)
     (tmp_path / "text.mkv").write_text("no video")
@@ -131,3 +133,13 @@ def test_every_wrong_truth_is_told(tmp_path, clip):
     assert "ends before frame 4" in errors(short, clip, whole=False)
     lossy = label_video(tmp_path / "rgb.mkv", pix_fmt="bgr0")
     assert "8-bit luma" in errors(lossy, clip)
+
+
+def test_what_came_after_the_model_is_ignored_not_refused():
+    old = replace(TASK, classes=TASK.classes[:3], later=1)
+    labels = np.array([[0, 1, 2, 3, 255]], np.uint8)
+    assert checked(labels, (1, 5), old, Path("x.png")) is labels
+    np.testing.assert_array_equal(sayable(labels, old), [[0, 1, 2, 255, 255]])
+    np.testing.assert_array_equal(sayable(labels, TASK), labels)
+    with pytest.raises(BadInput, match="has 0 to 3"):
+        checked(np.where(labels == 3, 4, labels).astype(np.uint8), (1, 5), old, Path("x.png"))

@@ -34,7 +34,11 @@ def test_tasks_keep_the_contract(name):
 
 def test_lanes_measures_shares():
     labels = np.array([[0, 1], [1, 2]], np.uint8)
-    assert tasks.load("lanes").measure(labels) == {"drivable share": 0.75, "lane line share": 0.25}
+    assert tasks.load("lanes").measure(labels) == {
+        "drivable share": 0.75,
+        "lane line share": 0.25,
+        "implied line share": 0.0,
+    }
 
 
 def test_lanes_counts_ignored_pixels_as_nothing():

@@ -22,10 +22,17 @@ UNKNOWN = "unknown"
 DEFAULT_TASK = "lanes"
 Classes: TypeAlias = frozenset[int]
 """The class ids that a pixel may be."""
+Figure: TypeAlias = tuple[Classes, bool]
+"""The classes that a figure joins, and whether they are thin lines."""
 
 JOINED: Mapping[str, Mapping[str, tuple[tuple[str, ...], bool]]] = {
-    # Paint lies on the road: a line counts as drivable, as in the other data sets of lanes.
-    "lanes": {"drivable": (("drivable", "lane line"), False), "lane line": (("lane line",), True)}
+    # Lines lie on the road: they count as drivable, as in the other data sets of lanes. "line" is
+    # told of masks that know one without paint: of others it would be "lane line" once more.
+    "lanes": {
+        "drivable": (("drivable", "lane line", "implied line"), False),
+        "lane line": (("lane line",), True),
+        "line": (("lane line", "implied line"), True),
+    }
 }
 """By task: figures whose classes are joined, or thin lines; else each class but 0 has its own."""
 
@@ -106,10 +113,11 @@ def table(
 ) -> LabelTable:
     """The table for mask values with their `meanings`; rows 0..C-1 are the plain classes."""
     full = _full(names)
-    figures = {n: f for n, f in _figures(task, names).items() if _shown(f[0], meanings.values())}
+    figures = _known(_figures(task, names), meanings.values())
     if judges:
+        own = {name: _own(name, classes, names) for name, (classes, _) in figures.items()}
         meanings = {
-            value: full if any(_open(m, names.index(n), f[0]) for n, f in figures.items()) else m
+            value: full if any(_open(m, own[n], f[0]) for n, f in figures.items()) else m
             for value, m in meanings.items()
         }
     plain = [frozenset({i}) for i in range(len(names))]
@@ -125,20 +133,36 @@ def table(
     )
 
 
-def _open(meaning: Classes, name: int, classes: Classes) -> bool:
-    """Whether `meaning` may be the class `name` and may be one outside its figure's `classes`."""
-    return name in meaning and not meaning <= classes
+def _own(name: str, classes: Classes, names: tuple[str, ...]) -> Classes:
+    """The classes that a figure is named after: the one of its name, else all that it joins."""
+    return frozenset({names.index(name)}) if name in names else classes
 
 
-def _shown(classes: Classes, meanings: Iterable[Classes]) -> bool:
-    return any(meaning <= classes for meaning in meanings)
+def _open(meaning: Classes, own: Classes, classes: Classes) -> bool:
+    """Whether `meaning` may be one of a figure's `own` and may be one outside its `classes`."""
+    return bool(own & meaning) and not meaning <= classes
+
+
+def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[str, Figure]:
+    """The figures that masks of these `meanings` can give.
+
+    A figure of lines that counts the same meanings as one before it says nothing new.
+    """
+    found: dict[str, Figure] = {}
+    told = []
+    for name, (classes, lines) in figures.items():
+        counted = {meaning for meaning in meanings if meaning <= classes}
+        if counted and not (lines and counted in told):
+            found[name] = classes, lines
+            told += [counted] if lines else []
+    return found
 
 
 def _full(names: tuple[str, ...]) -> Classes:
     return frozenset(range(len(names)))
 
 
-def _figures(task: str, names: tuple[str, ...]) -> dict[str, tuple[Classes, bool]]:
+def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
     joined = JOINED.get(task) or {name: ((name,), False) for name in names[1:]}
     return {
         name: (frozenset(names.index(c) for c in classes), lines)

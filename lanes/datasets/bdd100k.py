@@ -1,40 +1,48 @@
-"""BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687) with a teacher's lane probabilities.
+"""BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687).
 
-Layout: `ROOT/{train,val}/{images/*.jpg, drivable/*.png, lane_teacher/*.png}`. Drivable values: 0
-background, 1 direct (the ego lane), 2 alternative. The teacher's map is 255 x its probability that
-a pixel is lane line; it is optional, and no ground truth.
+Layout: `ROOT/{train,val}/{images/*.jpg or .webp, drivable/*.png}`. Drivable values: 0 background,
+1 direct (the ego lane), 2 alternative. The first eight characters of a name are the drive; a drive
+is wholly in "train" or wholly in "choose". Of lines the truth says nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from lanes.datasets import _files
+from lanes.datasets import _files, _lane_targets
 from lanes.types import Measure, Sample
 
 TASK = "lanes"
 # The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
-TARGETS = np.array([[1, 0, 1], [0, 1, 1]], bool)
-MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2))}
-SOFT_CLASS = 2
+TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
+MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
+SOFT_CLASS = None
 TERMS = (
     "BDD100K (c) Regents of the University of California: education, research and not-for-profit "
-    "use only; lane probabilities of a TwinLiteNet trained on BDD100K"
+    "use only"
 )
 DRIVABLE_VALUES = 3
+DRIVE = 8
+"""So many characters of a name are the drive."""
 
 
 class Bdd100k:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    MEASURES: Mapping[str, Measure]
 
-    def __init__(self, folder: Path, images: list[Path]) -> None:
-        """Take `images` of `folder`, which holds drivable/ and lane_teacher/ beside them."""
+    def __init__(self, folder: Path, images: list[Path], teachers: Path | None = None) -> None:
+        """Take `images` of `folder`, which holds drivable/ beside them; `teachers`: a cache."""
         self.folder = folder
         self.images = images
+        self.teachers = teachers
+        # The teachers' table has no figures: its rows are not those of the truth alone.
+        self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
+        self.MEASURES = MEASURES if teachers is None else {}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -45,13 +53,21 @@ class Bdd100k:
         size = (image.shape[0], image.shape[1])
         name = f"{path.stem}.png"
         drivable = _files.read_labels(self.folder / "drivable" / name, size, DRIVABLE_VALUES)
-        teacher = self.folder / "lane_teacher" / name
-        soft = _files.read_labels(teacher, size, 256) if teacher.exists() else None
-        return Sample(image, (drivable > 0).astype(np.uint8), soft)
+        if self.teachers is None:
+            return Sample(image, (drivable > 0).astype(np.uint8))
+        taught = _lane_targets.read(self.teachers, "bdd100k", path.stem, size)
+        ground = _lane_targets.truth(drivable > 0)
+        return Sample(image, _lane_targets.targets_of(taught.paint, taught.line, ground))
+
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {path.stem: path for path in self.images}
 
 
-def open(root: str | Path, split: str) -> Bdd100k:
+def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Bdd100k:
     """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val".
+
+    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.
@@ -60,6 +76,10 @@ def open(root: str | Path, split: str) -> Bdd100k:
     _files.check_split(split)
     folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "BDD100K frames")
     images = _files.images_by_stem(_files.folder(folder / "images", "BDD100K images"))
-    # One frame a drive: the file name is the drive.
-    stems = _files.choose_split(list(images), split, folder)
-    return Bdd100k(folder, [images[stem] for stem in stems])
+    stems = _files.choose_split(list(images), split, folder, drive_of)
+    return Bdd100k(folder, [images[stem] for stem in stems], Path(teachers) if teachers else None)
+
+
+def drive_of(stem: str) -> str:
+    """The drive that a frame is of: the first eight characters of its name."""
+    return stem[:DRIVE]

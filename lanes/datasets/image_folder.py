@@ -29,10 +29,11 @@ from lanes.errors import BadDataset
 from lanes.types import Measure, Sample
 
 TASK = _label_table.DEFAULT_TASK
-TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+TARGETS = np.vstack([np.eye(4, dtype=bool), np.ones((1, 4), bool)])
 MEASURES: Mapping[str, Measure] = {
-    "drivable": Measure(targets=(1, 2), classes=(1, 2)),
+    "drivable": Measure(targets=(1, 2, 3), classes=(1, 2, 3)),
     "lane line": Measure(targets=(2,), classes=(2,), lines=True),
+    "line": Measure(targets=(2, 3), classes=(2, 3), lines=True),
 }
 SOFT_CLASS = None
 TERMS = "the user's own images"

@@ -12,19 +12,20 @@ gaps. So the two uses of this truth differ:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.datasets import _files
+from lanes.datasets import _files, _lane_targets
 from lanes.errors import BadDataset
 from lanes.types import LabelMap, Measure, Sample
 
 TASK = "lanes"
 NOT_LANE, PAINT, UNKNOWN = range(3)
-TARGETS = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+TARGETS = np.array([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(PAINT,), classes=(2,), lines=True)}
 SOFT_CLASS = None
 TERMS = "road_marks: MIT licence, (c) 2024 Denis Zhuk"
@@ -35,13 +36,23 @@ RING = 40
 class RoadMarks:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    MEASURES: Mapping[str, Measure]
 
-    def __init__(self, folder: Path, images: list[Path], teaches: bool) -> None:
-        """Take `images` of `folder`, which holds labels/; `teaches`: with the unknown ring."""
+    def __init__(
+        self, folder: Path, images: list[Path], teaches: bool, teachers: Path | None = None
+    ) -> None:
+        """Take `images` of `folder`, which holds labels/.
+
+        `teaches`: with the unknown ring; `teachers`: with a cache that answers the rest.
+        """
         self.folder = folder
         self.images = images
         self.teaches = teaches
+        self.teachers = teachers
+        # The teachers' table has no figures: its rows are not those of the truth alone.
+        self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
+        self.MEASURES = MEASURES if teachers is None else {}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,7 +68,15 @@ class RoadMarks:
                 f"{labels} holds the value {marks[stray][0]} ({int(stray.sum())} pixels are "
                 "neither 0 nor 255); known are 0 and 255 = paint: correct the mask"
             )
-        return Sample(image, targets_of(marks > 0, self.teaches))
+        if self.teachers is None:
+            return Sample(image, targets_of(marks > 0, self.teaches))
+        size = (image.shape[0], image.shape[1])
+        taught = _lane_targets.read(self.teachers, "road_marks", path.stem, size)
+        return Sample(image, taught_targets(marks > 0, taught))
+
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {path.stem: path for path in self.images}
 
 
 def targets_of(paint: NDArray[np.bool_], teaches: bool) -> LabelMap:
@@ -72,8 +91,23 @@ def targets_of(paint: NDArray[np.bool_], teaches: bool) -> LabelMap:
     return np.where(paint, PAINT, np.where(near, UNKNOWN, NOT_LANE)).astype(np.uint8)
 
 
-def open(root: str | Path, split: str) -> RoadMarks:
+def taught_targets(paint: NDArray[np.bool_], taught: _lane_targets.Taught) -> LabelMap:
+    """Rows of `_lane_targets.TARGETS` (H, W) of a paint mask (H, W) and the teachers.
+
+    A labelled dash is a lane line, also where no line teacher sees one. Elsewhere "not paint" is
+    true within the ring around labelled paint and where the paint teacher says so: far dashes have
+    no label.
+    """
+    ring = targets_of(paint, teaches=True) == UNKNOWN
+    answer = _lane_targets.Answer(paint, ~paint & (ring | taught.paint.no))
+    line = _lane_targets.Answer(taught.line.yes | paint, taught.line.no & ~paint)
+    return _lane_targets.targets_of(answer, line, taught.drivable)
+
+
+def open(root: str | Path, split: str, teachers: str | Path | None = None) -> RoadMarks:
     """Open `split`: "train", "choose" (a fixed tenth of train) or "val".
+
+    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.
@@ -83,7 +117,8 @@ def open(root: str | Path, split: str) -> RoadMarks:
     folder = _files.folder(Path(root) / ("val" if split == "val" else "train"), "road_marks frames")
     images = _files.images_by_stem(_files.folder(folder / "images", "road_marks images"))
     stems = _files.choose_split(list(images), split, folder, _neighbours)
-    return RoadMarks(folder, [images[stem] for stem in stems], teaches=split == "train")
+    chosen = [images[stem] for stem in stems]
+    return RoadMarks(folder, chosen, split == "train", Path(teachers) if teachers else None)
 
 
 def _neighbours(stem: str) -> str:

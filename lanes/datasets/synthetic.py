@@ -14,10 +14,11 @@ from lanes.synthetic.road import demo_scene, render, scene
 from lanes.types import Image, LabelMap, Measure, Sample, Size
 
 TASK = "lanes"
-TARGETS = np.eye(3, dtype=bool)
+TARGETS = np.eye(4, dtype=bool)
 MEASURES = {
-    "drivable": Measure(targets=(1, 2), classes=(1, 2)),
+    "drivable": Measure(targets=(1, 2, 3), classes=(1, 2, 3)),
     "lane line": Measure(targets=(2,), classes=(2,), lines=True),
+    "line": Measure(targets=(2, 3), classes=(2, 3), lines=True),
 }
 SOFT_CLASS = None
 TERMS = "none: drawn by lanes itself"
@@ -28,7 +29,7 @@ SPLITS = {"train": (0, 1200), "choose": (1_000_000, 50), "val": (2_000_000, 100)
 
 
 class Synthetic:
-    """Frames of random scenes: image (360, 640, 3), targets 0 background, 1 drivable, 2 line."""
+    """Frames of random scenes: image (360, 640, 3), targets are the task's ids."""
 
     TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
 

@@ -13,6 +13,7 @@ Elsewhere than on a line the truth is "background or drivable": it says nothing 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,13 +22,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.datasets import _files
+from lanes.datasets import _files, _lane_targets
 from lanes.errors import BadDataset
 from lanes.types import LabelMap, Measure, Sample, Size
 
 TASK = "lanes"
-TARGETS = np.array([[1, 1, 0], [0, 0, 1]], bool)
-MEASURES = {"lane line": Measure(targets=(1,), classes=(2,), lines=True)}
+# The line runs on through gaps and behind vehicles: on it there is paint, or a line is implied.
+TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool)
+MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
 SOFT_CLASS = None
 TERMS = "TuSimple lane benchmark: research use"
 LINE_WIDTH = 10
@@ -48,11 +50,16 @@ class Labelled:
 class TuSimple:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    MEASURES: Mapping[str, Measure]
 
-    def __init__(self, frames: list[Labelled]) -> None:
-        """Take frames as `read_labels` gives them."""
+    def __init__(self, frames: list[Labelled], teachers: Path | None = None) -> None:
+        """Take frames as `read_labels` gives them; `teachers`: a cache that answers the rest."""
         self.frames = frames
+        self.teachers = teachers
+        # The teachers' table has no figures: its rows are not those of the truth alone.
+        self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
+        self.MEASURES = MEASURES if teachers is None else {}
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -60,11 +67,23 @@ class TuSimple:
     def __getitem__(self, index: int) -> Sample:
         frame = self.frames[index]
         image = _files.read_image(frame.image)
-        return Sample(image, drawn(frame.lanes, (image.shape[0], image.shape[1])))
+        size = (image.shape[0], image.shape[1])
+        line = drawn(frame.lanes, size)
+        if self.teachers is None:
+            return Sample(image, line)
+        taught = _lane_targets.read(self.teachers, "tusimple", stem_of(frame.image), size)
+        answer = _lane_targets.truth(line > 0)
+        return Sample(image, _lane_targets.targets_of(taught.paint, answer, taught.drivable))
+
+    def frames_by_stem(self) -> dict[str, Path]:
+        """The image files, by the name that a teacher's cache knows them by."""
+        return {stem_of(frame.image): frame.image for frame in self.frames}
 
 
-def open(root: str | Path, split: str) -> TuSimple:
+def open(root: str | Path, split: str, teachers: str | Path | None = None) -> TuSimple:
     """Open `split`: "train", "choose" (a fixed tenth of train, by clip) or "val".
+
+    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.
@@ -78,7 +97,12 @@ def open(root: str | Path, split: str) -> TuSimple:
     for name in names:
         if not frames[name].image.is_file():
             raise BadDataset(f"{frames[name].image} is missing, though a label names it")
-    return TuSimple([frames[name] for name in names])
+    return TuSimple([frames[name] for name in names], Path(teachers) if teachers else None)
+
+
+def stem_of(image: Path) -> str:
+    """The name of a frame that no other has: `0313-1_6040_20` of clips/0313-1/6040/20.jpg."""
+    return "_".join((*image.parts[-3:-1], image.stem))
 
 
 def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:

@@ -414,6 +414,8 @@ class Live:
     def _score_and_record(self, played: Played) -> None:
         iou = None
         if self._scores:
+            if self._scores.task != played.task:  # one of the models is older than a class
+                self._scores = ClipScores(self._scores.truth, played.task)
             iou = self._scores.score(played.result, played.number)
             self._figures.note(iou=self._scores.recent, iou_total=self._scores.total)
         elif self.options.consistency:

@@ -28,7 +28,7 @@ from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import share, usable_cores
 from lanes.types import Frame, LabelMap, Task
 from lanes.video import open_source
-from lanes.video.label_files import Truth, open_truth
+from lanes.video.label_files import Truth, open_truth, sayable
 
 State: TypeAlias = Literal["opening", "playing", "ended", "stopped", "failed"]
 WINDOW = 60
@@ -91,7 +91,8 @@ class SideBySide:
             )
         self._given, self._labels, self._loop = str(given), labels, loop
         self._models = segmenters
-        self._task = segmenters[0].task
+        # One may be of a time before the task gained a class.
+        self._task = max((each.task for each in segmenters), key=lambda task: len(task.classes))
         self._truth_pools = [Pool(self._task) for _ in segmenters]
         self._agreement = Pool(self._task)
         self._times = [LatencyMeter(WINDOW) for _ in segmenters]
@@ -155,7 +156,7 @@ class SideBySide:
         classes = len(self._task.classes)
         self._agreement.add(confusion_matrix(whole[0], whole[1], classes))
         if truth:
-            right = truth.labels_of(frame, frame.index)
+            right = sayable(truth.labels_of(frame, frame.index), self._task)
             for pool, each in zip(self._truth_pools, whole, strict=True):
                 pool.add(confusion_matrix(right, each, classes))
         self._meter.tick()

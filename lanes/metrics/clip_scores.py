@@ -10,7 +10,7 @@ import numpy as np
 from lanes.images.resize import resize_labels
 from lanes.metrics import confusion_matrix
 from lanes.types import Result, Task
-from lanes.video.label_files import Truth
+from lanes.video.label_files import Truth, sayable
 
 IOU_FRAMES = 30
 """The recent figures are pooled over the last so many frames."""
@@ -51,7 +51,7 @@ class ClipScores(Pool):
 
     def __init__(self, truth: Truth, task: Task) -> None:
         super().__init__(task)
-        self._truth, self._classes = truth, len(task.classes)
+        self.truth, self.task = truth, task
 
     def score(self, result: Result, number: int) -> dict[str, float]:
         """IoU by class of one frame, the `number`-th of the whole input.
@@ -59,6 +59,6 @@ class ClipScores(Pool):
         Raises:
             BadInput: its truth is missing or damaged.
         """
-        truth = self._truth.labels_of(result.frame, number)
+        truth = sayable(self.truth.labels_of(result.frame, number), self.task)
         labels = resize_labels(result.labels, result.frame.size)
-        return self.add(confusion_matrix.confusion_matrix(truth, labels, self._classes))
+        return self.add(confusion_matrix.confusion_matrix(truth, labels, len(self.task.classes)))

@@ -1,4 +1,9 @@
-"""Road scenes as a driver sees them: where one can drive, and the painted lane lines."""
+"""Road scenes as a driver sees them: drivable ground, painted lane lines, and lines implied.
+
+Paint and line are two ideas. `lane line` is visible paint. `implied line` is where a lane line runs
+without visible paint: between dashes, worn away, behind a vehicle. Models made before this class
+existed have the first three classes.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,16 @@ import numpy as np
 
 from lanes.types import LabelClass, LabelMap, Task
 
-BACKGROUND, DRIVABLE, LANE_LINE = range(3)
+BACKGROUND, DRIVABLE, LANE_LINE, IMPLIED_LINE = range(4)
 
 
 def measure(labels: LabelMap) -> dict[str, float]:
-    """Shares of the picture, 0..1. Paint lies on the road, so it counts as drivable too."""
-    counts = np.bincount(labels.ravel(), minlength=3) / max(labels.size, 1)
+    """Shares of the picture, 0..1. Lines lie on the road, so they count as drivable too."""
+    counts = np.bincount(labels.ravel(), minlength=4) / max(labels.size, 1)
     return {
-        "drivable share": float(counts[DRIVABLE] + counts[LANE_LINE]),
+        "drivable share": float(counts[DRIVABLE : IMPLIED_LINE + 1].sum()),
         "lane line share": float(counts[LANE_LINE]),
+        "implied line share": float(counts[IMPLIED_LINE]),
     }
 
 
@@ -24,6 +30,7 @@ TASK = Task(
         LabelClass("background", (0, 0, 0), alpha=0.0),
         LabelClass("drivable", (90, 190, 60), alpha=0.75),
         LabelClass("lane line", (40, 60, 255), alpha=1.6),
+        LabelClass("implied line", (40, 160, 255), alpha=0.8),
     ),
     measure=measure,
 )

@@ -52,6 +52,9 @@ class TrainConfig:
     """Weight of the teacher's term beside the truth's."""
     soft_ignore: tuple[float, float] = (0.25, 0.75)
     """A teacher's probability between these is not used."""
+    teachers: str = ""
+    """A cache of scripts/teach.py, outside the project: what two networks say of the frames that
+    are learned. Choosing and judging is by truth alone."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"

@@ -113,7 +113,7 @@ class Run:
     ) -> None:
         self.config, self.data, self.folder, self.fabric = config, data, folder, fabric
         self.budget = budget
-        self.datasets = mix.open_all(data, config.train_split, config.task)
+        self.datasets = mix.open_all(data, config.train_split, config.task, config.teachers)
         self.choosing = mix.open_all(data, "choose", config.task)
         self.table = torch.from_numpy(mix.table_of(self.datasets)).to(fabric.device)
         self.soft_class = mix.soft_class_of(self.datasets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,14 +25,21 @@ NO_TEACHER = 128
 Tensors: TypeAlias = dict[str, Tensor]
 
 
-def open_all(roots: Mapping[str, str], split: str, task: str) -> dict[str, Dataset]:
-    """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task."""
+def open_all(
+    roots: Mapping[str, str], split: str, task: str, teachers: str = ""
+) -> dict[str, Dataset]:
+    """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task.
+
+    `teachers` is a cache of scripts/teach.py: those sets that can learn from it do.
+    """
     if not roots:
         raise BadConfig("no data set given: name at least one, NAME=ROOT")
     opened: dict[str, Dataset] = {}
     for name, root in roots.items():
         module = plugins.load("datasets", name)
-        dataset: Dataset = module.open(Path(root) if root else "", split)
+        takes = teachers and "teachers" in inspect.signature(module.open).parameters
+        more = {"teachers": teachers} if takes else {}
+        dataset: Dataset = module.open(Path(root) if root else "", split, **more)
         if task != dataset.TASK:
             raise BadConfig(f"data set {name} is of task {dataset.TASK!r}, the run of {task!r}")
         opened[name] = dataset

@@ -142,14 +142,25 @@ def luma(picture: av.VideoFrame, path: Path) -> LabelMap:
 
 
 def checked(labels: LabelMap, size: Size, task: Task, path: Path) -> LabelMap:
-    """`labels`, if they are of `size` (height, width) and hold ids of `task` only."""
+    """`labels`, if they are of `size` (height, width) and hold ids of `task` only.
+
+    Those that came after a model was made are of the task, too: see `sayable`.
+    """
     if labels.shape != size:
         got = f"{labels.shape[1]}x{labels.shape[0]}"
         raise BadInput(f"{path} is {got}, its frame {size[1]}x{size[0]}: one size is wanted")
     highest = int(labels[labels != IGNORE].max(initial=0))
-    if highest >= len(task.classes):
+    known = len(task.classes) + task.later
+    if highest >= known:
         raise BadInput(
             f"{path} holds the label {highest}; task {task.name!r} has 0 to "
-            f"{len(task.classes) - 1} and {IGNORE} (ignored): was it stored with losses?"
+            f"{known - 1} and {IGNORE} (ignored): was it stored with losses?"
         )
     return labels
+
+
+def sayable(truth: LabelMap, task: Task) -> LabelMap:
+    """Truth with `IGNORE` where its class came after the model was made, which cannot say it."""
+    if not task.later:
+        return truth
+    return np.where(truth < len(task.classes), truth, IGNORE).astype(np.uint8)

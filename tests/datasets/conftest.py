@@ -30,9 +30,10 @@ def half(left, right, size=SIZE):
 def bdd100k(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
-            write_image(root / split / "images" / f"d{i:02}.jpg", 10 * i)
-            write_image(root / split / "drivable" / f"d{i:02}.png", half(0, 1 + i % 2))
-            write_image(root / split / "lane_teacher" / f"d{i:02}.png", half(255, 17))
+            # Two frames a drive, which the first eight characters name.
+            stem = f"b1c66a{i // 2:02}-d{i:02}"
+            write_image(root / split / "images" / f"{stem}.webp", 10 * i)
+            write_image(root / split / "drivable" / f"{stem}.png", half(0, 1 + i % 2))
     return root
 
 

@@ -22,7 +22,7 @@ def test_without_a_toml_the_ids_are_the_tasks_and_255_is_unknown(make_root, file
     root = make_root("image_folder")
     files.image(root / "val" / "labels" / "p0.png", files.half(255, 2))
     dataset = image_folder.open(root, "val")
-    np.testing.assert_array_equal(dataset[0].targets, files.half(3, 2))
+    np.testing.assert_array_equal(dataset[0].targets, files.half(4, 2))
     np.testing.assert_array_equal(dataset.TARGETS, image_folder.TARGETS)
     assert dataset.MEASURES == image_folder.MEASURES
     assert dataset.TASK == "lanes"
@@ -65,10 +65,10 @@ def test_colours_are_mapped_with_sets_and_unknown(make_root, files):
     dataset = image_folder.open(root, "train")
     index = [image.stem for image, _ in dataset.pairs].index("p0")
     allowed = dataset.TARGETS[dataset[index].targets[0]]
-    np.testing.assert_array_equal(allowed[0], [False, False, True])
-    np.testing.assert_array_equal(allowed[16], [False, True, True])
+    np.testing.assert_array_equal(allowed[0], [False, False, True, False])
+    np.testing.assert_array_equal(allowed[16], [False, True, True, False])
     assert allowed[32].all()
-    np.testing.assert_array_equal(allowed[48], [True, False, False])
+    np.testing.assert_array_equal(allowed[48], [True, False, False, False])
 
 
 def test_a_set_that_leaves_a_figure_open_is_unknown_where_it_is_judged(make_root):
@@ -99,6 +99,18 @@ def test_lines_alone_are_judged_as_lines(make_root):
     )
     measures = image_folder.open(root, "val").MEASURES
     assert measures["lane line"] == Measure(targets=(2,), classes=(2,), lines=True)
+    assert "line" not in measures
+
+
+def test_lines_through_gaps_are_judged_as_such(make_root):
+    root = make_root("image_folder")
+    (root / "labels.toml").write_text(
+        '[ids]\n0 = ["background", "drivable"]\n2 = ["lane line", "implied line"]\n1 = "unknown"\n'
+    )
+    dataset = image_folder.open(root, "val")
+    assert dataset.MEASURES["line"].classes == (2, 3)
+    assert dataset.table.rows[2] in dataset.MEASURES["line"].targets
+    assert "lane line" not in dataset.MEASURES
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_an_unknown_id_is_told_with_its_pixels_and_file(make_root, files):
     mask[:2, :5] = 9
     mask[5, 5] = 12
     files.image(root / "val" / "labels" / "p0.png", mask)
-    words = r"p0.png holds the label 9 in 10 pixels \(11 pixels .*known are 0, 1, 2, 255"
+    words = r"p0.png holds the label 9 in 10 pixels \(11 pixels .*known are 0, 1, 2, 3, 255"
     with pytest.raises(BadDataset, match=words):
         image_folder.open(root, "val")[0]
 

@@ -15,17 +15,20 @@ from lanes.errors import BadDataset
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-def test_bdd_joins_both_drivable_values_and_brings_the_teacher(make_root, files):
+def test_bdd_joins_both_drivable_values(make_root, files):
     sample = bdd100k.open(make_root("bdd100k"), "val")[1]
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
-    np.testing.assert_array_equal(sample.soft, files.half(255, 17))
+    assert sample.soft is None
 
 
-def test_bdd_can_do_without_a_teacher(make_root):
+def test_bdd_tears_no_drive_apart(make_root):
     root = make_root("bdd100k")
-    for file in (root / "val" / "lane_teacher").iterdir():
-        file.unlink()
-    assert bdd100k.open(root, "val")[0].soft is None
+    drives = [
+        {bdd100k.drive_of(path.stem) for path in bdd100k.open(root, split).images}
+        for split in ("train", "choose")
+    ]
+    assert all(drives)
+    assert not drives[0] & drives[1]
 
 
 def damage_missing(path, files):
@@ -59,9 +62,9 @@ def damage_depth(path, files):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_missing, "d00.png.*the file is missing"),
-        (damage_text, "d00.png.*damaged"),
-        (damage_empty, "d00.png.*damaged"),
+        (damage_missing, "b1c66a00-d00.png.*the file is missing"),
+        (damage_text, "b1c66a00-d00.png.*damaged"),
+        (damage_empty, "b1c66a00-d00.png.*damaged"),
         (damage_size, "is 20x10 but its image is 64x36"),
         (damage_value, r"the label 7 \(1152 pixels"),
         (damage_colours, "holds colours"),
@@ -70,22 +73,22 @@ def damage_depth(path, files):
 )
 def test_a_wrong_label_file_is_told(make_root, files, damage, words):
     root = make_root("bdd100k")
-    damage(root / "val" / "drivable" / "d00.png", files)
+    damage(root / "val" / "drivable" / "b1c66a00-d00.png", files)
     with pytest.raises(BadDataset, match=words):
         bdd100k.open(root, "val")[0]
 
 
 def test_a_wrong_image_file_is_told(make_root):
     root = make_root("bdd100k")
-    (root / "val" / "images" / "d00.jpg").write_text("no picture")
-    with pytest.raises(BadDataset, match="d00.jpg is not an image"):
+    (root / "val" / "images" / "b1c66a00-d00.webp").write_text("no picture")
+    with pytest.raises(BadDataset, match="b1c66a00-d00.webp is not an image"):
         bdd100k.open(root, "val")[0]
 
 
 def test_two_images_of_one_name_are_told(make_root, files):
     root = make_root("bdd100k")
-    files.image(root / "val" / "images" / "d00.png", 3)
-    with pytest.raises(BadDataset, match="d00.jpg and d00.png"):
+    files.image(root / "val" / "images" / "b1c66a00-d00.png", 3)
+    with pytest.raises(BadDataset, match="d00.png and b1c66a00-d00.webp"):
         bdd100k.open(root, "val")
 
 

@@ -35,7 +35,7 @@ def test_every_frame_of_a_file_is_played_and_the_last_is_the_newest(clip, model)
         assert set(now.latency) == {"decode", "resize", "infer"}
         assert all(0 < each.p50 <= each.p95 < 5 for each in now.latency.values())
         assert now.fps > 0
-        assert set(now.measures) == {"drivable share", "lane line share"}
+        assert set(now.measures) == {"drivable share", "lane line share", "implied line share"}
     assert live.snapshot().state == "stopped"
     assert live.snapshot().frames == 50
 

@@ -20,7 +20,7 @@ SIZE = (16, 16)
 class Halves:
     """The upper half of each picture is dark and background, the lower bright and drivable."""
 
-    TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(3, dtype=bool), None
+    TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(4, dtype=bool), None
     MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
     def __len__(self):
@@ -37,7 +37,8 @@ class Brightness(nn.Module):
 
     def forward(self, x):
         bright = x.mean(1, keepdim=True)
-        return torch.cat([torch.zeros_like(bright), bright, torch.full_like(bright, -100)], 1)
+        never = torch.full_like(bright, -100)
+        return torch.cat([torch.zeros_like(bright), bright, never, never], 1)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def checkpoint(monkeypatch):
 
 
 def test_a_skew_is_undone(checkpoint):
-    skewed = checkpoints.with_logit_bias(checkpoint, (0.0, -1.5, 0.0))
+    skewed = checkpoints.with_logit_bias(checkpoint, (0.0, -1.5, 0.0, 0.0))
     found = bias.fit_bias(skewed)
     assert found[0] == 0
     # Right for each class 1 whose logit is between the dark's -1 and the bright's 1.
@@ -65,9 +66,9 @@ def test_a_skew_is_undone(checkpoint):
 
 
 def test_what_is_right_stays(checkpoint):
-    assert bias.fit_bias(checkpoint) == (0.0, 0.0, 0.0)
+    assert bias.fit_bias(checkpoint) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_a_bias_of_another_task_is_an_error(checkpoint):
-    with pytest.raises(BadConfig, match="wanted 3 numbers"):
+    with pytest.raises(BadConfig, match="wanted 4 numbers"):
         checkpoints.with_logit_bias(checkpoint, (0.0,) * 11)

@@ -255,7 +255,7 @@ def test_a_budget_is_steps_or_minutes(budget):
 
 
 def test_class_weights_of_another_number_are_told(make_run):
-    with pytest.raises(BadConfig, match="class_weights has 2 numbers, wanted 3"):
+    with pytest.raises(BadConfig, match="class_weights has 2 numbers, wanted 4"):
         make_run(class_weights=[1, 1])
 
 

@@ -85,7 +85,7 @@ def test_a_bias_is_fitted_on_whole_pictures(make_config, monkeypatch):
     size = (70, 130)
 
     class Pictures:
-        TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(3, dtype=bool), None
+        TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(4, dtype=bool), None
         MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
         def __len__(self):
@@ -99,7 +99,8 @@ def test_a_bias_is_fitted_on_whole_pictures(make_config, monkeypatch):
     def network(images):
         seen.append(tuple(images.shape))
         grey = images.float().mean(-1) / 100 - 1
-        return torch.stack([torch.full_like(grey, 1.9), grey, torch.full_like(grey, -100)], 1)
+        never = torch.full_like(grey, -100)
+        return torch.stack([torch.full_like(grey, 1.9), grey, never, never], 1)
 
     monkeypatch.setattr(checkpoints, "network_of", lambda checkpoint: network)
     monkeypatch.setattr(bias.mix, "open_all", lambda *_: {"pictures": Pictures()})
