@@ -70,9 +70,10 @@ def train(
 ) -> Checkpoint:
     """Train on `data` (data set name -> root) into `folder`: best.pt, last.pt, log.csv.
 
-    `resume` continues the run of `folder`, or begins one if there is none. A run's number of steps
-    stays, since its learning rate follows it; one that has minutes may be given others. `init` is a
-    checkpoint whose averaged weights a new run begins with.
+    `resume` continues the run of `folder`, or begins one if there is none. With steps, in fp32 and
+    on the same machine, its weights are to the bit those of a run that was not stopped. A run's
+    number of steps stays, since its learning rate follows it; one that has minutes may be given
+    others. `init` is a checkpoint whose averaged weights a new run begins with.
 
     Returns the best checkpoint: the greatest `lanes.scores.choice` on the "choose" splits; the last
     one if the configuration says `keep_last`.
@@ -160,6 +161,7 @@ class Run:
         self.step = saved.step
         self.skipped, self.seconds = saved.run["skipped"], saved.run["seconds"]
         self.average.restore(saved.ema, updates=saved.step - self.skipped)
+        self.skipped_in_a_row = saved.run.get("skipped in a row", 0)
         self.best, self.metrics = saved.run["best"], saved.metrics
         self.before = saved.run.get("before", [])
         if math.isnan(self.best):
@@ -208,19 +210,17 @@ class Run:
         return self.budget.spent(self.step, self.seconds)
 
     def batches(self) -> Generator[dict[str, Tensor], None, None]:
-        """Batches without end; a resumed run draws others than the run it continues."""
+        """Batches without end, from the next step on; each follows from the seed and its step."""
         samples, draws = mix.mixed(self.datasets, self.config.weights, Augment(self.config))
         loader: DataLoader[Any] = DataLoader(
-            samples,
+            mix.Drawn(samples, self.config.seed),
             self.config.batch,
-            sampler=mix.Draws(draws, self.config.seed + self.step),
+            sampler=mix.Draws(draws, self.config.seed, self.step * self.config.batch),
             num_workers=self.config.workers,
             drop_last=True,
             # 4 batches ahead ride over a slow picture; threads of cv2 would fight with torch's.
             prefetch_factor=4 if self.config.workers else None,
             worker_init_fn=_one_thread,
-            # Else a resumed run would repeat the flips and crops of the run's beginning.
-            generator=torch.Generator().manual_seed(self.config.seed + self.step),
         )
         for batch in self.fabric.setup_dataloaders(loader):
             yield cast(dict[str, Tensor], batch)
@@ -228,6 +228,8 @@ class Run:
     def train_step(self, batch: dict[str, Tensor]) -> float:
         """One step of the optimiser; a loss or gradient that is not finite is skipped, counted."""
         self.model.train()
+        # Dropout too is a function of the step: a run that goes on needs no generator's state.
+        torch.manual_seed(mix.seed_of(self.config.seed, "step", self.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate() * group["scale"]
         # The forward pass moves batch normalisation's means: a skipped step must not spoil them.
@@ -312,6 +314,7 @@ class Run:
             metrics=self.metrics,
             run={
                 "skipped": self.skipped,
+                "skipped in a row": self.skipped_in_a_row,
                 "seconds": self.seconds,
                 "best": self.best,
                 "precision": _precision(self.config),

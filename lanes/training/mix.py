@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from lanes.types import Dataset
 
 NO_TEACHER = 128
 """`soft` where a data set has no teacher: in the middle, thus ignored."""
+BLOCK = 1024
+"""So many draws come from one seed."""
 Tensors: TypeAlias = dict[str, Tensor]
 
 
@@ -105,14 +109,48 @@ def mixed(
     return ConcatDataset(parts), draws
 
 
-class Draws(Sampler[int]):
-    """Indices drawn by weight, with replacement and without end; `seed` fixes them all."""
+class Draw(NamedTuple):
+    """Which sample, and the how manieth of the run it is: `number` = step x batch + place in it."""
 
-    def __init__(self, weights: list[float], seed: int) -> None:
+    index: int
+    number: int
+
+
+class Draws(Sampler[Draw]):
+    """Samples drawn by weight, with replacement and without end, from the draw `first` on.
+
+    Each draw is a function of `seed` and its number: a run that goes on draws as if it had not
+    stopped.
+    """
+
+    def __init__(self, weights: list[float], seed: int, first: int = 0) -> None:
         self.weights = torch.tensor(weights, dtype=torch.float64)
-        self.seed = seed
+        self.seed, self.first = seed, first
 
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed)
-        while True:
-            yield from torch.multinomial(self.weights, 1024, True, generator=generator).tolist()
+    def __iter__(self) -> Iterator[Draw]:
+        begin, skipped = divmod(self.first, BLOCK)
+        for block in count(begin):
+            generator = torch.Generator().manual_seed(seed_of(self.seed, "draws", block))
+            indices = torch.multinomial(self.weights, BLOCK, True, generator=generator).tolist()
+            for place in range(skipped, BLOCK):
+                yield Draw(indices[place], block * BLOCK + place)
+            skipped = 0
+
+
+class Drawn(TorchDataset[Tensors]):
+    """Samples by `Draw`; what is random in one is a function of `seed` and the draw's number."""
+
+    def __init__(self, samples: TorchDataset[Tensors], seed: int) -> None:
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, draw: Draw) -> Tensors:
+        # Without workers the network's dropout draws from the same generator: it is put back.
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
+            return self.samples[draw.index]
+
+
+def seed_of(seed: int, purpose: str, number: int) -> int:
+    """A seed of 63 bits for the `number`-th thing of its `purpose` in the run of `seed`."""
+    told = f"{seed} {purpose} {number}".encode()
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big") >> 1

@@ -53,7 +53,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
 def test_weights_are_of_data_sets_not_of_samples():
     datasets = {"small": Some(1), "large": Some(9)}
     _, draws = mix.mixed(datasets, {"small": 3.0, "large": 1.0, "absent": 5.0}, same)
-    drawn = Counter(index == 0 for index in islice(mix.Draws(draws, seed=0), 4000))
+    drawn = Counter(draw.index == 0 for draw in islice(mix.Draws(draws, seed=0), 4000))
     assert 0.72 < drawn[True] / 4000 < 0.78
 
 
@@ -62,7 +62,33 @@ def test_draws_go_on_without_end_and_a_seed_fixes_them():
     first, again = (list(islice(draws, 3000)) for _ in range(2))
     assert first == again
     assert first != list(islice(mix.Draws([1.0] * 1000, seed=5), 3000))
-    assert first[:1024] != first[1024:2048]
+    indices = [draw.index for draw in first]
+    assert indices[:1024] != indices[1024:2048]
+    assert [draw.number for draw in first] == list(range(3000))
+
+
+@pytest.mark.parametrize("start", [0, 1, 1023, 1024, 2500])
+def test_draws_begin_wherever_a_run_goes_on(start):
+    whole = list(islice(mix.Draws([1.0, 2.0, 3.0] * 9, seed=1), 3000))
+    assert (
+        list(islice(mix.Draws([1.0, 2.0, 3.0] * 9, seed=1, first=start), 100))
+        == (whole[start : start + 100])
+    )
+
+
+def test_what_is_random_in_a_sample_follows_its_draw_alone():
+    class Random:
+        def __getitem__(self, index):
+            return {"images": torch.rand(3)}
+
+    samples = mix.Drawn(Random(), seed=3)
+    before = torch.get_rng_state()
+    first, second = samples[mix.Draw(0, 5)], samples[mix.Draw(0, 6)]
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(7)
+    assert torch.equal(samples[mix.Draw(9, 5)]["images"], first["images"])
+    assert not torch.equal(first["images"], second["images"])
+    assert not torch.equal(mix.Drawn(Random(), seed=4)[mix.Draw(0, 5)]["images"], first["images"])
 
 
 def test_teachers_must_speak_of_one_class():
