@@ -18,7 +18,7 @@ TASK = "lanes"
 # The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
 TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
 MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
-SOFT_CLASS = 2
+SOFT_CLASS = None
 TERMS = (
     "BDD100K (c) Regents of the University of California: education, research and not-for-profit "
     "use only; lane probabilities of a TwinLiteNet trained on BDD100K"
@@ -45,9 +45,7 @@ class Bdd100k:
         size = (image.shape[0], image.shape[1])
         name = f"{path.stem}.png"
         drivable = _files.read_labels(self.folder / "drivable" / name, size, DRIVABLE_VALUES)
-        teacher = self.folder / "lane_teacher" / name
-        soft = _files.read_labels(teacher, size, 256) if teacher.exists() else None
-        return Sample(image, (drivable > 0).astype(np.uint8), soft)
+        return Sample(image, (drivable > 0).astype(np.uint8))
 
 
 def open(root: str | Path, split: str) -> Bdd100k:

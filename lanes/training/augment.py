@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
-from lanes.resize import Resize, resize_image, resize_labels
+from lanes.resize import Resize, resize_image, resize_labels, resize_plane
 from lanes.tiles import extended
 from lanes.training.config import TrainConfig
 from lanes.training.light import Light
 from lanes.types import Image, Sample, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
+Plane: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = tuple[int, int, int, int]
 """Top, left, height, width."""
 
@@ -102,6 +103,7 @@ def fit(sample: Sample, resize: Resize) -> Sample:
         sample,
         image=lambda image: resize_image(image, resize),
         labels=lambda labels: resize_labels(labels, resize.size),
+        soft=lambda plane: resize_plane(plane, resize.size),
     )
 
 
@@ -109,12 +111,21 @@ class _OnLabels(Protocol):
     def __call__(self, array: NDArray[Pixel], /) -> NDArray[Pixel]: ...
 
 
-def on_each(sample: Sample, image: Callable[[Image], Image], labels: _OnLabels) -> Sample:
-    """The sample with `image` applied to its picture and `labels` to all its other arrays."""
-    soft, instances = sample.soft, sample.instances
+def on_each(
+    sample: Sample,
+    image: Callable[[Image], Image],
+    labels: _OnLabels,
+    soft: Callable[[Plane], Plane] | None = None,
+) -> Sample:
+    """The sample with `image` applied to its picture and `labels` to its other arrays.
+
+    Each class's plane of the teacher's probabilities takes `soft`, by default `labels`.
+    """
+    planes, instances = sample.soft, sample.instances
+    on_plane = soft or labels
     return Sample(
         image=image(sample.image),
         targets=labels(sample.targets),
-        soft=None if soft is None else labels(soft),
+        soft=None if planes is None else np.stack([on_plane(plane) for plane in planes]),
         instances=None if instances is None else labels(instances),
     )

@@ -50,8 +50,6 @@ class TrainConfig:
     not use it: it is chosen on the finished weights, on the "choose" splits."""
     soft_weight: float = 1.0
     """Weight of the teacher's term beside the truth's."""
-    soft_ignore: tuple[float, float] = (0.25, 0.75)
-    """A teacher's probability between these is not used."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"
@@ -181,7 +179,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
         "0 to 1": (
-            "ema_decay", "flip", "flip_vertical", "turn", "blur", "soft_ignore", "encoder_rate",
+            "ema_decay", "flip", "flip_vertical", "turn", "blur", "encoder_rate",
         ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
@@ -198,7 +196,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
             numbers = numbers if not isinstance(value, (int, float)) else (value,)
             if not all(bounds[words](v) for v in numbers):
                 raise BadConfig(f"{where}: {key} = {_plain(value)}; wanted {words}")
-    for key in ("soft_ignore", "crop_area", "crop_ratio"):
+    for key in ("crop_area", "crop_ratio"):
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")

@@ -1,7 +1,7 @@
 """The training loop: readable from top to bottom, on Lightning Fabric.
 
-Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, H, W), logits
-(N, C, H, W).
+Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, C, H, W),
+logits (N, C, H, W).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lanes.training.checkpoint import Checkpoint
 from lanes.training.config import TrainConfig
 from lanes.training.labelling import labeller
 from lanes.training.log import Log
-from lanes.training.losses import partial_cross_entropy, soft_binary_cross_entropy
+from lanes.training.losses import distillation, partial_cross_entropy
 from lanes.training.memory import keep_freed_memory
 
 SAVE_SECONDS = 180
@@ -117,7 +117,6 @@ class Run:
         self.datasets = mix.open_all(data, config.train_split, config.task)
         self.choosing = mix.open_all(data, "choose", config.task)
         self.table = torch.from_numpy(mix.table_of(self.datasets)).to(fabric.device)
-        self.soft_class = mix.soft_class_of(self.datasets)
         classes = self.table.shape[1]
         weights = torch.tensor(config.class_weights or (1.0,) * classes, dtype=torch.float32)
         if len(weights) != classes:
@@ -218,6 +217,7 @@ class Run:
             sampler=mix.Draws(draws, self.config.seed, self.step * self.config.batch),
             num_workers=self.config.workers,
             drop_last=True,
+            collate_fn=mix.together,
             # 4 batches ahead ride over a slow picture; threads of cv2 would fight with torch's.
             prefetch_factor=4 if self.config.workers else None,
             worker_init_fn=_one_thread,
@@ -248,20 +248,12 @@ class Run:
         return float(loss.detach())
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The truth's term, plus the teacher's if a data set has one."""
-        config = self.config
+        """The truth's term, plus the teacher's if one speaks of a sample of the batch."""
         log_p = torch.log_softmax(self.model(batch["images"]).float(), 1)
         loss = partial_cross_entropy(log_p, batch["targets"].int(), self.table, self.class_weights)
-        if self.soft_class is None:
+        if "soft" not in batch:
             return loss
-        teacher = soft_binary_cross_entropy(
-            log_p,
-            batch["soft"].float() / 255,
-            self.soft_class,
-            float(self.class_weights[self.soft_class]),
-            config.soft_ignore,
-        )
-        return loss + config.soft_weight * teacher
+        return loss + self.config.soft_weight * distillation(log_p, batch["soft"])
 
     def skip(self, buffers: list[Tensor]) -> None:
         """Count a step without a finite loss, and put the buffers back; raises when hopeless."""

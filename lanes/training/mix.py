@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Sampler
+from torch.utils.data import ConcatDataset, Sampler, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from lanes import plugins
@@ -21,8 +21,6 @@ from lanes.plugins import unknown
 from lanes.training.augment import Augment
 from lanes.types import Dataset
 
-NO_TEACHER = 128
-"""`soft` where a data set has no teacher: in the middle, thus ignored."""
 BLOCK = 1024
 """So many draws come from one seed."""
 Tensors: TypeAlias = dict[str, Tensor]
@@ -51,14 +49,6 @@ def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
     return np.concatenate([d.TARGETS for d in datasets.values()])
 
 
-def soft_class_of(datasets: Mapping[str, Dataset]) -> int | None:
-    """The class that teachers speak of; raises `BadConfig` if they speak of several."""
-    spoken = {d.SOFT_CLASS for d in datasets.values() if d.SOFT_CLASS is not None}
-    if len(spoken) > 1:
-        raise BadConfig(f"teachers of several classes {sorted(spoken)} in one run")
-    return next(iter(spoken), None)
-
-
 class Part(TorchDataset[Tensors]):
     """One data set, augmented, its target ids moved behind those of the sets before it."""
 
@@ -75,15 +65,30 @@ class Part(TorchDataset[Tensors]):
                 f"sample {index} holds the target {sample.targets.max()}; its data set's table "
                 f"has {len(self.dataset.TARGETS)} rows"
             )
-        soft = sample.soft
-        if soft is None:
-            soft = np.full(sample.targets.shape, NO_TEACHER, np.uint8)
-        return {
+        tensors = {
             "images": torch.from_numpy(sample.image),
             # uint8 to the very loss: int64 would be eight times as much to hand between processes.
             "targets": torch.from_numpy(sample.targets + np.uint8(self.offset)),
-            "soft": torch.from_numpy(soft),
         }
+        if sample.soft is not None:
+            wanted = (self.dataset.TARGETS.shape[1], *sample.targets.shape)
+            if sample.soft.shape != wanted:
+                raise BadDataset(
+                    f"the soft map of sample {index} is {sample.soft.shape}; wanted {wanted}: "
+                    "a probability of every class"
+                )
+            tensors["soft"] = torch.from_numpy(sample.soft)
+        return tensors
+
+
+def together(samples: list[Tensors]) -> Tensors:
+    """A batch; where only some samples have a teacher, that of the others says nothing (0)."""
+    soft = next((s["soft"] for s in samples if "soft" in s), None)
+    if soft is not None:
+        silence = torch.zeros_like(soft)
+        samples = [{"soft": silence, **s} for s in samples]
+    batch: Tensors = default_collate(samples)
+    return batch
 
 
 def mixed(

@@ -15,17 +15,9 @@ from lanes.errors import BadDataset
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-def test_bdd_joins_both_drivable_values_and_brings_the_teacher(make_root, files):
+def test_bdd_joins_both_drivable_values(make_root, files):
     sample = bdd100k.open(make_root("bdd100k"), "val")[1]
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
-    np.testing.assert_array_equal(sample.soft, files.half(255, 17))
-
-
-def test_bdd_can_do_without_a_teacher(make_root):
-    root = make_root("bdd100k")
-    for file in (root / "val" / "lane_teacher").iterdir():
-        file.unlink()
-    assert bdd100k.open(root, "val")[0].soft is None
 
 
 def damage_missing(path, files):

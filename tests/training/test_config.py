@@ -58,7 +58,7 @@ def test_configurations_of_before_a_key_was_added_are_read(values):
         ("turn", -0.5, "wanted 0 to 1"),
         ("hue", 0.6, "wanted 0 to 0.5"),
         ("warmup_steps", -1, "wanted at least 0"),
-        ("soft_ignore", [0.8, 0.2], "the smaller number first"),
+        ("crop_area", [0.8, 0.2], "the smaller number first"),
         ("crop_ratio", [2.0, 1.0], "the smaller number first"),
         ("precision", "16-mixed", "bf16-mixed"),
         ("task", 3, "is no str"),

@@ -15,21 +15,24 @@ from lanes.types import Sample
 
 
 class Some:
-    """`count` samples of 2 rows; `soft_class` with a teacher that is sure of it."""
+    """`count` samples of 2 rows; `taught` by a teacher that is sure of class 2."""
 
     TASK = "lanes"
     TARGETS = np.array([[1, 1, 0], [0, 0, 1]], bool)
     MEASURES = {}
 
-    def __init__(self, count, soft_class=None, target=1):
-        self.count, self.SOFT_CLASS, self.target = count, soft_class, target
+    def __init__(self, count, taught=False, target=1):
+        self.count, self.taught, self.target = count, taught, target
 
     def __len__(self):
         return self.count
 
     def __getitem__(self, index):
         shape = (2, 3)
-        soft = None if self.SOFT_CLASS is None else np.full(shape, 255, np.uint8)
+        soft = None
+        if self.taught:
+            soft = np.zeros((3, *shape), np.uint8)
+            soft[2] = 255
         return Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, self.target, np.uint8), soft)
 
 
@@ -38,14 +41,14 @@ def same(sample):
 
 
 def test_target_ids_stand_behind_those_of_the_sets_before():
-    datasets = {"a": Some(2), "b": Some(3, soft_class=2)}
+    datasets = {"a": Some(2), "b": Some(3, taught=True)}
     samples, _ = mix.mixed(datasets, {"a": 1.0, "b": 1.0}, same)
     assert len(samples) == 5
     assert samples[0]["targets"].unique().tolist() == [1]
     assert samples[4]["targets"].unique().tolist() == [3]
     assert samples[4]["targets"].dtype == torch.uint8
-    assert samples[0]["soft"].unique().tolist() == [mix.NO_TEACHER]
-    assert samples[4]["soft"].unique().tolist() == [255]
+    assert "soft" not in samples[0]
+    assert samples[4]["soft"][2].unique().tolist() == [255]
     table = mix.table_of(datasets)
     np.testing.assert_array_equal(table[3], datasets["b"].TARGETS[1])
 
@@ -91,11 +94,20 @@ def test_what_is_random_in_a_sample_follows_its_draw_alone():
     assert not torch.equal(mix.Drawn(Random(), seed=4)[mix.Draw(0, 5)]["images"], first["images"])
 
 
-def test_teachers_must_speak_of_one_class():
-    assert mix.soft_class_of({"a": Some(1), "b": Some(1, 2)}) == 2
-    assert mix.soft_class_of({"a": Some(1)}) is None
-    with pytest.raises(BadConfig, match="teachers of several classes"):
-        mix.soft_class_of({"a": Some(1, 1), "b": Some(1, 2)})
+def test_a_batch_has_soft_maps_where_a_sample_has_one():
+    samples, _ = mix.mixed({"a": Some(1), "b": Some(1, taught=True)}, {"a": 1.0, "b": 1.0}, same)
+    assert "soft" not in mix.together([samples[0], samples[0]])
+    batch = mix.together([samples[0], samples[1]])
+    assert batch["soft"].dtype == torch.uint8
+    assert batch["soft"].shape == (2, 3, 2, 3)
+    assert batch["soft"].amax((1, 2, 3)).tolist() == [0, 255]
+
+
+def test_a_soft_map_of_other_classes_is_told():
+    samples, _ = mix.mixed({"a": Some(1, taught=True)}, {"a": 1.0}, same)
+    samples.datasets[0].dataset.TARGETS = np.ones((2, 5), bool)
+    with pytest.raises(BadDataset, match="a probability of every class"):
+        samples[0]
 
 
 @pytest.mark.parametrize(
