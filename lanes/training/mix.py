@@ -117,7 +117,7 @@ def mixed(
 class Draw(NamedTuple):
     """Which sample, and the how manieth of the run it is: `number` = step x batch + place in it."""
 
-    index: int
+    sample: int
     number: int
 
 
@@ -151,8 +151,8 @@ class Drawn(TorchDataset[Tensors]):
     def __getitem__(self, draw: Draw) -> Tensors:
         # Without workers the network's dropout draws from the same generator: it is put back.
         with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
-            return self.samples[draw.index]
+            torch.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
+            return self.samples[draw.sample]
 
 
 def seed_of(seed: int, purpose: str, number: int) -> int:

@@ -56,7 +56,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
 def test_weights_are_of_data_sets_not_of_samples():
     datasets = {"small": Some(1), "large": Some(9)}
     _, draws = mix.mixed(datasets, {"small": 3.0, "large": 1.0, "absent": 5.0}, same)
-    drawn = Counter(draw.index == 0 for draw in islice(mix.Draws(draws, seed=0), 4000))
+    drawn = Counter(draw.sample == 0 for draw in islice(mix.Draws(draws, seed=0), 4000))
     assert 0.72 < drawn[True] / 4000 < 0.78
 
 
@@ -65,7 +65,7 @@ def test_draws_go_on_without_end_and_a_seed_fixes_them():
     first, again = (list(islice(draws, 3000)) for _ in range(2))
     assert first == again
     assert first != list(islice(mix.Draws([1.0] * 1000, seed=5), 3000))
-    indices = [draw.index for draw in first]
+    indices = [draw.sample for draw in first]
     assert indices[:1024] != indices[1024:2048]
     assert [draw.number for draw in first] == list(range(3000))
 
