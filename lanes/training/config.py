@@ -50,6 +50,8 @@ class TrainConfig:
     not use it: it is chosen on the finished weights, on the "choose" splits."""
     soft_weight: float = 1.0
     """Weight of the teacher's term beside the truth's."""
+    distilled: str = ""
+    """The folder of a teacher's maps, of `scripts/distill.py`; empty: there is no teacher."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"

@@ -25,7 +25,7 @@ from lanes.errors import BadConfig, BadInput, BadOutput
 from lanes.models._network import Network
 from lanes.scores import choice, headlines, score
 from lanes.training import checkpoint as checkpoints
-from lanes.training import mix
+from lanes.training import distil, mix
 from lanes.training.augment import Augment
 from lanes.training.averaging import Averaged
 from lanes.training.checkpoint import Checkpoint
@@ -115,6 +115,8 @@ class Run:
         self.config, self.data, self.folder, self.fabric = config, data, folder, fabric
         self.budget = budget
         self.datasets = mix.open_all(data, config.train_split, config.task)
+        if config.distilled:
+            self.datasets = distil.taught(self.datasets, Path(config.distilled).expanduser())
         self.choosing = mix.open_all(data, "choose", config.task)
         self.table = torch.from_numpy(mix.table_of(self.datasets)).to(fabric.device)
         classes = self.table.shape[1]
