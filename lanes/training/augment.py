@@ -16,6 +16,7 @@ from lanes.resize import Resize, resize_image, resize_labels, resize_plane
 from lanes.tiles import extended
 from lanes.training.config import TrainConfig
 from lanes.training.light import Light
+from lanes.training.weather import Weather, happens
 from lanes.types import Image, Sample, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
@@ -31,25 +32,26 @@ class Augment:
         self.size, self.in_tiles = config.size, config.resize.in_tiles
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
         self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
-        self.light = Light(config)
+        self.light, self.weather = Light(config), Weather(config)
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Turn, crop, mirror, resize, then change light and blur of the image."""
-        if _happens(self.turn):
+    def __call__(
+        self, sample: Sample, size: Size | None = None, background: int | None = None
+    ) -> Sample:
+        """Turn, crop, mirror, resize to `size` (default: the network's), change light and weather.
+
+        `background` is the target id of what bars and bonnets cover; None = they are left out.
+        """
+        size = size or self.size
+        if happens(self.turn):
             sample = turned(sample)
         if self.in_tiles:
-            sample, box = _tile(sample, self.size, self.area, self.ratio)
+            sample, box = _tile(sample, size, self.area, self.ratio)
         else:
             picture = torch.from_numpy(sample.image).permute(2, 0, 1)
             box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
-        sample = moved(sample, box, _happens(self.flip), _happens(self.flip_vertical))
-        sample = fit(sample, Resize(self.size))
-        return replace(sample, image=self.light(sample.image))
-
-
-def _happens(probability: float) -> bool:
-    # What cannot happen draws no number: the draws of a run without it stay as they were.
-    return probability > 0 and bool(torch.rand(()) < probability)
+        sample = moved(sample, box, happens(self.flip), happens(self.flip_vertical))
+        sample = fit(sample, Resize(size))
+        return self.weather(replace(sample, image=self.light(sample.image)), background)
 
 
 def _tile(

@@ -34,6 +34,7 @@ from lanes.training.labelling import labeller
 from lanes.training.log import Log
 from lanes.training.losses import distillation, partial_cross_entropy
 from lanes.training.memory import keep_freed_memory
+from lanes.types import Size
 
 SAVE_SECONDS = 180
 LOG_STEPS = 20
@@ -213,10 +214,25 @@ class Run:
     def batches(self) -> Generator[dict[str, Tensor], None, None]:
         """Batches without end, from the next step on; each follows from the seed and its step."""
         samples, draws = mix.mixed(self.datasets, self.config.weights, Augment(self.config))
+        size = self.config.size
+
+        def size_of(number: int) -> Size:
+            # A batch keeps its size, though minutes go on while it is drawn.
+            nonlocal size
+            if number % self.config.batch == 0:
+                step = number // self.config.batch
+                size = self.config.size_at(self.budget.spent(step, self.seconds))
+            return size
+
         loader: DataLoader[Any] = DataLoader(
             mix.Drawn(samples, self.config.seed),
             self.config.batch,
-            sampler=mix.Draws(draws, self.config.seed, self.step * self.config.batch),
+            sampler=mix.Draws(
+                draws,
+                self.config.seed,
+                self.step * self.config.batch,
+                size_of if self.config.sizes else None,
+            ),
             num_workers=self.config.workers,
             drop_last=True,
             collate_fn=mix.together,

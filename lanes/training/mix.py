@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from lanes import plugins
 from lanes.errors import BadConfig, BadDataset
 from lanes.plugins import unknown
 from lanes.training.augment import Augment
-from lanes.types import Dataset
+from lanes.types import Dataset, Size
 
 BLOCK = 1024
 """So many draws come from one seed."""
@@ -41,12 +43,20 @@ def open_all(roots: Mapping[str, str], split: str, task: str) -> dict[str, Datas
 
 
 def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
-    """The tables `TARGETS` one below the other (K, C); raises `BadDataset` for a row of nothing."""
+    """The tables `TARGETS` one below the other (K, C), each with one more row: background alone.
+
+    What a training itself covers is of that row; few data sets can say it. Raises `BadDataset` for
+    a row of nothing.
+    """
     for name, dataset in datasets.items():
         if not np.all(np.any(dataset.TARGETS, axis=1)):
             # -log of an empty sum is infinite.
             raise BadDataset(f"a target of data set {name} may be no class at all: correct TARGETS")
-    return np.concatenate([d.TARGETS for d in datasets.values()])
+    parts = []
+    for dataset in datasets.values():
+        background = np.eye(1, dataset.TARGETS.shape[1], dtype=bool)
+        parts += [dataset.TARGETS, background]
+    return np.concatenate(parts)
 
 
 class Part(TorchDataset[Tensors]):
@@ -59,12 +69,18 @@ class Part(TorchDataset[Tensors]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Tensors:
-        sample = self.augment(self.dataset[index])
-        if sample.targets.max() >= len(self.dataset.TARGETS):
+        return self.at(index)
+
+    def at(self, index: int, size: Size | None = None) -> Tensors:
+        """The sample `index` at `size`, by default the network's."""
+        sample, rows = self.dataset[index], len(self.dataset.TARGETS)
+        if sample.targets.max() >= rows:
             raise BadDataset(
                 f"sample {index} holds the target {sample.targets.max()}; its data set's table "
-                f"has {len(self.dataset.TARGETS)} rows"
+                f"has {rows} rows"
             )
+        # The row behind its own is the background.
+        sample = self.augment(sample, size, rows)
         tensors = {
             "images": torch.from_numpy(sample.image),
             # uint8 to the very loss: int64 would be eight times as much to hand between processes.
@@ -97,6 +113,8 @@ def mixed(
     """All samples in a row, and the weight that each is drawn with.
 
     `weights` say how often a sample comes from each data set, relative to the others of the run.
+    Within one all samples weigh alike; where it offers `groups`, a name for each sample such as
+    that of its drive, all groups do.
     """
     parts: list[TorchDataset[Any]] = []
     draws: list[float] = []
@@ -107,18 +125,33 @@ def mixed(
         if not len(dataset):
             raise BadDataset(f"data set {name} is empty")
         parts.append(Part(dataset, offset, augment))
-        draws += [weights[name] / len(dataset)] * len(dataset)
-        offset += len(dataset.TARGETS)
+        draws += [weights[name] * share for share in shares(dataset)]
+        offset += len(dataset.TARGETS) + 1
     if not any(draws):
         raise BadConfig("the configuration's weights are 0 for every data set of the run")
     return ConcatDataset(parts), draws
 
 
+def shares(dataset: Dataset) -> list[float]:
+    """How often each sample is drawn of the data set's draws; they sum to 1."""
+    groups = getattr(dataset, "groups", None)
+    if groups is None:
+        return [1 / len(dataset)] * len(dataset)
+    if len(groups) != len(dataset):
+        raise BadDataset(f"{len(groups)} groups for {len(dataset)} samples: wanted one each")
+    sizes = Counter(groups)
+    return [1 / len(sizes) / sizes[group] for group in groups]
+
+
 class Draw(NamedTuple):
-    """Which sample, and the how manieth of the run it is: `number` = step x batch + place in it."""
+    """Which sample, and the how manieth of the run it is: `number` = step x batch + place in it.
+
+    `size` is that of the batch, None = the network's.
+    """
 
     sample: int
     number: int
+    size: Size | None = None
 
 
 class Draws(Sampler[Draw]):
@@ -128,9 +161,16 @@ class Draws(Sampler[Draw]):
     stopped.
     """
 
-    def __init__(self, weights: list[float], seed: int, first: int = 0) -> None:
+    def __init__(
+        self,
+        weights: list[float],
+        seed: int,
+        first: int = 0,
+        size_of: Callable[[int], Size] | None = None,
+    ) -> None:
+        """`size_of` tells the size of the draw of a number, where a run has several."""
         self.weights = torch.tensor(weights, dtype=torch.float64)
-        self.seed, self.first = seed, first
+        self.seed, self.first, self.size_of = seed, first, size_of
 
     def __iter__(self) -> Iterator[Draw]:
         begin, skipped = divmod(self.first, BLOCK)
@@ -138,21 +178,29 @@ class Draws(Sampler[Draw]):
             generator = torch.Generator().manual_seed(seed_of(self.seed, "draws", block))
             indices = torch.multinomial(self.weights, BLOCK, True, generator=generator).tolist()
             for place in range(skipped, BLOCK):
-                yield Draw(indices[place], block * BLOCK + place)
+                number = block * BLOCK + place
+                size = self.size_of(number) if self.size_of else None
+                yield Draw(indices[place], number, size)
             skipped = 0
 
 
 class Drawn(TorchDataset[Tensors]):
     """Samples by `Draw`; what is random in one is a function of `seed` and the draw's number."""
 
-    def __init__(self, samples: TorchDataset[Tensors], seed: int) -> None:
+    def __init__(self, samples: ConcatDataset[Tensors], seed: int) -> None:
         self.samples, self.seed = samples, seed
 
     def __getitem__(self, draw: Draw) -> Tensors:
         # Without workers the network's dropout draws from the same generator: it is put back.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
-            return self.samples[draw.sample]
+            if draw.size is None:
+                sample: Tensors = self.samples[draw.sample]
+                return sample
+            part = bisect_right(self.samples.cumulative_sizes, draw.sample)
+            before = self.samples.cumulative_sizes[part - 1] if part else 0
+            one = cast(Part, self.samples.datasets[part])
+            return one.at(draw.sample - before, draw.size)
 
 
 def seed_of(seed: int, purpose: str, number: int) -> int:

@@ -142,6 +142,20 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
     assert again.run["best"] == whole.run["best"]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_sizes_grow_with_the_run(make_run, workers):
+    sizes = [[0.0, [32, 64]], [0.4, [48, 64]], [0.7, [64, 96]]]
+    run = make_run(Budget(steps=10), sizes=sizes, workers=workers)
+    batches = run.batches()
+    seen = [tuple(next(batches)["targets"].shape) for _ in range(10)]
+    batches.close()
+    assert seen == [(2, 32, 64)] * 4 + [(2, 48, 64)] * 3 + [(2, 64, 96)] * 3
+    run.step = 5
+    batches = run.batches()
+    assert next(batches)["images"].shape == (2, 48, 64, 3)
+    batches.close()
+
+
 def test_a_finished_run_is_left_as_it_is(make_config, data, tmp_path):
     folder = tmp_path / "run"
     train(make_config(), data, Budget(steps=2), folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -36,7 +37,7 @@ class Some:
         return Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, self.target, np.uint8), soft)
 
 
-def same(sample):
+def same(sample, size=None, background=None):
     return sample
 
 
@@ -45,12 +46,23 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
     samples, _ = mix.mixed(datasets, {"a": 1.0, "b": 1.0}, same)
     assert len(samples) == 5
     assert samples[0]["targets"].unique().tolist() == [1]
-    assert samples[4]["targets"].unique().tolist() == [3]
+    assert samples[4]["targets"].unique().tolist() == [4]
     assert samples[4]["targets"].dtype == torch.uint8
     assert "soft" not in samples[0]
     assert samples[4]["soft"][2].unique().tolist() == [255]
     table = mix.table_of(datasets)
-    np.testing.assert_array_equal(table[3], datasets["b"].TARGETS[1])
+    np.testing.assert_array_equal(table[4], datasets["b"].TARGETS[1])
+
+
+def test_what_is_covered_is_background_alone():
+    def cover(sample, size, background):
+        return replace(sample, targets=np.full_like(sample.targets, background))
+
+    datasets = {"a": Some(1), "b": Some(1)}
+    samples, _ = mix.mixed(datasets, {"a": 1.0, "b": 1.0}, cover)
+    for sample in samples:
+        (row,) = sample["targets"].unique().tolist()
+        assert mix.table_of(datasets)[row].tolist() == [True, False, False]
 
 
 def test_weights_are_of_data_sets_not_of_samples():
@@ -58,6 +70,15 @@ def test_weights_are_of_data_sets_not_of_samples():
     _, draws = mix.mixed(datasets, {"small": 3.0, "large": 1.0, "absent": 5.0}, same)
     drawn = Counter(draw.sample == 0 for draw in islice(mix.Draws(draws, seed=0), 4000))
     assert 0.72 < drawn[True] / 4000 < 0.78
+
+
+def test_groups_weigh_alike():
+    some = Some(4)
+    some.groups = ["a", "a", "a", "b"]
+    assert mix.shares(some) == pytest.approx([1 / 6] * 3 + [1 / 2])
+    some.groups = ["a"]
+    with pytest.raises(BadDataset, match="1 groups for 4 samples"):
+        mix.shares(some)
 
 
 def test_draws_go_on_without_end_and_a_seed_fixes_them():
