@@ -83,8 +83,8 @@ class Sample:
     """One training pair; augmentation moves all its arrays alike.
 
     `image` (H, W, 3) BGR. `targets` uint8 (H, W): ids into the data set's table `TARGETS`, a
-    boolean array (K, C): the classes that a pixel may be. `soft` uint8 (H, W), 0..255: a
-    teacher's probability of the class that the data set's `SOFT_CLASS` names.
+    boolean array (K, C): the classes that a pixel may be. `soft` uint8 (C, H, W): 255 times a
+    teacher's probability of every class of the task; all 0 where the teacher says nothing.
     `instances` uint16 (H, W): which thing it belongs to, 0 = none.
     """
 
@@ -110,14 +110,12 @@ class Dataset(Protocol):
     """Samples by index; torch's DataLoader takes one as it is.
 
     `TASK` is a task's name. `TARGETS` (K, C) says which classes each target id may be; a full row
-    is "unknown". `MEASURES` are the figures that this truth can give. `SOFT_CLASS` is the class id
-    whose probability `Sample.soft` holds, if any.
+    is "unknown". `MEASURES` are the figures that this truth can give.
     """
 
     TASK: str
     TARGETS: NDArray[np.bool_]
     MEASURES: Mapping[str, Measure]
-    SOFT_CLASS: int | None
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Sample: ...

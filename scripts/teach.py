@@ -31,10 +31,10 @@ def main(argv: list[str] | None = None) -> int:
     """Parse, run, tell; exit code 2 for an error of ours."""
     options = parser().parse_args(argv)
     try:
-        from lanes.progress import progress
         from rich.console import Console
 
         from lanes import plugins
+        from lanes.system.progress import progress
         from lanes.training import teachers
 
         if options.cache.resolve().is_relative_to(ROOT):

@@ -17,7 +17,6 @@ class Tiny:
     TASK = "lanes"
     TARGETS = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
     MEASURES = {"lane line": Measure((1,), (2,), lines=True)}
-    SOFT_CLASS = None
 
     def __init__(self, *truths, soft=None):
         self.samples = [Sample(IMAGE, np.array(truth, np.uint8), soft) for truth in truths]
@@ -90,18 +89,6 @@ def test_labels_of_the_networks_size_are_enlarged_to_the_truths():
     scores = Scores(Areas())
     scores.add(Sample(IMAGE, truth), np.array([[0, 1]], np.uint8))
     assert scores.figures()["drivable iou"] == 1
-
-
-def test_a_teacher_is_compared_with_its_class():
-    class Taught(Areas):
-        SOFT_CLASS = 2
-
-    truth, soft, labels = (np.zeros((360, 640), np.uint8) for _ in range(3))
-    soft[:, 50], soft[:, 90] = 255, 127
-    labels[:, 52] = 2
-    scores = Scores(Taught())
-    scores.add(Sample(IMAGE, truth, soft), labels)
-    assert scores.figures()["teacher f4"] == 1
 
 
 class Smear(Tiny):

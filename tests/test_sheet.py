@@ -20,7 +20,6 @@ class Some:
     TASK = "lanes"
     TARGETS = np.array([[1, 1, 1], [0, 0, 1], [1, 0, 1]], bool)
     MEASURES = {}
-    SOFT_CLASS = None
 
     def __init__(self, count, size=(90, 160)):
         self.count = count
@@ -42,13 +41,11 @@ def ones(image):
 SIZE_OF_ROW = LINE + contact_sheet.HEIGHT + 2 * contact_sheet.GAP
 
 
-def test_of_several_classes_the_first_is_shown_and_the_teacher_on_top():
+def test_of_several_classes_the_first_is_shown():
     dataset = Some(1)
-    dataset.SOFT_CLASS = 2
     targets = np.array([[0, 1, 2]], np.uint8)
-    soft = np.array([[200, 0, 0]], np.uint8)
-    sample = Sample(np.zeros((1, 3, 3), np.uint8), targets, soft)
-    assert contact_sheet.shown(sample, dataset).tolist() == [[2, 2, 0]]
+    sample = Sample(np.zeros((1, 3, 3), np.uint8), targets)
+    assert contact_sheet.shown(sample, dataset).tolist() == [[0, 2, 0]]
 
 
 def test_an_image_of_another_shape_is_not_stretched():
@@ -102,21 +99,17 @@ def test_the_legend_names_every_class_beside_its_colour():
 
 
 @pytest.mark.parametrize(
-    ("targets", "soft", "words"),
+    ("targets", "words"),
     [
-        (np.eye(3), None, []),
-        ([[1, 0, 0], [1, 1, 1]], None, ["In the truth: darkened is unknown."]),
+        (np.eye(3), []),
+        ([[1, 0, 0], [1, 1, 1]], ["In the truth: darkened is unknown."]),
         (
             [[1, 0, 1], [0, 1, 0]],
-            2,
-            [
-                "In the truth: background stands for background or lane line; "
-                "lane line is where a teacher sees it."
-            ],
+            ["In the truth: background stands for background or lane line."],
         ),
     ],
 )
-def test_partial_truth_is_explained(targets, soft, words):
+def test_partial_truth_is_explained(targets, words):
     dataset = Some(1)
-    dataset.TARGETS, dataset.SOFT_CLASS = np.array(targets, bool), soft
+    dataset.TARGETS = np.array(targets, bool)
     assert contact_sheet._notes(dataset, TASK) == words

@@ -17,18 +17,15 @@ ENDS = 10
 HEIGHT = 180
 WIDTHS = (140, 400)
 """Height of a picture on the sheet of extremes, and the range of its width."""
-SURE = 128
 GAP = 2
 DARKER = 3
 """Unknown truth is shown at a third of its brightness."""
 
 
 def shown(sample: Sample, dataset: Dataset) -> LabelMap:
-    """Truth as one label map (H, W): of several possible classes the first, the teacher on top."""
+    """Truth as one label map (H, W): of several possible classes the first."""
     first = np.argmax(dataset.TARGETS, axis=1).astype(np.uint8)
     labels: LabelMap = first[sample.targets]
-    if sample.soft is not None and dataset.SOFT_CLASS is not None:
-        labels[sample.soft >= SURE] = dataset.SOFT_CLASS
     return labels
 
 
@@ -116,8 +113,6 @@ def _notes(dataset: Dataset, task: Task) -> list[str]:
             notes.append("darkened is unknown")
         elif len(names) > 1:
             notes.append(f"{names[0]} stands for {' or '.join(names)}")
-    if dataset.SOFT_CLASS is not None:
-        notes.append(f"{task.class_names[dataset.SOFT_CLASS]} is where a teacher sees it")
     return [f"In the truth: {'; '.join(dict.fromkeys(notes))}."] if notes else []
 
 

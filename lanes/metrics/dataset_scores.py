@@ -35,9 +35,6 @@ from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample, Task
 MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"
 MIOU_WITHOUT_BACKGROUND = "miou without background"
 """The figures over all classes. None ends in " iou" or " f4", so that `choice` leaves them out."""
-TEACHER = "teacher"
-"""The name of the figures against a data set's teacher: agreement, no ground truth."""
-TEACHER_SURE = 128
 INSTANCES = "instances"
 """The name of the figures of things found against things there: `instances ap50`, ..."""
 CHOOSING = (" iou", " f4", " ap50")
@@ -88,9 +85,6 @@ class Scores:
             if measure.lines:
                 predicted = _among(labels, measure.classes) & (truth != IGNORE)
                 self._count(name, line_counts(_among(truth, measure.targets), predicted))
-        if self.dataset.SOFT_CLASS is not None and sample.soft is not None:
-            teacher = sample.soft >= TEACHER_SURE
-            self._count(TEACHER, line_counts(teacher, labels == self.dataset.SOFT_CLASS))
         if sample.instances is not None:
             found = instances.segment(labels, self.task)
             self._count(INSTANCES, instance_counts(sample.instances, found))
@@ -153,7 +147,7 @@ class Scores:
         """Each image's own score 0..1, the mean of `judged_by`; NaN where nothing was to judge."""
         found = []
         for index, matrix in enumerate(self.matrices):
-            counts = {name: self.counts[name][index] for name in self.counts if name != TEACHER}
+            counts = {name: self.counts[name][index] for name in self.counts}
             figures = self._figures(matrix, counts)
             known = [figures[name] for name in self.judged_by if not np.isnan(figures[name])]
             found.append(float(np.mean(known)) if known else float("nan"))
@@ -222,8 +216,7 @@ def score(dataset: Dataset, label: Callable[[Image], LabelMap]) -> Scores:
 def choice(figures: Mapping[str, float]) -> float:
     """The one number that picks the best checkpoint: the mean of all IoU, F4 and AP at 0.5, 0..1.
 
-    Every data set's figures weigh alike, the teacher's F4 too: without it a data set that says
-    nothing of lines would choose by its drivable area alone. A figure is NaN only where neither
+    Every data set's figures weigh alike. A figure is NaN only where neither
     truth nor prediction has a pixel; then there is nothing to judge, and it is left out. The mIoU
     does not enter, since the IoU of the classes do. Without any figure the choice is -inf, which no
     checkpoint's figure falls below.

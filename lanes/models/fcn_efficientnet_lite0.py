@@ -1,84 +1,16 @@
-"""FCN on EfficientNet-Lite0: an encoder with ImageNet weights, and FCN's fusion of scales.
+"""FCN on EfficientNet-Lite0, whose encoder begins with ImageNet weights.
 
-After Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR
-2015, arXiv:1411.4038), whose point was transfer learning: features learned on ImageNet serve every
-other picture too. 2.46 M parameters, 3.2 GFLOP at 480x360.
+2.46 M parameters, 3.2 GFLOP at 480x360.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
-
-from lanes.models._blocks import bilinear_kernel_, conv_bn, double, pad_to_multiple
-from lanes.models._efficientnet_lite0 import CHANNELS, EfficientNetLite0
-
-STRIDE = 32
+from lanes.models._efficientnet_lite import LITE0
+from lanes.models._fcn_efficientnet_lite import FcnEfficientNetLite
 
 
-class FcnEfficientNetLite0(nn.Module):
-    """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 32.
-
-    `decoder` are the channels of the fused maps at 1/16 and 1/8, and at 1/4; `finest` those of one
-    more at 1/2, for things as thin as poles (0: there is none). `frozen` stages of the
-    encoder keep their ImageNet weights, once they are loaded: the first are the costliest to train
-    and the least in need of it.
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        decoder: tuple[int, int] = (64, 32),
-        finest: int = 0,
-        frozen: int = 2,
-    ) -> None:
-        super().__init__()
-        coarse, fine = decoder
-        self.finest, self.frozen = finest, frozen
-        self.encoder = EfficientNetLite0()
-        half, quarter, eighth, sixteenth, thirtysecond = CHANNELS
-        self.score_thirtysecond = conv_bn(thirtysecond, coarse, kernel=1)
-        self.score_sixteenth = conv_bn(sixteenth, coarse, kernel=1)
-        self.fuse_sixteenth = conv_bn(coarse, coarse)
-        self.score_eighth = conv_bn(eighth, coarse, kernel=1)
-        self.fuse_eighth = conv_bn(coarse, coarse)
-        self.lower_eighth = conv_bn(coarse, fine, kernel=1)
-        self.score_quarter = conv_bn(quarter, fine, kernel=1)
-        self.fuse_quarter = conv_bn(fine, fine)
-        if finest:
-            self.lower_quarter = conv_bn(fine, finest, kernel=1)
-            self.score_half = conv_bn(half, finest, kernel=1)
-            self.fuse_half = conv_bn(finest, finest)
-        self.classify = nn.Conv2d(finest or fine, classes, 1)
-        step = 2 if finest else 4
-        self.enlarge = nn.ConvTranspose2d(
-            classes, classes, 2 * step, stride=step, padding=step // 2, bias=False
-        )
-        bilinear_kernel_(self.enlarge.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        half, quarter, eighth, sixteenth, thirtysecond = self.encoder(pad_to_multiple(x, STRIDE))
-        fused = double(self.score_thirtysecond(thirtysecond)) + self.score_sixteenth(sixteenth)
-        fused = double(self.fuse_sixteenth(fused)) + self.score_eighth(eighth)
-        fused = double(self.lower_eighth(self.fuse_eighth(fused))) + self.score_quarter(quarter)
-        fused = self.fuse_quarter(fused)
-        if self.finest:
-            fused = self.fuse_half(double(self.lower_quarter(fused)) + self.score_half(half))
-        logits: Tensor = self.enlarge(self.classify(fused))
-        return logits[..., :height, :width]
-
-    def add_to_logits(self, bias: Tensor) -> None:
-        """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
-        self.enlarge.bias = nn.Parameter(bias)
-
-    def load_pretrained(self) -> None:
-        """ImageNet weights into the encoder, its first stages frozen; see `load_imagenet`."""
-        self.encoder.load_imagenet()
-        self.encoder.freeze(self.frozen)
-
-
-def build(classes: int, **options: Any) -> FcnEfficientNetLite0:
+def build(classes: int, **options: Any) -> FcnEfficientNetLite:
     """The network with random weights; `options` are further arguments of the class."""
-    return FcnEfficientNetLite0(classes, **options)
+    return FcnEfficientNetLite(LITE0, classes, **options)

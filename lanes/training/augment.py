@@ -12,13 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
-from lanes.images.resize import Resize, resize_image, resize_labels
+from lanes.images.resize import Resize, resize_image, resize_labels, resize_plane
 from lanes.images.tiles import extended
 from lanes.training.config import TrainConfig
 from lanes.training.light import Light
+from lanes.training.weather import Weather, happens
 from lanes.types import Image, Sample, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
+Plane: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = tuple[int, int, int, int]
 """Top, left, height, width."""
 
@@ -30,25 +32,26 @@ class Augment:
         self.size, self.in_tiles = config.size, config.resize.in_tiles
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
         self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
-        self.light = Light(config)
+        self.light, self.weather = Light(config), Weather(config)
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Turn, crop, mirror, resize, then change light and blur of the image."""
-        if _happens(self.turn):
+    def __call__(
+        self, sample: Sample, size: Size | None = None, background: int | None = None
+    ) -> Sample:
+        """Turn, crop, mirror, resize to `size` (default: the network's), change light and weather.
+
+        `background` is the target id of what bars and bonnets cover; None = they are left out.
+        """
+        size = size or self.size
+        if happens(self.turn):
             sample = turned(sample)
         if self.in_tiles:
-            sample, box = _tile(sample, self.size, self.area, self.ratio)
+            sample, box = _tile(sample, size, self.area, self.ratio)
         else:
             picture = torch.from_numpy(sample.image).permute(2, 0, 1)
             box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
-        sample = moved(sample, box, _happens(self.flip), _happens(self.flip_vertical))
-        sample = fit(sample, Resize(self.size))
-        return replace(sample, image=self.light(sample.image))
-
-
-def _happens(probability: float) -> bool:
-    # What cannot happen draws no number: the draws of a run without it stay as they were.
-    return probability > 0 and bool(torch.rand(()) < probability)
+        sample = moved(sample, box, happens(self.flip), happens(self.flip_vertical))
+        sample = fit(sample, Resize(size))
+        return self.weather(replace(sample, image=self.light(sample.image)), background)
 
 
 def _tile(
@@ -102,6 +105,7 @@ def fit(sample: Sample, resize: Resize) -> Sample:
         sample,
         image=lambda image: resize_image(image, resize),
         labels=lambda labels: resize_labels(labels, resize.size),
+        soft=lambda plane: resize_plane(plane, resize.size),
     )
 
 
@@ -109,12 +113,21 @@ class _OnLabels(Protocol):
     def __call__(self, array: NDArray[Pixel], /) -> NDArray[Pixel]: ...
 
 
-def on_each(sample: Sample, image: Callable[[Image], Image], labels: _OnLabels) -> Sample:
-    """The sample with `image` applied to its picture and `labels` to all its other arrays."""
-    soft, instances = sample.soft, sample.instances
+def on_each(
+    sample: Sample,
+    image: Callable[[Image], Image],
+    labels: _OnLabels,
+    soft: Callable[[Plane], Plane] | None = None,
+) -> Sample:
+    """The sample with `image` applied to its picture and `labels` to its other arrays.
+
+    Each class's plane of the teacher's probabilities takes `soft`, by default `labels`.
+    """
+    planes, instances = sample.soft, sample.instances
+    on_plane = soft or labels
     return Sample(
         image=image(sample.image),
         targets=labels(sample.targets),
-        soft=None if soft is None else labels(soft),
+        soft=None if planes is None else np.stack([on_plane(plane) for plane in planes]),
         instances=None if instances is None else labels(instances),
     )

@@ -18,6 +18,8 @@ from lanes.models._network import Network
 from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
+RETIRED = ("soft_ignore",)
+"""Numbers that older checkpoints have and no run uses any more."""
 IMAGENET = "imagenet"
 """Stands among the data sets of a network whose encoder began with ImageNet weights."""
 
@@ -53,7 +55,9 @@ def load(path: Path) -> Checkpoint:
             # torch warns of pickle protocols in files that it then refuses.
             warnings.simplefilter("ignore")
             values = torch.load(path, weights_only=True, map_location="cpu")
-        config = configs.from_dict(values.pop("config"), str(path))
+        numbers = values.pop("config")
+        numbers = {k: v for k, v in numbers.items() if k not in RETIRED}
+        config = configs.from_dict(numbers, str(path))
         return Checkpoint(config=config, **values)
     except LanesError:
         raise

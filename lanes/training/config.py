@@ -50,11 +50,11 @@ class TrainConfig:
     not use it: it is chosen on the finished weights, on the "choose" splits."""
     soft_weight: float = 1.0
     """Weight of the teacher's term beside the truth's."""
-    soft_ignore: tuple[float, float] = (0.25, 0.75)
-    """A teacher's probability between these is not used."""
     teachers: str = ""
     """A cache of scripts/teach.py, outside the project: what two networks say of the frames that
     are learned. Choosing and judging is by truth alone."""
+    distilled: str = ""
+    """The folder of a teacher's maps, of `scripts/distill.py`; empty: there is no teacher."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"
@@ -80,6 +80,17 @@ class TrainConfig:
     """Greatest change of hue, in turns of the colour circle, 0 to 0.5."""
     blur: float = 0.1
     """Probability of a Gaussian blur."""
+    rain: float = 0.0
+    glare: float = 0.0
+    dark: float = 0.0
+    jpeg: float = 0.0
+    bars: float = 0.0
+    bonnet: float = 0.0
+    """Probabilities of what `lanes.training.weather` draws."""
+    sizes: tuple[tuple[float, tuple[int, int]], ...] = ()
+    """Progressive sizes: from which share of the budget on which size the network learns, such as
+    `[[0.0, [224, 384]], [0.5, [352, 640]]]` (Tan & Le 2021, arXiv:2104.00298). Empty: `size`, which
+    validation and export always have."""
     mean: tuple[float, float, float] = (103.5, 116.3, 123.7)
     """BGR mean that the exported graph subtracts, 0..255."""
     std: tuple[float, float, float] = (57.4, 57.1, 58.4)
@@ -95,6 +106,10 @@ class TrainConfig:
     def resize(self) -> Resize:
         """What the model's card will say of its input."""
         return Resize(self.size, mode=cast(Any, self.mode))
+
+    def size_at(self, spent: float) -> tuple[int, int]:
+        """The size that the network learns on where the share `spent` of the budget is used up."""
+        return next((size for share, size in reversed(self.sizes) if spent >= share), self.size)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint or card stores them."""
@@ -113,7 +128,7 @@ def from_dict(values: dict[str, Any], where: str = "the configuration") -> Train
         optional = field_.default is not dataclasses.MISSING
         if key not in values and not optional and field_.default_factory is dataclasses.MISSING:
             raise BadConfig(f"{where} lacks {key}, a {field_.type}")
-    lists: dict[str, Any] = {k: tuple(v) if _is_list(v) else v for k, v in values.items()}
+    lists: dict[str, Any] = {k: v if isinstance(v, dict) else _frozen(v) for k, v in values.items()}
     config = TrainConfig(**lists)
     _check_ranges(config, where)
     return config
@@ -154,6 +169,8 @@ def _fits(value: Any, kind: str) -> bool:
     """Whether `value`, as TOML gives it, is of the type written as `kind`."""
     name, _, inner = kind.rstrip("]").partition("[")
     if name == "tuple":
+        if "tuple[" in inner:
+            return _is_list(value) and all(_is_stage(v) for v in value)
         kinds = [k.strip() for k in inner.split(",")]
         if not _is_list(value) or (kinds[-1] != "..." and len(value) != len(kinds)):
             return False
@@ -167,6 +184,20 @@ def _fits(value: Any, kind: str) -> bool:
         )
     wanted = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}[name]
     return isinstance(value, wanted) and isinstance(value, bool) == (name == "bool")
+
+
+def _is_stage(value: Any) -> bool:
+    """Whether `value` is a share and a size."""
+    return (
+        _is_list(value)
+        and len(value) == 2
+        and _fits(value[0], "float")
+        and _fits(value[1], "tuple[int, int]")
+    )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if _is_list(value) else value
 
 
 def _is_list(value: Any) -> bool:
@@ -184,7 +215,8 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
         "0 to 1": (
-            "ema_decay", "flip", "flip_vertical", "turn", "blur", "soft_ignore", "encoder_rate",
+            "ema_decay", "flip", "flip_vertical", "turn", "blur", "encoder_rate", "rain", "glare",
+            "dark", "jpeg", "bars", "bonnet",
         ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
@@ -201,10 +233,17 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
             numbers = numbers if not isinstance(value, (int, float)) else (value,)
             if not all(bounds[words](v) for v in numbers):
                 raise BadConfig(f"{where}: {key} = {_plain(value)}; wanted {words}")
-    for key in ("soft_ignore", "crop_area", "crop_ratio"):
+    for key in ("crop_area", "crop_ratio"):
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    shares = [share for share, _ in config.sizes]
+    if shares and (shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1):
+        raise BadConfig(
+            f"{where}: sizes begin at {shares}; wanted shares that rise from 0, below 1"
+        )
+    if any(side < 1 for _, size in config.sizes for side in size):
+        raise BadConfig(f"{where}: sizes = {_plain(config.sizes)}; wanted sides of at least 1")
     if config.mode not in MODES:
         raise BadConfig(unknown(f"{where}: mode", config.mode, list(MODES)))
     if config.precision not in PRECISIONS:
@@ -212,4 +251,4 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

