@@ -10,6 +10,7 @@ from typing import Any
 
 from dashboard_pages.labelled import Picture, jpeg
 from lanes import evaluate as evaluation
+from lanes import tasks
 from lanes.errors import BadDataset
 from lanes.evaluate import Evaluation
 from lanes.segmenter import Segmenter
@@ -128,7 +129,7 @@ def _scored(root: Path, names: Sequence[str], segmenter: Segmenter, tell: Progre
         Worst(
             names[index],
             found.image_scores[index],
-            jpeg(triple(dataset[index], dataset, segmenter, segmenter.task, CELL)),
+            jpeg(triple(dataset[index], dataset, segmenter, tasks.load(dataset.TASK), CELL)),
         )
         for index in found.ranking[:WORST]
     )
