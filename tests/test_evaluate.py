@@ -71,7 +71,7 @@ def test_figures_by_hand(model_folder, root):
     quarter = SIZE[0] * SIZE[1] // 4
     counted = [[3, 0, 0, 0], [1, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
     assert (found.confusion.pixels == np.array(counted) * quarter).all()
-    assert found.image_scores == pytest.approx([1, (2 / 3 + 1) / 2])
+    assert found.image_scores == pytest.approx([1, (2 / 3 + 1 + 1) / 3])
     assert found.ranking == (1, 0)
 
 

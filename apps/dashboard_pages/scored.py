@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from dashboard_pages.labelled import Picture, jpeg
+from lanes import tasks
 from lanes.draw.contact_sheet import triple
 from lanes.errors import BadDataset
 from lanes.metrics import evaluate as evaluation
@@ -128,7 +129,7 @@ def _scored(root: Path, names: Sequence[str], segmenter: Segmenter, tell: Progre
         Worst(
             names[index],
             found.image_scores[index],
-            jpeg(triple(dataset[index], dataset, segmenter, segmenter.task, CELL)),
+            jpeg(triple(dataset[index], dataset, segmenter, tasks.load(dataset.TASK), CELL)),
         )
         for index in found.ranking[:WORST]
     )

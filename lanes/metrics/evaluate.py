@@ -223,8 +223,11 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
     make_folder(folder)
     title = f"{found.title}. An image's figure is {_mean_of(found.judged_by)}."
     write_image(folder / CONFUSION, found.confusion.picture(f"{found.title}: confusion of pixels"))
+    # The truth may be of a class that is younger than the model.
+    task = segmenter.task
+    task = Scores(dataset).task if task is not None and task.later else task
     captions = [f"image {index}: {score:.3f}" for index, score in enumerate(found.image_scores)]
-    sheet = worst_best(found.ranking, captions, dataset, segmenter, segmenter.task, title)
+    sheet = worst_best(found.ranking, captions, dataset, segmenter, task, title)
     write_image(folder / WORST_BEST, sheet)
 
 
