@@ -146,7 +146,9 @@ def write_trained(path, size=SIZE):
 def make_trained(folder, size=SIZE, **changes):
     """Write card.json and model.onnx of a trained `naive` into `folder`; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = {"architecture": "naive", "training": TRAINING, **changes}
+    # Three classes, as models have that were made before the task's fourth.
+    classes = tasks.load("lanes").class_names[:3]
+    values = {"architecture": "naive", "training": TRAINING, "classes": classes, **changes}
     card_of(size, name=folder.name, **values).write(folder)
     write_trained(folder / "model.onnx", size)
     return folder

@@ -72,7 +72,7 @@ def test_a_model_is_shown_with_its_card(run, tmp_path):
     assert "0.500" in done.output
     # The options of the card's own training: 8 channels where fcn_lite alone has 32.
     (row,) = [line for line in done.output.splitlines() if "model.classify" in line]
-    assert f" {8 * 3 + 3} " in row
+    assert f" {8 * 4 + 4} " in row
 
 
 def test_what_int8_costs_is_told(run, tmp_path, no_torch):

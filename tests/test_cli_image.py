@@ -122,7 +122,8 @@ def test_a_task_that_counts_nothing(run, tmp_path, model_folder):
     assert done.exit_code == 0, done.output
     assert left(tmp_path / "a_lanes") == ["a_labels.png", "a_overlay.png", "summary.csv"]
     (row,) = rows_of(tmp_path / "a_lanes" / "summary.csv")
-    assert list(row) == ["image", "width_px", "height_px", "drivable_share", "lane_line_share"]
+    shares = ["drivable_share", "lane_line_share", "implied_line_share"]
+    assert list(row) == ["image", "width_px", "height_px", *shares]
     assert 0 < float(row["drivable_share"]) < 0.2
 
 

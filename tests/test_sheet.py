@@ -95,7 +95,7 @@ def test_the_legend_names_every_class_beside_its_colour():
     for c in TASK.classes[1:]:
         assert (strip == c.colour).all(2).any()
     # Narrow, it has a line for each.
-    assert contact_sheet.legend(TASK, 120).shape == (3 * LINE, 120, 3)
+    assert contact_sheet.legend(TASK, 120).shape == (4 * LINE, 120, 3)
 
 
 @pytest.mark.parametrize(
