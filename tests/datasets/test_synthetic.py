@@ -27,7 +27,7 @@ def test_samples_are_the_same_each_time_and_differ_between_splits():
 
 
 def test_targets_name_one_class_each():
-    np.testing.assert_array_equal(synthetic.TARGETS, np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(synthetic.TARGETS, np.eye(4, dtype=bool))
 
 
 @pytest.mark.parametrize("index", [-1, 5])
