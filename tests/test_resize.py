@@ -120,7 +120,7 @@ def test_frame_that_was_made_of_a_picture_gives_that_picture():
 @pytest.fixture(scope="module")
 def roads():
     """Two moments of the demo drive at 1920x1080."""
-    return [render(demo_scene(), (1080, 1920), second, through_gaps=True)[0] for second in (1, 6)]
+    return [render(demo_scene(), (1080, 1920), second)[0] for second in (1, 6)]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,10 @@ SPLITS = {"train": (0, 1200), "choose": (1_000_000, 50), "val": (2_000_000, 100)
 
 
 class Synthetic:
-    """Frames of random scenes: image (360, 640, 3), targets are the task's ids."""
+    """Frames of random scenes: image (360, 640, 3), targets (360, 640) of the task's classes.
+
+    2 is visible paint of a line, 3 is a line that runs on without it.
+    """
 
     TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
 
@@ -51,9 +54,7 @@ class Synthetic:
 
     def _draw(self, seed: int) -> Sample:
         seconds = float(np.random.default_rng([seed, 9]).uniform(0, 20))
-        # BDD100K and TuSimple draw a line through the gaps between its dashes: a model that
-        # learns from them and from these roads must not be told two things.
-        image, labels = render(scene(seed), SIZE, seconds, through_gaps=True)
+        image, labels = render(scene(seed), SIZE, seconds)
         return Sample(image, labels)
 
 
@@ -73,5 +74,4 @@ def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelM
     """Pictures and labels of a clip, at `rate` a second: a drive on a motorway."""
     drive = demo_scene()
     for number in range(count):
-        # Models draw lines through the gaps of dashes, as the sets that they learn from do.
-        yield render(drive, size, float(number / rate), through_gaps=True)
+        yield render(drive, size, float(number / rate))

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from lanes.synthetic.backdrop import backdrop
 from lanes.synthetic.demo import demo_scene
 from lanes.synthetic.ground import HALF, LENGTH, Ribbon, ribbons
+from lanes.synthetic.paint import BACKGROUND, DRIVABLE, IMPLIED, LINE, paint_line, sharpness
 from lanes.synthetic.scene import scene
 from lanes.synthetic.things import Canvas, draw, haze
 from lanes.synthetic.view import Floats, View, depths, heading, path, view
-from lanes.synthetic.world import REACH, Line, Scene
+from lanes.synthetic.world import REACH, Scene
 from lanes.types import Image, LabelMap, Size
 
 __all__ = ["Scene", "demo_scene", "render", "scene"]
-
-BACKGROUND, DRIVABLE, LINE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -45,34 +44,34 @@ class Stage:
     bonnet_mask: NDArray[np.uint8] | None
 
 
-def render(
-    scene: Scene,
-    size: Size = (360, 640),
-    seconds: float = 0.0,
-    through_gaps: bool = False,
-) -> tuple[Image, LabelMap]:
-    """Draw the frame of a drive at a time, and its labels: 0 background, 1 drivable, 2 lane line.
+def render(scene: Scene, size: Size = (360, 640), seconds: float = 0.0) -> tuple[Image, LabelMap]:
+    """Draw the frame of a drive at a time, and its labels.
+
+    Labels are 0 background, 1 drivable, 2 lane line (its paint is seen), 3 implied line: a lane
+    line runs on without visible paint, between dashes, where it is worn away, behind a vehicle.
 
     `size` is (height, width), 64 pixels or more each way. The image is BGR uint8 (H, W, 3), the
     labels are uint8 (H, W). Drivable is the asphalt of the own carriageway's lanes, without
-    shoulders and without the lanes of oncoming traffic; arrows and crossings belong to it. A
-    line is labelled where paint fills half a pixel, up to the distance where it is half a pixel
-    wide; `through_gaps` labels a dashed line in its gaps, too, as BDD100K and TuSimple do.
+    shoulders and without the lanes of oncoming traffic; arrows, crossings and stop lines belong to
+    it. A line is labelled as wide as its paint, where that fills half a
+    pixel, up to the distance where it is half a pixel wide.
     """
     stage = _stage(scene, size)
     s = scene.camera.speed * seconds
     picture = _sky(stage, scene, s)
     labels = np.zeros(size, np.uint8)
-    t = _ground(stage, scene, s, picture, labels, through_gaps)
-    hidden = np.zeros(size, np.uint8)
-    draw(Canvas(scene, stage.view, s, seconds, picture, hidden))
+    t = _ground(stage, scene, s, picture, labels)
+    hidden, vehicles = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    draw(Canvas(scene, stage.view, s, seconds, picture, hidden, vehicles))
     if scene.light.wet:
-        _mirror(stage, scene, picture, hidden, t)
+        _mirror(stage, scene, picture, np.maximum(hidden, vehicles), t)
     if stage.bonnet is not None and stage.bonnet_mask is not None:
         rows = stage.bonnet.shape[0]
         mask = stage.bonnet_mask
         cv2.copyTo(stage.bonnet, mask, picture[-rows:])
         hidden[-rows:] = np.maximum(hidden[-rows:], mask)
+    behind = vehicles >= 128
+    labels[behind] = np.where(labels[behind] >= LINE, IMPLIED, BACKGROUND)
     labels[hidden >= 128] = BACKGROUND
     return _expose(stage, scene, picture, seconds), labels
 
@@ -185,9 +184,7 @@ def _sky(stage: Stage, scene: Scene, s: float) -> Image:
     return picture
 
 
-def _ground(
-    stage: Stage, scene: Scene, s: float, picture: Image, labels: LabelMap, through_gaps: bool
-) -> Floats:
+def _ground(stage: Stage, scene: Scene, s: float, picture: Image, labels: LabelMap) -> Floats:
     """Draw and label the ground: texture, paint, light, air; give each pixel's `t`."""
     v, road = stage.view, scene.road
     t = v.across - path(road, s, depths()).astype(np.float32)[v.step]
@@ -195,9 +192,9 @@ def _ground(
     texture, paint = _texture(stage, t, s)
     part = labels[v.top :]
     part[(t > road.left) & (t < road.right) & v.seen] = DRIVABLE
-    sharp = _sharpness(v, t)
+    sharp = sharpness(v, t)
     for line in road.lines:
-        _line(stage, line, s, t, sharp, (texture, paint), part, through_gaps)
+        paint_line(v, line, s, t, sharp, (texture, paint), part)
     light = _grain(stage, s, t, paint)
     lit = cv2.multiply(texture, cv2.merge([light] * 3), scale=1 / 128)
     ground = cv2.add(cv2.multiply(lit, stage.gain, dtype=cv2.CV_32F), stage.air)
@@ -242,59 +239,6 @@ def _grain(stage: Stage, s: float, t: Floats, paint: NDArray[np.uint8]) -> NDArr
 @lru_cache(maxsize=1)
 def _stones() -> Floats:
     return np.random.default_rng(0).normal(0, 0.045, (256, 256)).astype(np.float32)
-
-
-def _sharpness(v: View, t: Floats) -> Floats:
-    """Pixels a metre across the road: one over the slope of `t` in the picture."""
-    slope = np.empty_like(t)
-    np.subtract(t[1:], t[:-1], out=slope[:-1])
-    slope[-1] = slope[-2]
-    steep = np.asarray(cv2.magnitude(slope, v.depth * np.float32(1 / v.focal)), np.float32)
-    return np.asarray(np.divide(1, steep, out=steep))
-
-
-def _line(
-    stage: Stage,
-    line: Line,
-    s: float,
-    t: Floats,
-    sharp: Floats,
-    ground: tuple[Image, NDArray[np.uint8]],
-    labels: LabelMap,
-    through_gaps: bool,
-) -> None:
-    """Paint one line on the texture and label it."""
-    v = stage.view
-    texture, paint = ground
-    half = np.float32(line.width / 2)
-    aside = np.abs(t - np.float32(line.t)) - half
-    aside *= sharp
-    near = np.flatnonzero((aside < 0.5) & v.seen)
-    edge, pixels = aside.ravel()[near], line.width * sharp.ravel()[near]
-    cover = np.minimum(np.minimum(0.5 - edge, pixels), 1)
-    inside = ((edge <= 0) | (edge + pixels / 2 < 0.5)) & (pixels >= 0.5)
-    if line.gap:
-        dashed = _dashes(line, s + v.depth.ravel()[near], v.row_spread.ravel()[near])
-        cover *= dashed
-        if not through_gaps:
-            inside &= dashed >= 0.5
-    labels.reshape(-1)[near[inside]] = LINE
-    left = np.clip((paint.reshape(-1, 2)[near, 0] / 255 - 0.9 * line.wear) * 5 + 0.6, 0.12, 1)
-    base = texture.reshape(-1, 3)[near].astype(np.float32)
-    share = (cover * left)[:, None].astype(np.float32)
-    base += (np.array(line.colour, np.float32) * (1 - 0.35 * line.wear) - base) * share
-    texture.reshape(-1, 3)[near] = base.astype(np.uint8)
-
-
-def _dashes(line: Line, s: NDArray[np.floating], spread: Floats) -> Floats:
-    """How much of each pixel's stretch of road is dash, 0..1; far away dashes run together."""
-    period = line.dash + line.gap
-    at = (s + line.phase) / period
-    at = (at - np.floor(at)) * period
-    inside = line.dash / 2 - np.abs(at - period / 2)
-    cover = np.clip(inside / np.maximum(spread, 0.02) + 0.5, 0, 1)
-    merge = np.clip(spread / period, 0, 1)
-    return np.asarray(cover + (line.dash / period - cover) * merge, np.float32)
 
 
 def _mirror(

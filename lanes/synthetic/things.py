@@ -23,7 +23,10 @@ ROUND = 270.0
 
 @dataclass(frozen=True)
 class Canvas:
-    """One frame in the making; `hidden` (H, W) is how much of the ground things cover, 0..255."""
+    """One frame in the making.
+
+    `vehicles` (H, W) is how much of the ground they cover, `hidden` what other things do, 0..255.
+    """
 
     scene: Scene
     view: View
@@ -31,6 +34,7 @@ class Canvas:
     seconds: float
     picture: Image
     hidden: NDArray[np.uint8]
+    vehicles: NDArray[np.uint8]
 
     def pixels(self, points: Points) -> Points:
         """Project points (N, 3), (t, height, metres ahead), to pixels (N, 2)."""
@@ -45,8 +49,9 @@ class Canvas:
         lit = light.ambient + light.headlight * 0.9 * np.minimum(1, (9 / (ahead + 3)) ** 1.3)
         return np.array(light.tint) * (lit * clear), np.array(haze(self.scene)) * (1 - clear)
 
-    def put(self, faces: Faces, t: float, ahead: float) -> None:
+    def put(self, faces: Faces, t: float, ahead: float, vehicle: bool = False) -> None:
         """Draw faces whose origin is at a place."""
+        mask = self.vehicles if vehicle else self.hidden
         pixels = self.pixels(faces.points + (t, 0.0, ahead))
         corners = np.clip(pixels * 16, -3e5, 3e5).astype(np.int32)
         gain, air = self.shade(faces.points[faces.ends - 1, 2] + ahead)
@@ -59,7 +64,7 @@ class Canvas:
             face = [corners[start:end]]
             cv2.fillPoly(self.picture, face, colour, cv2.LINE_AA, 4)
             if hides:
-                cv2.fillPoly(self.hidden, face, (255,), cv2.LINE_AA, 4)
+                cv2.fillPoly(mask, face, (255,), cv2.LINE_AA, 4)
             start = end
 
     def part(self, pixels: Points, margin: int = 2) -> tuple[slice, slice] | None:
@@ -126,7 +131,7 @@ def _car(canvas: Canvas, s: float, car: Car, dark: bool) -> None:
     camera, light = canvas.scene.camera, canvas.scene.light
     side = -1 if car.t > camera.offset else 1
     sunny = not light.shadows or light.shadow_side == -side
-    canvas.put(shapes.vehicle(car, side, sunny, camera.height > car.height, dark), car.t, s)
+    canvas.put(shapes.vehicle(car, side, sunny, camera.height > car.height, dark), car.t, s, True)
     if not dark or s < 1.5:
         return
     unit = canvas.view.focal / s

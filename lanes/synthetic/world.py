@@ -37,7 +37,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Line:
-    """A painted longitudinal line; `gap` 0 is a solid one. `wear` is the share of paint lost."""
+    """A painted longitudinal line; `gap` 0 is a solid one.
+
+    `wear` is the share of paint lost everywhere, `away` the share of the length that lost all.
+    """
 
     t: float
     width: float
@@ -46,6 +49,7 @@ class Line:
     phase: float
     colour: Colour
     wear: float
+    away: float = 0.0
 
 
 @dataclass(frozen=True)

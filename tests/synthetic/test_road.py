@@ -41,13 +41,13 @@ def test_any_size(seed, size):
     assert image.shape == (*size, 3)
     assert labels.shape == size
     assert image.dtype == labels.dtype == np.uint8
-    assert labels.max() <= 2
+    assert labels.max() <= 3
 
 
 def test_every_class_in_nearly_every_scene():
     present = [set(np.unique(render(scene(seed), SMALL, 2.0)[1])) for seed in range(24)]
-    assert all(ids <= {0, 1, 2} for ids in present)
-    assert sum(ids == {0, 1, 2} for ids in present) >= 21
+    assert all(ids <= {0, 1, 2, 3} for ids in present)
+    assert sum(ids >= {0, 1, 2} for ids in present) >= 21
 
 
 @pytest.mark.parametrize("seed", [None, *range(16)])
@@ -66,17 +66,30 @@ def test_lines_are_brighter_than_the_road_beside_them(seed):
     assert (red[labels == 1] > threshold).mean() < 0.02
 
 
-def test_through_gaps_only_adds_line_pixels():
-    for seed in range(6):
-        image, exact = render(scene(seed), SMALL, 1.0)
-        image_too, whole = render(scene(seed), SMALL, 1.0, through_gaps=True)
-        np.testing.assert_array_equal(image, image_too)
-        changed = exact != whole
-        assert np.all(whole[changed] == 2)
-        assert np.all(whole[exact == 2] == 2)
-    assert (render(empty_demo(), SMALL, through_gaps=True)[1] == 2).sum() > (
-        render(empty_demo(), SMALL)[1] == 2
-    ).sum()
+def test_dashes_are_paint_and_gaps_are_implied_along_one_band():
+    """A dashed line has 3 in its gaps, 2 on its dashes, and is as wide as if it were solid."""
+    made = empty_demo()
+    solid = tuple(replace(line, dash=0.0, gap=0.0) for line in made.road.lines)
+    whole = render(replace(made, road=replace(made.road, lines=solid)), SMALL, 1.0)[1]
+    dashed = render(made, SMALL, 1.0)[1]
+    np.testing.assert_array_equal(whole >= 2, dashed >= 2)
+    assert not (whole == 3).any()
+    assert (dashed == 3).sum() > (dashed == 2).sum() / 4
+
+
+def test_paint_worn_away_is_an_implied_line():
+    made = empty_demo()
+    worn = tuple(replace(line, away=0.5) for line in made.road.lines)
+    other = replace(made, road=replace(made.road, lines=worn))
+    shares = []
+    for second in range(6):
+        fresh, truth = render(made, SMALL, second)
+        image, labels = render(other, SMALL, second)
+        np.testing.assert_array_equal(labels >= 2, truth >= 2)
+        gone = (labels == 3) & (truth == 2)
+        shares.append(gone.sum() / (truth == 2).sum())
+        assert image[gone].mean() < fresh[gone].mean()
+    assert 0.2 < np.mean(shares) < 0.8
 
 
 def dash_ends(seconds):
@@ -120,8 +133,17 @@ def test_cars_hide_the_road():
     with_cars = render(made, SMALL)[1]
     without = render(replace(made, cars=()), SMALL)[1]
     changed = with_cars != without
-    assert changed.any()
-    assert np.all(with_cars[changed] == 0)
+    assert np.all((with_cars[changed] == 0) | (without[changed] == 2))
+    assert np.all(with_cars[changed & (without == 1)] == 0)
+
+
+def test_a_line_runs_on_behind_a_vehicle():
+    made = empty_demo()
+    on_the_line = replace(demo_scene().cars[0], s=12.0, t=made.road.lines[3].t)
+    with_car = render(replace(made, cars=(on_the_line,)), SMALL)[1]
+    without = render(made, SMALL)[1]
+    np.testing.assert_array_equal(with_car >= 2, without >= 2)
+    assert ((with_car == 3) & (without == 2)).any()
 
 
 def test_the_view_projects_what_it_meets():
