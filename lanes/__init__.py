@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from lanes.api import Model, evaluate, label_video, load
 from lanes.card import ModelCard
 from lanes.draw.overlay import overlay, overlay_bgr
 from lanes.errors import LanesError
+from lanes.pipeline.labelled import Labelled
 from lanes.pipeline.stages import prefetch, segment
-from lanes.segmenter import Segmenter, load
+from lanes.segmenter import Segmenter
 from lanes.types import Frame, Result, Sample, Task
 from lanes.video import VideoSink, VideoSource, open_source
 
 __all__ = [
     "Frame",
+    "Labelled",
     "LanesError",
+    "Model",
     "ModelCard",
     "Result",
     "Sample",
@@ -20,6 +24,8 @@ __all__ = [
     "Task",
     "VideoSink",
     "VideoSource",
+    "evaluate",
+    "label_video",
     "load",
     "open_source",
     "overlay",

@@ -46,7 +46,7 @@ class Segmenter:
     def _tiler(self) -> Tiler:
         return Tiler(self.backend, self.card.resize.size)
 
-    def __call__(self, image: Image) -> LabelMap:
+    def label(self, image: Image) -> LabelMap:
         """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size.
 
         Raises:

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-import lanes
 from clips import make_clip
-from lanes import backends, plugins, segmenter, tasks
+from lanes import backends, plugins, tasks
 from model_folders import grey, labels_of
 
 ROOT = Path(__file__).parents[1]
@@ -80,11 +79,16 @@ def test_backend(example, model_folder):
 def test_readme(model_folder, tmp_path, monkeypatch, capsys):
     image, live = (text for _, text in blocks("README.md", "python"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lanes, "load", lambda: segmenter.load(str(model_folder)))
-    cv2.imwrite("road.jpg", grey([20, 120, 220], (120, 160)))
-    exec(compile(image, "README.md", "exec"), {})
-    assert cv2.imread("road_lanes.png").shape == (120, 160, 3)
+    monkeypatch.setattr("lanes.assets.model_folder", lambda name: model_folder)
+    picture = grey([20, 120, 220], (120, 160))
+    cv2.imwrite("road.jpg", picture)
+    for folder, array in (("images", picture), ("labels", labels_of(picture))):
+        Path("my_data/val", folder).mkdir(parents=True)
+        cv2.imwrite(f"my_data/val/{folder}/a.png", array)
     make_clip("drive.mp4", 5)
+    exec(compile(image, "README.md", "exec"), {})
+    assert Path("drive_lanes.mp4").is_file()
+    assert "0.16 {'drivable share'" in capsys.readouterr().out
     exec(compile(live, "README.md", "exec"), {})
     assert " FPS  {" in capsys.readouterr().out
 

@@ -269,7 +269,7 @@ def test_the_sheet_says_what_an_images_figure_is(names, words, tmp_path, monkeyp
         return grey([0])
 
     monkeypatch.setattr(evaluate, "worst_best", sheet)
-    model = SimpleNamespace(task=None)
+    model = SimpleNamespace(task=tasks.load("lanes"), label=None)
     evaluate.draw(evaluation({}, judged_by=tuple(names)), model, None, tmp_path)
     assert titles[0].endswith(words)
 

@@ -124,7 +124,7 @@ def test_the_segmenter_labels_with_it_as_the_checkpoint_does(exported, checkpoin
     image = np.full((*SIZE, 3), 30, np.uint8)
     image[16:] = 140
     with segmenter.load(str(exported), "onnxruntime") as model:
-        labels = model(image)
+        labels = model.label(image)
     deployed = to_onnx.Deployed(checkpoints.network_of(checkpoint))
     with torch.inference_mode():
         wanted = deployed(torch.from_numpy(image)[None])[0].numpy()

@@ -23,7 +23,9 @@ SLOW = {
 ENGINES = {"onnxruntime", "openvino"}
 PUBLIC = {
     "Frame",
+    "Labelled",
     "LanesError",
+    "Model",
     "ModelCard",
     "Result",
     "Sample",
@@ -31,6 +33,8 @@ PUBLIC = {
     "Task",
     "VideoSink",
     "VideoSource",
+    "evaluate",
+    "label_video",
     "load",
     "open_source",
     "overlay",

@@ -25,14 +25,14 @@ def loaded(model_folder):
 
 @pytest.mark.parametrize("size", [(64, 96), (1, 1), (720, 1280), (65, 97), (10, 3000)])
 def test_labels_have_the_images_size(loaded, size):
-    labels = loaded(np.full((*size, 3), 200, np.uint8))
+    labels = loaded.label(np.full((*size, 3), 200, np.uint8))
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, np.full(size, 2))
 
 
 def test_labels_are_where_the_image_says(loaded):
     image = grey([20, 120, 220], (720, 1440))
-    labels = loaded(image)
+    labels = loaded.label(image)
     assert (labels == labels_of(image)).mean() > 0.97
     np.testing.assert_array_equal(labels[:, 100::480], labels_of(image)[:, 100::480])
 
@@ -41,7 +41,7 @@ def test_the_resize_is_the_cards(loaded):
     image = np.random.default_rng(0).integers(0, 256, (333, 555, 3)).astype(np.uint8)
     small = resize_image(image, loaded.card.resize)
     labels = loaded.backend(small[None])[0]
-    np.testing.assert_array_equal(loaded(image), resize_labels(labels, (333, 555)))
+    np.testing.assert_array_equal(loaded.label(image), resize_labels(labels, (333, 555)))
 
 
 def test_submit_and_result_give_labels_at_the_networks_size(loaded):
@@ -60,7 +60,7 @@ def test_leaving_the_block_closes(model_folder):
     with segmenter.load(str(model_folder)) as found:
         pass
     with pytest.raises(BackendError, match="closed"):
-        found(np.zeros((4, 4, 3), np.uint8))
+        found.label(np.zeros((4, 4, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_leaving_the_block_closes(model_folder):
 )
 def test_what_is_no_image(loaded, image, message):
     with pytest.raises(BadInput, match=message):
-        loaded(image)
-    loaded(np.zeros((4, 4, 3), np.uint8))
+        loaded.label(image)
+    loaded.label(np.zeros((4, 4, 3), np.uint8))
 
 
 # ------------------------------------------------------------------ models
@@ -142,7 +142,7 @@ def test_card_with_other_classes_than_its_task(loaded):
 def test_a_model_of_three_classes_runs_and_tells_of_three(tmp_path):
     three = ("background", "drivable", "lane line")
     with segmenter.load(str(make_model(tmp_path / "old", classes=three)), threads=1) as old:
-        labels = old(grey([20, 120, 220]))
+        labels = old.label(grey([20, 120, 220]))
         assert labels.max() == 2
         assert set(old.task.measure(labels)) >= {"drivable share", "lane line share"}
     wrong = make_model(tmp_path / "wrong", classes=("background", "lane line"))

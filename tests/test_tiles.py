@@ -96,13 +96,13 @@ def test_labels_are_those_of_one_run_on_the_whole_picture(size):
     image = picture(size)
     whole = coarse(image.mean(-1))
     assert set(np.unique(whole)) == {0, 1, 2}
-    np.testing.assert_array_equal(tiled(coarse)(image), whole)
+    np.testing.assert_array_equal(tiled(coarse).label(image), whole)
 
 
 @pytest.mark.parametrize("size", [(129, 161), (300, 517), (131, 40), (700, 333)])
 def test_of_other_sizes_only_the_lower_and_right_edge_may_differ(size):
     image = picture(size)
-    labels, whole = tiled(coarse)(image), coarse(image.mean(-1))
+    labels, whole = tiled(coarse).label(image), coarse(image.mean(-1))
     assert labels.shape == size
     inner = np.s_[: size[0] // 16 * 16 - 32, : max(size[1] // 16 * 16 - 32, 8)]
     np.testing.assert_array_equal(labels[inner], whole[inner])
@@ -113,7 +113,7 @@ def test_without_a_margin_the_seams_would_show(monkeypatch):
     """A guard of the guard: the test above can fail."""
     monkeypatch.setattr("lanes.images.tiles.MARGIN", 10**6)
     image = picture((256, 320))
-    assert (tiled(coarse)(image) != coarse(image.mean(-1))).any()
+    assert (tiled(coarse).label(image) != coarse(image.mean(-1))).any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (90, 3), (127, 160), (128, 159)])
@@ -125,7 +125,7 @@ def test_small_pictures_are_mirrored_to_a_tile_and_cut_again(size):
         return (grey / 86).astype(np.uint8)
 
     image = picture(size)
-    np.testing.assert_array_equal(tiled(note)(image), (image.mean(-1) / 86).astype(np.uint8))
+    np.testing.assert_array_equal(tiled(note).label(image), (image.mean(-1) / 86).astype(np.uint8))
     assert all(grey.shape == TILE for grey in seen)
 
 
@@ -145,7 +145,7 @@ def test_the_engine_is_kept_full_and_no_fuller():
     labels = loaded.result(first)
     assert (loaded.backend.in_flight, loaded.backend.most) == (0, 2)
     assert first.finished >= 0
-    np.testing.assert_array_equal(loaded(image), labels)
+    np.testing.assert_array_equal(loaded.label(image), labels)
     assert loaded.depth == 1
     loaded.submit(image)
     with pytest.raises(BackendError, match="take a result first"):
@@ -158,7 +158,7 @@ def test_a_backend_of_any_size_gets_the_whole_picture():
     for size in ((300, 500), (33, 44)):
         image = picture(size)
         seen = loaded.backend.seen
-        np.testing.assert_array_equal(loaded(image), coarse(image.mean(-1)))
+        np.testing.assert_array_equal(loaded.label(image), coarse(image.mean(-1)))
         assert loaded.backend.seen == seen + 1
 
 
@@ -194,7 +194,7 @@ def test_an_engine_in_tiles(tiled_folder, backend):
     with segmenter.load(str(tiled_folder), backend, "fp32") as loaded:
         for size in ((100, 300), (30, 20), (64, 96)):
             image = picture(size)
-            np.testing.assert_array_equal(loaded(image), labels_of(image))
+            np.testing.assert_array_equal(loaded.label(image), labels_of(image))
 
 
 def test_it_is_scored_at_the_pictures_own_scale(tiled_folder):

@@ -129,7 +129,7 @@ def _scored(root: Path, names: Sequence[str], segmenter: Segmenter, tell: Progre
         Worst(
             names[index],
             found.image_scores[index],
-            jpeg(triple(dataset[index], dataset, segmenter, tasks.load(dataset.TASK), CELL)),
+            jpeg(triple(dataset[index], dataset, segmenter.label, tasks.load(dataset.TASK), CELL)),
         )
         for index in found.ranking[:WORST]
     )

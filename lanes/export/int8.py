@@ -148,7 +148,7 @@ def _costs(
             by_precision[precision] = {
                 f"{name}: {figure}": round(value, 4)
                 for name, dataset in judged.items()
-                for figure, value in dataset_scores.score(dataset, model).figures().items()
+                for figure, value in dataset_scores.score(dataset, model.label).figures().items()
             }
     costs = {
         name: {precision: figures[name] for precision, figures in by_precision.items()}

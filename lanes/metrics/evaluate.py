@@ -195,7 +195,7 @@ def evaluate(
     scores = Scores(dataset)
     for index in progress(range(len(dataset))):
         sample = dataset[index]
-        scores.add(sample, segmenter(sample.image))
+        scores.add(sample, segmenter.label(sample.image))
     intervals = scores.intervals()
     return Evaluation(
         model=card.name,
@@ -225,9 +225,9 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
     write_image(folder / CONFUSION, found.confusion.picture(f"{found.title}: confusion of pixels"))
     # The truth may be of a class that is younger than the model.
     task = segmenter.task
-    task = Scores(dataset).task if task is not None and task.later else task
+    task = Scores(dataset).task if task.later else task
     captions = [f"image {index}: {score:.3f}" for index, score in enumerate(found.image_scores)]
-    sheet = worst_best(found.ranking, captions, dataset, segmenter, task, title)
+    sheet = worst_best(found.ranking, captions, dataset, segmenter.label, task, title)
     write_image(folder / WORST_BEST, sheet)
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 import av
+import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.reformatter import ColorRange
@@ -20,7 +21,7 @@ from av.video.stream import VideoStream
 
 from lanes.colour import Matrix, Planes, YuvColour, from_bgr, to_bgr
 from lanes.errors import BadOutput
-from lanes.types import Frame, Size
+from lanes.types import Frame, Image, Size
 from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
 from lanes.video.fit import even, letterboxed, to_picture
@@ -158,8 +159,14 @@ class VideoSink:
             **options,
         )
 
-    def write(self, frame: Frame | Planes) -> None:
-        """Write one frame; bare planes follow the last frame at the sink's rate."""
+    def write(self, frame: Frame | Planes | Image) -> None:
+        """Write one frame; bare planes, or BGR (H, W, 3), follow the last one at the sink's rate.
+
+        Raises:
+            BadOutput: it cannot be written, or is closed already.
+        """
+        if isinstance(frame, np.ndarray):
+            frame = from_bgr(frame, self.colour)
         if self._container is None:
             raise BadOutput(f"{self.path} is closed already; write before that")
         picture = to_picture(self._fitted(frame))

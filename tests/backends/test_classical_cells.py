@@ -123,7 +123,7 @@ def test_the_whole_picture_is_seen_at_once_where_a_network_takes_tiles(tmp_path)
     card.write(tmp_path)
     image = slide((50, 60, 22, CELL), (92, 60, 22, CELL), size=(260, 330))
     with Segmenter(card, backends.load("classical", tmp_path)) as loaded:
-        np.testing.assert_array_equal(loaded(image), every_cell(image))
+        np.testing.assert_array_equal(loaded.label(image), every_cell(image))
         with pytest.raises(BadInput, match=r"wanted uint8 \(1, 96, 96, 3\)"):
             loaded.backend.submit(image)
     assert _classical_cells.CELL == 1
