@@ -16,7 +16,7 @@ from lanes.images.resize import MODES, Resize
 CARD = "card.json"
 ONNX = "model.onnx"
 INT8_ONNX = "model.int8.onnx"
-CURE = "export the checkpoint again with scripts/export.py"
+CURE = "export the checkpoint again with lanes export"
 LARGEST = 1 << 14
 """Pixels of a side; more is a mistake, and would not fit in memory."""
 KINDS: dict[str, type] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import runpy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,13 @@ import torch
 from onnx import numpy_helper
 
 from lanes import backends, card, segmenter
+from lanes.cli.main import run
 from lanes.errors import BackendError, BadConfig, BadOutput
 from lanes.export import to_onnx
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs
 from lanes.training.checkpoint import Checkpoint
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
 SIZE = (32, 64)
 FILES = ["card.json", "model.onnx"]
 OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "decoder": [8, 8]}
@@ -206,7 +206,7 @@ def test_the_frames_to_compare_on_are_of_the_task(checkpoint, monkeypatch):
 
 def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp_path, capsys):
     checkpoint.save(tmp_path / "best.pt")
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run, "export")
     folder = tmp_path / "again"
     folder.mkdir()
     (folder / "card.json").write_text("{}")

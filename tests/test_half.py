@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import onnx
@@ -16,12 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from lanes import assets, card
 from lanes.backends import _float16_accuracy as half_accuracy
 from lanes.backends import _float16_graph as half
+from lanes.cli.main import run
 from lanes.datasets import _samples as drawn
 from lanes.errors import BackendError, BadModel, UnknownName
 from model_folders import card_of, make_model, make_trained
 
 SIZE = (8, 12)
-SCRIPT = Path(__file__).parents[1] / "scripts" / "export.py"
 FLOAT, HALF, UINT8, INT64 = (
     getattr(TensorProto, name) for name in ("FLOAT", "FLOAT16", "UINT8", "INT64")
 )
@@ -347,20 +346,18 @@ def test_frames_are_drawn_for_the_task_or_at_least_of_roads(monkeypatch):
 
 def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawn, "frames", lambda task, count=2: [np.full((64, 96, 3), 9, np.uint8)])
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run, "half")
     folders = [make_trained(tmp_path / name) for name in ("one", "two")]
-    assert main(["--half", *map(str, folders)]) == 0
+    assert main([*map(str, folders)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.endswith("100.000% of the labels as in fp32") for line in told] == [True, True]
-    assert main(["--half", str(folders[0]), "--keep", "conv"]) == 0
+    assert main([str(folders[0]), "--keep", "conv"]) == 0
     assert [card.read(folder).half_keep for folder in folders] == [("conv",), ()]
-    assert main(["--half", str(folders[0]), "--keep", "nothing"]) == 2
+    assert main([str(folders[0]), "--keep", "nothing"]) == 2
     assert "no node 'nothing'" in capsys.readouterr().err
     assert card.read(folders[0]).half_keep == ("conv",)
-    with pytest.raises(SystemExit) as ended:
-        main([str(tmp_path / "best.pt")])
-    assert ended.value.code == 2
-    assert "or --half and model folders" in capsys.readouterr().err
+    assert main([]) == 2
+    assert "FOLDER" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------- the models that come along

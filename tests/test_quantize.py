@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import runpy
 import sys
-from pathlib import Path
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -14,12 +13,12 @@ import pytest
 
 from lanes import backends, plugins
 from lanes import card as cards
+from lanes.cli.main import run as run_command
 from lanes.errors import BackendError, BadDataset, BadInput, BadModel, BadOutput, MissingDependency
 from lanes.export import int8 as quantize
 from lanes.types import Measure, Sample
 from model_folders import grey, labels_of, make_trained
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "quantize.py"
 FILES = ["card.json", "model.int8.onnx", "model.onnx"]
 
 
@@ -211,7 +210,7 @@ def test_the_script(tmp_path, stand_in, monkeypatch, capsys):
 
     real = plugins.load
     monkeypatch.setattr(plugins, "load", load)
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run_command, "quantize")
     assert main([str(folder), "--data", "greys=/data", "--frames", "4"]) == 0
     assert opened == [("greys", "/data", "train"), ("greys", "/data", "val")]
     told = capsys.readouterr().out

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import runpy
 from fractions import Fraction
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
 
 from clips import make_clip
 from lanes import segmenter
+from lanes.cli.main import run
 from lanes.colour import default_colour, from_bgr
 from lanes.pipeline.consistency import stability
 from lanes.types import Frame
 
 SIZE = (64, 96)
-SCRIPT = Path(__file__).parents[1] / "scripts" / "stability.py"
 
 
 def frames_of(images):
@@ -56,7 +55,7 @@ def test_labels_that_flicker_are_not(model):
 
 def test_the_script_prints_a_row_for_each_clip(model_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run, "stability")
     clips = [str(make_clip(tmp_path / f"{name}.mp4", frames=3)) for name in "ab"]
     assert main([*clips, "--model", str(model_folder)]) == 0
     printed = capsys.readouterr().out

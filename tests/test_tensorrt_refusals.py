@@ -82,7 +82,7 @@ def test_a_refusal_in_half_names_the_layer_to_keep(
         backends.load("tensorrt", model)
     message = str(error.value)
     assert "of all layers classify costs most" in message
-    assert f"scripts/export.py --half {model} --keep classify" in message
+    assert f"lanes half {model} --keep classify" in message
     assert ("so the rest is by TensorRT's kernels" in message) is blamed
 
 

@@ -26,7 +26,7 @@ def show(settings: Settings) -> None:
     style.title("Models", "What comes along: what each model sees, how well, and what it costs.")
     found = settings.cards()
     if not found:
-        st.info("No models: weights/ is empty. Export one with scripts/export.py.")
+        st.info("No models: weights/ is empty. Export one with lanes export.")
         return
     st.dataframe(
         [_row(card, settings.folder(name)) for name, card in found.items()],
@@ -83,7 +83,7 @@ def _card(card: ModelCard, folder: Path) -> None:
 def _accuracy(card: ModelCard) -> None:
     tables = measures(card.metrics)
     if not tables:
-        st.info("This card has no figures yet: scripts/evaluate.py scores a model on a data set.")
+        st.info("This card has no figures yet: lanes evaluate scores a model on a data set.")
     for scored_on, rows in tables.items():
         st.subheader(scored_on, anchor=False)
         overall = rows.pop("", {})

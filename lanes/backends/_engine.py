@@ -178,9 +178,7 @@ def network_path(folder: Path, precision: str) -> Path:
     if precision != INT8:
         return onnx_path(folder)
     if not path.is_file():
-        raise BadModel(
-            f"no {path.name} in {folder}: scripts/quantize.py makes it, or leave int8 out"
-        )
+        raise BadModel(f"no {path.name} in {folder}: lanes quantize makes it, or leave int8 out")
     return path
 
 

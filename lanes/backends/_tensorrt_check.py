@@ -137,6 +137,6 @@ def _cure(backend: Backend, folder: Path) -> str:
     blame = "" if whole > 1 - PARITY else ", so the rest is by TensorRT's kernels"
     return (
         f"Rounding to half by itself changes {whole:.2%} of them{blame}; of all layers {name} "
-        f"costs most ({alone:.2%} alone). Keep it in fp32: python scripts/export.py --half "
+        f"costs most ({alone:.2%} alone). Keep it in fp32: lanes half "
         f"{folder} --keep {' '.join((*keep, name))}; or use precision fp32"
     )

@@ -1,11 +1,12 @@
-"""The commands: `lanes video | image | webcam | dashboard | models | benchmark | doctor`.
+"""The command `lanes` and all its parts; one file each holds what a larger one does.
 
 `lanes-video` is `lanes video`, and so for `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ import typer
 
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.benchmark import benchmark_app
+from lanes.cli.evaluate import evaluate
+from lanes.cli.export import export, half
 from lanes.cli.guard import guarded
 from lanes.cli.options import (
     AlphaOption,
@@ -26,6 +29,10 @@ from lanes.cli.options import (
     QuietOption,
     ThreadsOption,
 )
+from lanes.cli.quantize import quantize
+from lanes.cli.stability import stability
+from lanes.cli.teachers import distill, teach
+from lanes.cli.train import train
 
 app = typer.Typer(
     name="lanes",
@@ -304,9 +311,22 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
+for command in (train, export, half, evaluate, quantize, stability, teach, distill):
+    app.command()(command)
+
+
 def main() -> None:
     """The command `lanes`."""
     app()
+
+
+def run(command: str, argv: Sequence[str] | None = None) -> int:
+    """Run `lanes COMMAND ARGV...` (default: the program's own arguments); gives the exit code."""
+    try:
+        app([command, *(sys.argv[1:] if argv is None else argv)])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 def video_main() -> None:

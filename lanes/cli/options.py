@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from lanes.errors import BadConfig
 
 
 class Quality(StrEnum):
@@ -45,4 +48,26 @@ FiguresOption: TypeAlias = Annotated[Path | None, typer.Option(help="File for al
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]
+DataOption: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=ROOT",
+        help="A data set and its folder; repeat for more. synthetic has none.",
+    ),
+]
 QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
+def roots_of(pairs: Sequence[str]) -> dict[str, str]:
+    """The pairs `NAME=ROOT` of `--data` as a mapping; a data set without files has no root.
+
+    Raises:
+        BadConfig: a pair has no name, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, _, root = pair.partition("=")
+        if not name or name in found:
+            raise BadConfig(f"--data {pair!r}: wanted NAME=ROOT, each name once")
+        found[name] = root
+    return found

@@ -73,7 +73,7 @@ def read(cache: str | Path, name: str, stem: str, size: Size) -> Taught:
     if told.ndim != 3:
         raise BadDataset(
             f"{cache_file(cache, name, stem)} holds one channel, wanted paint, line and drivable: "
-            "remove it, and run scripts/teach.py again"
+            "remove it, and run lanes teach again"
         )
     if size != SIZE:
         told = np.asarray(cv2.resize(told, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -67,7 +67,7 @@ class Bdd100k:
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Bdd100k:
     """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val".
 
-    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
+    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.

@@ -107,7 +107,7 @@ def taught_targets(paint: NDArray[np.bool_], taught: _lane_targets.Taught) -> La
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> RoadMarks:
     """Open `split`: "train", "choose" (a fixed tenth of train) or "val".
 
-    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
+    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.

@@ -83,7 +83,7 @@ class TuSimple:
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> TuSimple:
     """Open `split`: "train", "choose" (a fixed tenth of train, by clip) or "val".
 
-    `teachers` is the cache of scripts/teach.py: with it samples say more, and judge nothing.
+    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
 
     Raises:
         UnknownName: there is no such split.

@@ -51,10 +51,10 @@ class TrainConfig:
     soft_weight: float = 1.0
     """Weight of the teacher's term beside the truth's."""
     teachers: str = ""
-    """A cache of scripts/teach.py, outside the project: what two networks say of the frames that
+    """A cache of lanes teach, outside the project: what two networks say of the frames that
     are learned. Choosing and judging is by truth alone."""
     distilled: str = ""
-    """The folder of a teacher's maps, of `scripts/distill.py`; empty: there is no teacher."""
+    """The folder of a teacher's maps, of `lanes distill`; empty: there is no teacher."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"

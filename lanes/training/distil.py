@@ -94,7 +94,7 @@ def taught(datasets: Mapping[str, Dataset], folder: Path) -> dict[str, Dataset]:
     if not any(isinstance(dataset, Taught) for dataset in found.values()):
         raise BadDataset(
             f"{folder} holds no teacher's maps of {', '.join(datasets)}: write them with "
-            "scripts/distill.py"
+            "lanes distill"
         )
     return found
 
@@ -128,11 +128,11 @@ class Taught:
         except OSError as error:
             raise BadDataset(
                 f"{self.folder} holds no map of sample {index}: the data set has changed, or "
-                "scripts/distill.py was not finished; run it again"
+                "lanes distill was not finished; run it again"
             ) from error
         classes, height, width = self.shape
         if stacked is None or stacked.shape != (classes * height, width):
-            raise BadDataset(f"{path} is damaged: remove it and run scripts/distill.py again")
+            raise BadDataset(f"{path} is damaged: remove it and run lanes distill again")
         rows, columns = sample.targets.shape
         planes = [resize_plane(p, (rows, columns)) for p in stacked.reshape(self.shape)]
         return replace(sample, soft=np.stack(planes))

@@ -34,7 +34,7 @@ def open_all(
 ) -> dict[str, Dataset]:
     """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task.
 
-    `teachers` is a cache of scripts/teach.py: those sets that can learn from it do.
+    `teachers` is a cache of lanes teach: those sets that can learn from it do.
     """
     if not roots:
         raise BadConfig("no data set given: name at least one, NAME=ROOT")

@@ -108,7 +108,7 @@ def test_a_wrong_cache_is_told(tmp_path):
         read(tmp_path, "some", "a", SIZE)
     path = write(tmp_path, "some", "a")
     cv2.imwrite(str(path), np.zeros(SIZE, np.uint8))
-    with pytest.raises(BadDataset, match="run scripts/teach.py again"):
+    with pytest.raises(BadDataset, match="run lanes teach again"):
         read(tmp_path, "some", "a", SIZE)
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from lanes.cli.main import run
 from lanes.errors import BadDataset, BadOutput
 from lanes.training import checkpoint as checkpoints
 from lanes.training import distil, loop, mix
 from lanes.training.labelling import labeller
 from lanes.training.loop import Budget, Run, train
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "distill.py"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_what_does_not_match_is_told(teacher, opened, tmp_path):
 
 
 def test_the_script_writes_outside_of_the_repository(teacher, data, tmp_path, capsys):
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run, "distill")
     given = [
         str(tmp_path / "teacher" / "best.pt"),
         "--data",
@@ -98,6 +99,9 @@ def test_the_script_writes_outside_of_the_repository(teacher, data, tmp_path, ca
     ]
     assert main([*given, "--folder", str(tmp_path / "maps")]) == 0
     assert "new maps in" in capsys.readouterr().out
-    assert main([*given, "--folder", str(SCRIPT.parent / "maps")]) == 2
-    assert "inside the repository" in capsys.readouterr().err
-    assert main([*given, "no_root", "no_root", "--folder", str(tmp_path / "maps")]) == 2
+    assert main([*given, "--folder", str(ROOT / "maps")]) == 2
+    assert "lies in the project" in capsys.readouterr().err
+    assert (
+        main([*given, "--data", "no_root", "--data", "no_root", "--folder", str(tmp_path / "maps")])
+        == 2
+    )

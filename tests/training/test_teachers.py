@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import runpy
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from lanes.cli.main import run
 from lanes.datasets._lane_targets import cache_file
 from lanes.errors import BadDataset, BadModel, BadOutput
 from lanes.training import teachers
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "teach.py"
+ROOT = Path(__file__).parents[2]
 
 
 def test_inputs_have_the_order_and_scale_that_each_was_trained_with():
@@ -83,9 +84,9 @@ def test_what_cannot_be_read_or_written_is_told(frames, tmp_path):
 
 
 def test_the_script_keeps_the_cache_out_of_the_project(tmp_path, capsys):
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = partial(run, "teach")
     given = ["--networks", str(tmp_path), "--data", "bdd100k=x", "--cache"]
-    assert main([*given, str(SCRIPT.parents[1] / "cache")]) == 2
+    assert main([*given, str(ROOT / "cache")]) == 2
     assert "lies in the project" in capsys.readouterr().err
     assert main([*given, str(tmp_path)]) == 2
     assert "no teacher" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""The commands `lanes export` and `lanes half`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lanes.cli.guard import guarded
+from lanes.errors import BadConfig
+
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LAYER", help="A layer of model.onnx to keep in fp32; repeat for more."),
+]
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A run's best.pt.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model folder to make.")],
+    command: Annotated[
+        str, typer.Option(help="The training's command, for the card; default: its configuration.")
+    ] = "",
+    logit_bias: Annotated[
+        str, typer.Option(metavar="B,B,...", help="Added to the logits, one number a class.")
+    ] = "",
+    fit_bias: Annotated[
+        bool, typer.Option("--fit-bias", help="Fit that bias on the choosing splits; minutes.")
+    ] = False,
+    keep: KeepOption = None,
+) -> None:
+    """Export a checkpoint, and compare every backend's labels with the checkpoint's."""
+
+    def run() -> int:
+        if fit_bias and logit_bias:
+            raise BadConfig("got --fit-bias and --logit-bias: give one of them")
+        given = _numbers(logit_bias)
+        from lanes.export import to_onnx
+        from lanes.training import checkpoint as checkpoints
+        from lanes.training.bias import fit_bias as fit
+
+        trained = checkpoints.load(checkpoint)
+        bias = fit(trained) if fit_bias else given
+        if bias:
+            trained = checkpoints.with_logit_bias(trained, bias)
+        card = to_onnx.export(trained, folder, command, keep or ())
+        shares = to_onnx.compare(folder, trained, to_onnx.check_frames(trained))
+        print(f"{folder}: {card.architecture}, {card.parameters / 1e6:.2f} M parameters")
+        if fit_bias:
+            print("  logit bias:", *bias)
+        for (backend, precision), share in shares.items():
+            print(f"  {backend} {precision}: {share:.3%} of pixels as the checkpoint's")
+        return 0
+
+    raise typer.Exit(guarded(run))
+
+
+def half(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Model folders.")],
+    keep: KeepOption = None,
+) -> None:
+    """Compare a model's labels in half precision with those in fp32.
+
+    The card notes which layers half precision leaves in fp32.
+    """
+
+    def run() -> int:
+        from lanes import card as cards
+        from lanes.backends import _float16_accuracy
+        from lanes.datasets import _samples
+
+        for folder in folders:
+            frames = _samples.images(cards.read(folder))
+            changed = _float16_accuracy.keep_layers(folder, frames, keep or ())
+            print(f"{folder}: {1 - changed:.3%} of the labels as in fp32")
+        return 0
+
+    raise typer.Exit(guarded(run))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise BadConfig(f"--logit-bias {text!r}: wanted numbers such as 0,0.5,-0.5") from error

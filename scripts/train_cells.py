@@ -1,0 +1,20 @@
+"""Train the model that counts cells: `lanes train` with its configuration, or a given one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lanes.cli.main import run
+
+CONFIG = Path(__file__).parents[1] / "configs" / "cells_count.toml"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run it; gives the exit code."""
+    given = sys.argv[1:] if argv is None else argv
+    return run("train", given if "--config" in given else ["--config", str(CONFIG), *given])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
