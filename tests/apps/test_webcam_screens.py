@@ -23,7 +23,7 @@ import pytest
 from clips import make_clip, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 
 

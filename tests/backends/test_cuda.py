@@ -1,7 +1,7 @@
 """Our CUDA calls alone, without TensorRT: on the GPU that other tests fake, and on a real one.
 
 Both give the same here, which is what the tests on the faked GPU rest on. The real one needs a
-driver and cuda-bindings: pytest -m gpu tests/test_cuda.py.
+driver and cuda-bindings: pytest -m gpu tests/backends/test_cuda.py.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ pytest_plugins = ["rtx_backend"]
 DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_no_driver_is_found_out_before_tensorrt_is_asked(tensorrt, folder, engine_cache, cuda):

@@ -5,7 +5,7 @@ have them (`real_bindings`). That is an approximation: it says nothing of what t
 another version than the installed one, say TensorRT 10:
 
     pip install --no-deps --target /tmp/trt10 tensorrt-cu13-bindings==10.16.1.11
-    PYTHONPATH=/tmp/trt10 pytest tests/test_tensorrt_names.py
+    PYTHONPATH=/tmp/trt10 pytest tests/backends/test_tensorrt_names.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pytest
 
 import real_bindings
 
-FOLDER = Path(__file__).parents[1] / "lanes" / "backends"
+FOLDER = Path(__file__).parents[2] / "lanes" / "backends"
 SOURCES = [FOLDER / "tensorrt.py", FOLDER / "_tensorrt_build.py"]
 CUDA = FOLDER / "_tensorrt_gpu.py"
 WRONG_NAME = re.compile(r"\[(attr-defined|call-arg|name-defined)\]$")

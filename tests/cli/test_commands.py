@@ -10,7 +10,7 @@ import pytest
 from lanes.cli import main as cli
 from lanes.cli.main import run
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
 LEARNING = {"train", "export", "half", "evaluate", "quantize", "stability", "teach", "distill"}
 

@@ -21,7 +21,7 @@ from lanes.metrics import evaluate
 from lanes.metrics.confusion_picture import Confusion
 from model_folders import SIZE, grey, make_model
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "evaluate.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 BLACK, MIDDLE, BRIGHT = 10, 120, 240
 
 

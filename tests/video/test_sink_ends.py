@@ -214,7 +214,7 @@ def test_file_that_may_not_grow(tmp_path, frames):
         capture_output=True,
         text=True,
         timeout=60,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode == 0, done.stderr
     assert "a.mp4 cannot be written: File too large; nothing is left of the file" in done.stdout
