@@ -17,6 +17,7 @@ from lanes.cli.benchmark import benchmark_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
 from lanes.cli.guard import guarded
+from lanes.cli.import_model import import_model
 from lanes.cli.options import (
     AlphaOption,
     BackendOption,
@@ -313,6 +314,7 @@ def doctor(
 
 for command in (train, export, half, evaluate, quantize, stability, teach, distill):
     app.command()(command)
+app.command("import-model")(import_model)
 
 
 def main() -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-import os
-import shutil
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,9 +24,10 @@ from lanes import backends, plugins, tasks
 from lanes import card as cards
 from lanes.backends import PREFERENCE
 from lanes.backends import _float16_accuracy as half_accuracy
-from lanes.card import CARD, ONNX, DataUse, ModelCard
+from lanes.card import ONNX, DataUse, ModelCard
 from lanes.datasets import _samples as drawn
-from lanes.errors import BackendError, BadDataset, BadOutput, MissingDependency
+from lanes.errors import BackendError, BadDataset, MissingDependency
+from lanes.export.folder import replacing
 from lanes.images.resize import resize_image
 from lanes.metrics.dataset_scores import share_equal
 from lanes.models import _layers
@@ -77,7 +76,7 @@ def export(
     # Absolute, so that "." and "x/.." have a name too.
     folder = folder.resolve()
     network = checkpoints.network_of(checkpoint)
-    with _replacing(folder) as part:
+    with replacing(folder) as part:
         write_onnx(network, checkpoint.config.size, part / ONNX)
         card = card_of(checkpoint, folder.name, network, command)
         card.write(part)
@@ -85,31 +84,6 @@ def export(
         compare(part, checkpoint, frames)
         half_accuracy.keep_layers(part, [resize_image(f, card.resize)[None] for f in frames], keep)
     return cards.read(folder)
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` at the end, or leaves nothing on an error."""
-    cure = "name a new folder, or that of a model"
-    if folder.exists() and not folder.is_dir():
-        raise BadOutput(f"{folder} is a file: {cure}")
-    if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
-        raise BadOutput(f"{folder} is not empty and no model folder: {cure}")
-    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        try:
-            part.mkdir(parents=True)
-        except OSError as error:
-            raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
-        yield part
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(folder, old)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
