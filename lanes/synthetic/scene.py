@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lanes.synthetic.extras import with_extras
 from lanes.synthetic.world import (
     REACH,
     WHITE,
@@ -29,7 +30,7 @@ def scene(seed: int) -> Scene:
     camera = _camera(rng, kind)
     road, lane_middles = _road(rng, kind)
     road = _worn(np.random.default_rng([seed, 11]), road)
-    return Scene(
+    made = Scene(
         seed=seed,
         kind=kind,
         camera=camera,
@@ -41,6 +42,7 @@ def scene(seed: int) -> Scene:
             rng.choice(["trees", "hills", "town"] if kind != "city" else ["town", "trees"])
         ),
     )
+    return with_extras(made)
 
 
 def _camera(rng: np.random.Generator, kind: str) -> Camera:

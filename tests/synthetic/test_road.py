@@ -9,7 +9,7 @@ import pytest
 
 from lanes.synthetic.road import demo_scene, render, scene
 from lanes.synthetic.view import view
-from lanes.synthetic.world import REACH
+from lanes.synthetic.world import REACH, Glass
 
 SMALL = (144, 256)
 
@@ -57,7 +57,7 @@ def test_lines_are_brighter_than_the_road_beside_them(seed):
     fresh = tuple(replace(line, wear=0.0) for line in made.road.lines)
     road = replace(made.road, lines=fresh, damage=0.0, arrows=False, crossings=False)
     light = replace(empty_demo().light, blur=0.0)
-    made = replace(made, road=road, light=light, cars=(), props=())
+    made = replace(made, road=road, light=light, cars=(), props=(), glass=Glass())
     image, labels = render(made, (360, 640), 1.0)
     red = image[..., 2].astype(float)
     line, asphalt = red[labels == 2], red[labels == 1]
