@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lanes.synthetic.backdrop import backdrop
 from lanes.synthetic.demo import demo_scene
 from lanes.synthetic.glass import cut_bars, look_through
-from lanes.synthetic.ground import HALF, LENGTH, Ribbon, ribbons
+from lanes.synthetic.ground import HALF, LENGTH, Ribbon, grain, ribbons
 from lanes.synthetic.hatching import paint_hatch
 from lanes.synthetic.paint import (
     BACKGROUND,
@@ -107,10 +107,11 @@ def _stage(scene: Scene, size: Size) -> Stage:
     bonnet, mask = _bonnet(scene, size)
     rng = np.random.default_rng([scene.seed, 3])
     rows, columns = size
-    grain = 128 + scene.light.noise * rng.standard_normal((rows + 32, columns + 32, 3), np.float32)
+    bank = grain(rng, (rows + 32, columns + 32, 3))
+    noise = np.asarray(cv2.convertScaleAbs(bank, alpha=scene.light.noise, beta=128), np.uint8)
     return Stage(
         v, levels, _bands(v, levels), backdrop(scene, v), gain, air, _curve(scene),
-        _vignette(scene, size), np.clip(grain, 0, 255).astype(np.uint8), bonnet, mask,
+        _vignette(scene, size), noise, bonnet, mask,
     )  # fmt: skip
 
 
@@ -138,9 +139,10 @@ def _lighting(scene: Scene, v: View) -> tuple[Floats, Floats]:
     clear = np.exp(-light.haze * v.depth)
     # The last metres fade into the haze: the ground must not end in a hard line.
     clear *= np.clip((REACH - v.depth) / 60, 0, 1) * 0.5 + 0.5
-    coloured = (gain * clear)[..., None] * np.array(light.tint, np.float32)
-    air = (1 - clear)[..., None] * np.array(haze(scene), np.float32)
-    return coloured.astype(np.float32), air.astype(np.float32)
+    gain *= clear
+    coloured = cv2.merge([gain * np.float32(share) for share in light.tint])
+    air = cv2.merge([(1 - clear) * np.float32(level) for level in haze(scene)])
+    return np.asarray(coloured, np.float32), np.asarray(air, np.float32)
 
 
 def _curve(scene: Scene) -> NDArray[np.uint8]:
@@ -154,9 +156,9 @@ def _curve(scene: Scene) -> NDArray[np.uint8]:
 def _vignette(scene: Scene, size: Size) -> NDArray[np.uint8] | None:
     if scene.light.vignette < 0.03:
         return None
-    y, x = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
-    fall = 1 - scene.light.vignette * 0.5 * (x**2 + y**2)
-    return np.repeat((255 * fall).astype(np.uint8)[..., None], 3, axis=2)
+    y, x = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in size)
+    fall = 255 * (1 - np.float32(scene.light.vignette * 0.5) * (x + y[:, None]))
+    return np.asarray(cv2.merge([fall.astype(np.uint8)] * 3), np.uint8)
 
 
 def _bonnet(scene: Scene, size: Size) -> tuple[Image | None, NDArray[np.uint8] | None]:
@@ -290,5 +292,5 @@ def _expose(stage: Stage, scene: Scene, picture: Image, seconds: float) -> Image
     seen = cv2.LUT(seen, stage.curve)
     rng = np.random.default_rng([scene.seed, round(seconds * 1000)])
     y, x = rng.integers(0, 32, 2)
-    grain = stage.grain[y : y + picture.shape[0], x : x + picture.shape[1]]
-    return np.asarray(cv2.addWeighted(seen, 1, grain, 1, -128), np.uint8)
+    rough = stage.grain[y : y + picture.shape[0], x : x + picture.shape[1]]
+    return np.asarray(cv2.addWeighted(seen, 1, rough, 1, -128), np.uint8)

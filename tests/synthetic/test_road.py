@@ -34,7 +34,7 @@ def test_seeds_differ():
     assert (render(scene(1), SMALL)[0] != render(scene(2), SMALL)[0]).mean() > 0.5
 
 
-@pytest.mark.parametrize("size", [(64, 64), (65, 131), (200, 90), SMALL])
+@pytest.mark.parametrize("size", [(64, 64), (65, 131), (200, 90), SMALL, (720, 1280)])
 @pytest.mark.parametrize("seed", [0, 5])
 def test_any_size(seed, size):
     image, labels = render(scene(seed), size)
