@@ -136,7 +136,9 @@ def _glass(scene: Scene, outside: bool) -> Glass:
         glass = replace(glass, rain=float(rain.uniform(0.15, 1)))
     elif bright and glare.random() < 0.16:
         above = scene.camera.horizon - float(glare.uniform(0.06, 0.35))
-        sun = float(glare.uniform(0.1, 0.9)), max(above, 0.03)
+        # Between houses the sky is seen only over the street.
+        least = 0.42 if scene.kind == "city" else 0.1
+        sun = float(glare.uniform(least, 1 - least)), max(above, 0.03)
         glass = replace(glass, glare=float(glare.uniform(0.35, 1)), sun=sun)
     if not scene.camera.bonnet and dash.random() < 0.22:
         share, tone = float(dash.uniform(0.05, 0.2)), float(dash.uniform(14, 60))
