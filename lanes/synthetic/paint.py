@@ -13,6 +13,8 @@ from lanes.synthetic.world import Line
 from lanes.types import Image, LabelMap
 
 BACKGROUND, DRIVABLE, LINE, IMPLIED = 0, 1, 2, 3
+HATCHED = 4
+"""Paint of hatching, while a frame is drawn: in the end it is 2, and nothing behind a vehicle."""
 
 Ground: TypeAlias = tuple[Image, NDArray[np.uint8]]
 
@@ -50,7 +52,7 @@ def paint_line(
         there *= left_of(line, along)
     near_in, visible = near[inside], there[inside] >= 0.5
     flat = labels.reshape(-1)
-    flat[near_in[~visible & (flat[near_in] != LINE)]] = IMPLIED
+    flat[near_in[~visible & (flat[near_in] < LINE)]] = IMPLIED
     flat[near_in[visible]] = LINE
     cover *= there
     left = np.clip((paint.reshape(-1, 2)[near, 0] / 255 - 0.9 * line.wear) * 5 + 0.6, 0.12, 1)

@@ -12,8 +12,18 @@ from numpy.typing import NDArray
 
 from lanes.synthetic.backdrop import backdrop
 from lanes.synthetic.demo import demo_scene
-from lanes.synthetic.ground import HALF, LENGTH, Ribbon, ribbons
-from lanes.synthetic.paint import BACKGROUND, DRIVABLE, IMPLIED, LINE, paint_line, sharpness
+from lanes.synthetic.glass import cut_bars, look_through
+from lanes.synthetic.ground import HALF, LENGTH, Ribbon, grain, ribbons
+from lanes.synthetic.hatching import paint_hatch
+from lanes.synthetic.paint import (
+    BACKGROUND,
+    DRIVABLE,
+    HATCHED,
+    IMPLIED,
+    LINE,
+    paint_line,
+    sharpness,
+)
 from lanes.synthetic.scene import scene
 from lanes.synthetic.things import Canvas, draw, haze
 from lanes.synthetic.view import Floats, View, depths, heading, path, view
@@ -53,8 +63,9 @@ def render(scene: Scene, size: Size = (360, 640), seconds: float = 0.0) -> tuple
     `size` is (height, width), 64 pixels or more each way. The image is BGR uint8 (H, W, 3), the
     labels are uint8 (H, W). Drivable is the asphalt of the own carriageway's lanes, without
     shoulders and without the lanes of oncoming traffic; arrows, crossings and stop lines belong to
-    it. A line is labelled as wide as its paint, where that fills half a
-    pixel, up to the distance where it is half a pixel wide.
+    it. The stripes and borders of hatching are 2. A line is labelled as wide as its paint, where
+    that fills half a pixel, up to the distance where it is half a pixel wide. What rain, glare and
+    reflections dim keeps its label; bonnet, dashboard and black bars are 0.
     """
     stage = _stage(scene, size)
     s = scene.camera.speed * seconds
@@ -70,10 +81,16 @@ def render(scene: Scene, size: Size = (360, 640), seconds: float = 0.0) -> tuple
         mask = stage.bonnet_mask
         cv2.copyTo(stage.bonnet, mask, picture[-rows:])
         hidden[-rows:] = np.maximum(hidden[-rows:], mask)
+    look_through(scene, picture, hidden, seconds)
     behind = vehicles >= 128
-    labels[behind] = np.where(labels[behind] >= LINE, IMPLIED, BACKGROUND)
+    line = (labels[behind] == LINE) | (labels[behind] == IMPLIED)
+    labels[behind] = np.where(line, IMPLIED, BACKGROUND)
     labels[hidden >= 128] = BACKGROUND
-    return _expose(stage, scene, picture, seconds), labels
+    if scene.hatch is not None:
+        labels[labels == HATCHED] = LINE
+    image = _expose(stage, scene, picture, seconds)
+    cut_bars(scene.glass, image, labels)
+    return image, labels
 
 
 @lru_cache(maxsize=4)
@@ -90,10 +107,11 @@ def _stage(scene: Scene, size: Size) -> Stage:
     bonnet, mask = _bonnet(scene, size)
     rng = np.random.default_rng([scene.seed, 3])
     rows, columns = size
-    grain = 128 + scene.light.noise * rng.standard_normal((rows + 32, columns + 32, 3), np.float32)
+    bank = grain(rng, (rows + 32, columns + 32, 3))
+    noise = np.asarray(cv2.convertScaleAbs(bank, alpha=scene.light.noise, beta=128), np.uint8)
     return Stage(
         v, levels, _bands(v, levels), backdrop(scene, v), gain, air, _curve(scene),
-        _vignette(scene, size), np.clip(grain, 0, 255).astype(np.uint8), bonnet, mask,
+        _vignette(scene, size), noise, bonnet, mask,
     )  # fmt: skip
 
 
@@ -121,9 +139,10 @@ def _lighting(scene: Scene, v: View) -> tuple[Floats, Floats]:
     clear = np.exp(-light.haze * v.depth)
     # The last metres fade into the haze: the ground must not end in a hard line.
     clear *= np.clip((REACH - v.depth) / 60, 0, 1) * 0.5 + 0.5
-    coloured = (gain * clear)[..., None] * np.array(light.tint, np.float32)
-    air = (1 - clear)[..., None] * np.array(haze(scene), np.float32)
-    return coloured.astype(np.float32), air.astype(np.float32)
+    gain *= clear
+    coloured = cv2.merge([gain * np.float32(share) for share in light.tint])
+    air = cv2.merge([(1 - clear) * np.float32(level) for level in haze(scene)])
+    return np.asarray(coloured, np.float32), np.asarray(air, np.float32)
 
 
 def _curve(scene: Scene) -> NDArray[np.uint8]:
@@ -137,9 +156,9 @@ def _curve(scene: Scene) -> NDArray[np.uint8]:
 def _vignette(scene: Scene, size: Size) -> NDArray[np.uint8] | None:
     if scene.light.vignette < 0.03:
         return None
-    y, x = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
-    fall = 1 - scene.light.vignette * 0.5 * (x**2 + y**2)
-    return np.repeat((255 * fall).astype(np.uint8)[..., None], 3, axis=2)
+    y, x = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in size)
+    fall = 255 * (1 - np.float32(scene.light.vignette * 0.5) * (x + y[:, None]))
+    return np.asarray(cv2.merge([fall.astype(np.uint8)] * 3), np.uint8)
 
 
 def _bonnet(scene: Scene, size: Size) -> tuple[Image | None, NDArray[np.uint8] | None]:
@@ -193,6 +212,8 @@ def _ground(stage: Stage, scene: Scene, s: float, picture: Image, labels: LabelM
     part = labels[v.top :]
     part[(t > road.left) & (t < road.right) & v.seen] = DRIVABLE
     sharp = sharpness(v, t)
+    if scene.hatch is not None:
+        paint_hatch(v, scene.hatch, s, t, sharp, texture, part)
     for line in road.lines:
         paint_line(v, line, s, t, sharp, (texture, paint), part)
     light = _grain(stage, s, t, paint)
@@ -248,14 +269,16 @@ def _mirror(
     v = stage.view
     level = v.top
     rows = min(level, v.size[0] - level)
+    if rows < 1:
+        return
     flipped = cv2.blur(cv2.flip(picture[level - rows : level], 0), (3, 9))
     road = picture[level : level + rows]
-    share = 0.35 * scene.light.wet
-    open_road = hidden[level : level + rows] < 128
     left, right = scene.road.paved[0]
-    open_road &= (t[:rows] > left) & (t[:rows] < right)
-    mixed = cv2.addWeighted(road, 1 - share, flipped, share, 0)
-    cv2.copyTo(mixed, open_road.view(np.uint8), road)
+    open_road = (hidden[level : level + rows] < 128) & (t[:rows] > left) & (t[:rows] < right)
+    # It fades out where the mirrored picture ends, not in a hard line.
+    fade = np.clip(np.arange(rows, 0, -1, dtype=np.float32) / (0.5 * rows), 0, 1)[:, None]
+    share = open_road * (np.float32(0.35 * scene.light.wet) * fade)
+    road[:] = cv2.blendLinear(road, flipped, 1 - share, share)
 
 
 def _expose(stage: Stage, scene: Scene, picture: Image, seconds: float) -> Image:
@@ -269,5 +292,5 @@ def _expose(stage: Stage, scene: Scene, picture: Image, seconds: float) -> Image
     seen = cv2.LUT(seen, stage.curve)
     rng = np.random.default_rng([scene.seed, round(seconds * 1000)])
     y, x = rng.integers(0, 32, 2)
-    grain = stage.grain[y : y + picture.shape[0], x : x + picture.shape[1]]
-    return np.asarray(cv2.addWeighted(seen, 1, grain, 1, -128), np.uint8)
+    rough = stage.grain[y : y + picture.shape[0], x : x + picture.shape[1]]
+    return np.asarray(cv2.addWeighted(seen, 1, rough, 1, -128), np.uint8)

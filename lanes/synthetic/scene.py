@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lanes.synthetic.extras import with_extras
 from lanes.synthetic.world import (
     REACH,
     WHITE,
@@ -28,7 +29,8 @@ def scene(seed: int) -> Scene:
     light = _light(rng)
     camera = _camera(rng, kind)
     road, lane_middles = _road(rng, kind)
-    return Scene(
+    road = _worn(np.random.default_rng([seed, 11]), road)
+    made = Scene(
         seed=seed,
         kind=kind,
         camera=camera,
@@ -40,6 +42,7 @@ def scene(seed: int) -> Scene:
             rng.choice(["trees", "hills", "town"] if kind != "city" else ["town", "trees"])
         ),
     )
+    return with_extras(made)
 
 
 def _camera(rng: np.random.Generator, kind: str) -> Camera:
@@ -132,8 +135,17 @@ def _bends(rng: np.random.Generator, bend: float) -> tuple[tuple[float, float, f
 def _line(
     rng: np.random.Generator, t: float, colour: Colour, dash: float = 0.0, gap: float = 0.0
 ) -> Line:
-    wear = float(rng.uniform(0, 1)) ** 2 * 0.8
+    wear = float(rng.uniform(0, 1)) ** 2 * 0.55
     return Line(t, float(rng.uniform(0.1, 0.2)), dash, gap, float(rng.uniform(0, 20)), colour, wear)
+
+
+def _worn(rng: np.random.Generator, road: Road) -> Road:
+    """Let the lines of some roads lose their paint on parts of their length."""
+    if rng.random() > 0.35:
+        return road
+    most = float(rng.choice([0.25, 0.5, 0.8]))
+    lines = [replace(line, away=float(rng.uniform(0.05, most))) for line in road.lines]
+    return replace(road, lines=tuple(lines))
 
 
 def _lines(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lanes.synthetic import shapes
 from lanes.synthetic.shapes import Faces, Points
+from lanes.synthetic.tunnel import tube
 from lanes.synthetic.view import NEAR, View, path
 from lanes.synthetic.world import REACH, Car, Colour, Prop, Scene
 from lanes.types import Image
@@ -96,6 +97,8 @@ def draw(canvas: Canvas) -> None:
     for s, thing in placed:
         if not low < thing.t < high:
             _thing(canvas, s, thing)
+    if scene.tunnel is not None:
+        canvas.put(tube(scene.tunnel), 0.0, -(canvas.s % scene.tunnel.every))
     for t, kind in scene.road.rails:
         canvas.put(shapes.rail(kind, t), 0.0, 0.0)
         if kind == "rail":

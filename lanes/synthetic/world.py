@@ -137,6 +137,64 @@ class Light:
 
 
 @dataclass(frozen=True)
+class Hatch:
+    """Slanted stripes of paint that keep traffic off a strip of the road, in metres.
+
+    It reaches from `outer` (a `t`) over `width` to the left (< 0: to the right) and is narrower
+    over `taper` at both its ends. It begins at `start`, is `length` long and comes again `every`.
+    Its stripes are `stripe` wide with `gap` between them; they run on by `slant` along the road for
+    each metre across. `takes` is True where it covers a lane: that is not drivable there.
+    """
+
+    outer: float
+    width: float
+    start: float
+    length: float
+    every: float
+    taper: float
+    stripe: float
+    gap: float
+    slant: float
+    colour: Colour
+    takes: bool
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A tunnel around the own carriageway, all along it; `height` and lamps `every` in metres.
+
+    `rows` of lamps hang from its ceiling; `exit` is True if daylight is seen at its far end.
+    """
+
+    left: float
+    right: float
+    height: float
+    every: float
+    rows: int
+    lamp: Colour
+    wall: Colour
+    exit: bool
+
+
+@dataclass(frozen=True)
+class Glass:
+    """What lies between the world and the picture: the windscreen, and what is within the car.
+
+    `rain`, `glare` and `reflection` are strengths, 0 (none) to 1. `sun` is its place (x, y) in
+    shares of the picture. `dashboard` is the share of the height that it covers, `tone` its grey.
+    `bars` are black: shares of the height above and below, and of the width left and right.
+    """
+
+    rain: float = 0.0
+    glare: float = 0.0
+    sun: tuple[float, float] = (0.5, 0.3)
+    reflection: float = 0.0
+    dashboard: float = 0.0
+    tone: float = 30.0
+    bars: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Scene:
     """A drive on one road; `seed` also seeds its textures."""
 
@@ -148,3 +206,6 @@ class Scene:
     cars: tuple[Car, ...]
     props: tuple[Prop, ...]
     backdrop: str
+    hatch: Hatch | None = None
+    tunnel: Tunnel | None = None
+    glass: Glass = Glass()

@@ -9,7 +9,7 @@ import pytest
 
 from lanes.synthetic.road import demo_scene, render, scene
 from lanes.synthetic.view import view
-from lanes.synthetic.world import REACH
+from lanes.synthetic.world import REACH, Glass
 
 SMALL = (144, 256)
 
@@ -34,7 +34,7 @@ def test_seeds_differ():
     assert (render(scene(1), SMALL)[0] != render(scene(2), SMALL)[0]).mean() > 0.5
 
 
-@pytest.mark.parametrize("size", [(64, 64), (65, 131), (200, 90), SMALL])
+@pytest.mark.parametrize("size", [(64, 64), (65, 131), (200, 90), SMALL, (720, 1280)])
 @pytest.mark.parametrize("seed", [0, 5])
 def test_any_size(seed, size):
     image, labels = render(scene(seed), size)
@@ -57,7 +57,7 @@ def test_lines_are_brighter_than_the_road_beside_them(seed):
     fresh = tuple(replace(line, wear=0.0) for line in made.road.lines)
     road = replace(made.road, lines=fresh, damage=0.0, arrows=False, crossings=False)
     light = replace(empty_demo().light, blur=0.0)
-    made = replace(made, road=road, light=light, cars=(), props=())
+    made = replace(made, road=road, light=light, cars=(), props=(), glass=Glass())
     image, labels = render(made, (360, 640), 1.0)
     red = image[..., 2].astype(float)
     line, asphalt = red[labels == 2], red[labels == 1]
