@@ -12,27 +12,30 @@ next to nothing: a slow screen misses frames, it never delays them. What a threa
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lanes.draw.overlay import ALPHA, only
+from lanes.draw.overlay import ALPHA
 from lanes.errors import AfterEnd, BadInput, BadOutput
 from lanes.live.play_clock import PlayClock
-from lanes.live.recorder import Recorder
 from lanes.live.snapshot import ENDS, Latency, Snapshot, State, hud_lines
-from lanes.live.state import Figures, Played
+from lanes.live.state import Figures
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.consistency import Consistency
 from lanes.pipeline.flow import ULTRAFAST
+from lanes.pipeline.labelled import Labelled, Look, Step, labelled
+from lanes.pipeline.outputs import JsonLines, VideoOutput
+from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
-from lanes.video import Quality, ReconnectingSource, Source, open_source
+from lanes.video import Quality, ReconnectingSource, Source, VideoSink, open_source
 from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
 
@@ -52,7 +55,8 @@ class LiveOptions:
     leaves out frames that come too late; else every frame is played, as fast as possible. `loop`
     begins again at the end. `consistency` measures how steady the labels are where no truth is.
     A network that is silent for `timeout` seconds is lost; with `reconnect` a camera or stream that
-    is lost is opened again, until it is back.
+    is lost is opened again, until it is back. `steps` change each result before it is shown:
+    see `lanes.pipeline.labelled`.
     """
 
     labels: Path | None = None
@@ -69,6 +73,7 @@ class LiveOptions:
     consistency: bool = True
     reconnect: bool = True
     timeout: float = 5.0
+    steps: Sequence[Step] = ()
 
 
 class Live:
@@ -183,16 +188,7 @@ class Live:
             raise BadOutput(f"{video or json} is not begun: no frame has come yet; wait for one")
         if self._recorder:
             raise BadOutput(f"{self._recorder.path} is being recorded: stop that first")
-        options = self.options
-        recorder = Recorder(
-            source,
-            video,
-            json,
-            quality=options.quality,
-            overwrite=overwrite,
-            threads=share(usable_cores()).encode,
-        )
-        self._set("_recorder", recorder)
+        self._set("_recorder", self._new_recorder(source, video, json, overwrite))
 
     def stop_recording(self) -> None:
         """Make the recorded files whole; raises `BadOutput` if they cannot be finished."""
@@ -227,6 +223,30 @@ class Live:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _new_recorder(
+        self, source: Source, video: Path | None, json: Path | None, overwrite: bool
+    ) -> Recorder | None:
+        """None without any file to write."""
+        path = video or json
+        if path is None:
+            return None
+        with ExitStack() as stack:
+            recorder = stack.enter_context(Recorder(path))
+            if video:
+                sink = VideoSink.like(
+                    source,
+                    video,
+                    quality=self.options.quality,
+                    overwrite=overwrite,
+                    threads=share(usable_cores()).encode,
+                )
+                step = 1 / (source.rate or Fraction(25))
+                recorder.add(VideoOutput(sink, step, needs_frames=False))
+            if json:
+                recorder.add(JsonLines(json, overwrite))
+            stack.pop_all()
+        return recorder
 
     def _set(self, name: str, value: object) -> None:
         with self._changed:
@@ -302,17 +322,16 @@ class Live:
         model: Segmenter,
         source: Source,
         first: int,
-        background: Background[Played],
+        background: Background[Labelled],
     ) -> None:
         """Pass `frames` through the network and on."""
         results = segment(frames, model, self.options.infer_every, self._at_once)
         with closing(results):
-            for result in results:
-                index = result.frame.index
-                played = Played(result, first + index, model.task, cut=index in self._cuts)
-                self._cuts.discard(index)
-                self._figures.publish(played, source)
-                background.put(played)
+            steps, cuts = self.options.steps, self._cuts
+            for result in labelled(results, model.task, first, steps, cuts):
+                cuts.discard(result.frame.index)
+                self._figures.publish(result, source)
+                background.put(result)
 
     def _open(self, start: float) -> Source:
         given, threads = self.given, share(usable_cores()).decode
@@ -411,34 +430,29 @@ class Live:
         in_time = self._real_time and not self._behind
         return self._paused or in_time or self._figures.now.live
 
-    def _score_and_record(self, played: Played) -> None:
-        iou = None
+    def _score_and_record(self, result: Labelled) -> None:
         if self._scores:
-            if self._scores.task != played.task:  # one of the models is older than a class
-                self._scores = ClipScores(self._scores.truth, played.task)
-            iou = self._scores.score(played.result, played.number)
+            if self._scores.task != result.task:  # one of the models is older than a class
+                self._scores = ClipScores(self._scores.truth, result.task)
+            result.iou = self._scores.score(result.frame, result.labels, result.number)
             self._figures.note(iou=self._scores.recent, iou_total=self._scores.total)
         elif self.options.consistency:
-            self._compare(played)
+            self._compare(result)
         if recorder := self._recorder:
-            self._record(recorder, played, iou)
+            self._record(recorder, result)
 
-    def _compare(self, played: Played) -> None:
+    def _compare(self, result: Labelled) -> None:
         """Measure how steady the labels are."""
-        if played.cut or self._consistency is None or self._consistency.task is not played.task:
-            self._consistency = Consistency(played.task, ULTRAFAST, COMPARE_EVERY)
-        self._consistency.compare(played.result)
+        if result.cut or self._consistency is None or self._consistency.task is not result.task:
+            self._consistency = Consistency(result.task, ULTRAFAST, COMPARE_EVERY)
+        self._consistency.compare(result.result)
         self._figures.note(consistency=self._consistency.recent)
 
-    def _record(self, recorder: Recorder, played: Played, iou: dict[str, float] | None) -> None:
+    def _record(self, recorder: Recorder, result: Labelled) -> None:
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
-        task = only(played.task, self.classes)
-        if played.cut:
-            recorder.cut()
+        result.look = Look(self.alpha, self.classes, tuple(lines))
         try:
-            recorder.write(
-                played.result, played.number, task, alpha=self.alpha, iou=iou, lines=lines
-            )
+            recorder.write(result)
         except BadOutput as error:
             # The picture on the screen goes on.
             self._figures.notice(str(error))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lanes.types import Result, Task
-from lanes.video.output_files import measures_of
+from lanes.pipeline.labelled import Labelled
+from lanes.types import Task
 
 State: TypeAlias = Literal["opening", "playing", "paused", "lost", "ended", "stopped", "failed"]
 ENDS: tuple[State, ...] = ("ended", "stopped", "failed")
@@ -28,7 +27,7 @@ class Snapshot:
     """What a screen asks for: the newest result, and how it goes.
 
     `name` is the source's. `result` must not be changed, for others look at it, too:
-    `lanes.draw.overlay.overlay` draws on a copy.
+    its `draw` and `lanes.draw.overlay.overlay` draw on a copy.
     `number` is the frame's place in the whole input, `position` its time in seconds from the first
     picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
     `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
@@ -41,7 +40,7 @@ class Snapshot:
     state: State
     task: Task
     name: str = ""
-    result: Result | None = None
+    result: Labelled | None = None
     number: int = 0
     position: float = 0.0
     duration: float | None = None
@@ -59,10 +58,10 @@ class Snapshot:
     noticed: int = 0
     error: BaseException | None = None
 
-    @cached_property
+    @property
     def measures(self) -> dict[str, float]:
-        """What the task measures in the newest frame; reckoned when first asked for."""
-        return measures_of(self.result, self.task) if self.result else {}
+        """What the task measures in the newest frame; computed when first asked for."""
+        return self.result.measures if self.result else {}
 
 
 def hud_lines(now: Snapshot) -> list[str]:
