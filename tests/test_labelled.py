@@ -107,7 +107,7 @@ def test_an_output_that_fails_removes_the_files_of_all(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_steps_in_the_main_job_and_in_live(tmp_path, model_folder):
+def test_steps_in_label_video_and_in_live(tmp_path, model_folder):
     clip = make_clip(tmp_path / "a.mp4", frames=5)
     with lanes.load(model_folder, "onnxruntime") as model:
         lines = tmp_path / "a.jsonl"
@@ -116,3 +116,18 @@ def test_steps_in_the_main_job_and_in_live(tmp_path, model_folder):
             assert json.loads(line)["shares"]["lane line"] == 1
         with Live(clip, model, LiveOptions(steps=[everything_a_line])) as live:
             assert until(live, ended).measures["lane line share"] == 1
+
+
+@pytest.mark.parametrize("hud", [True, False])
+def test_the_hud_is_drawn_unless_it_is_switched_off(tmp_path, model_folder, hud):
+    def grey(number, size):
+        return np.full((*size, 3), 120, np.uint8)
+
+    clip = make_clip(tmp_path / "a.mp4", frames=3, draw=grey, size=(128, 192))
+    with lanes.load(model_folder, "onnxruntime") as model:
+        lanes.label_video(clip, tmp_path / "b.mp4", model=model, hud=hud)
+        with Live(clip, model, LiveOptions(video=tmp_path / "c.mp4", hud=hud)) as live:
+            until(live, ended)
+    for name in ("b.mp4", "c.mp4"):
+        corner = read(tmp_path / name)[0][1].planes[0][:16, :60]
+        assert (corner.max() > 200) == hud

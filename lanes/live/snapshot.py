@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from lanes.draw import hud
 from lanes.pipeline.labelled import Labelled
 from lanes.types import Task
 
@@ -66,20 +67,14 @@ class Snapshot:
 
 def hud_lines(now: Snapshot) -> list[str]:
     """A snapshot's figures as the lines of a head-up display."""
-    times = {stage: now.latency[stage].p50 * 1e3 for stage in now.latency}
-    line = f"{now.fps:.1f} FPS"
-    if "infer" in times:
-        line += f"   inference {times['infer']:.1f} ms"
-    lines = [line]
-    if "total" in times:
-        lines.append(f"latency {times['total']:.0f} ms   dropped {now.dropped}")
-    elif now.dropped:
-        lines.append(f"dropped {now.dropped}")
-    drawn = {c.name for c in now.task.classes if c.alpha > 0}
-    for title, by_class in (("IoU", now.iou), ("consistency", now.consistency)):
-        told = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]
-        if told:
-            lines.append(f"{title}  " + "   ".join(told))
-    if now.task.things and now.result:
-        lines.append("   ".join(f"{name} {value:.3g}" for name, value in now.measures.items()))
-    return lines
+    p50 = {stage: latency.p50 for stage, latency in now.latency.items()}
+    return hud.figures_as_lines(
+        now.task,
+        now.fps,
+        p50.get("infer"),
+        latency=p50.get("total"),
+        dropped=now.dropped,
+        iou=now.iou,
+        consistency=now.consistency,
+        measures=now.measures if now.task.things else None,
+    )

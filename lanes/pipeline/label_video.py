@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput, BadOutput
 from lanes.metrics.clip_scores import ClipScores
@@ -266,21 +267,15 @@ class _LastStage:
 
     def _hud_lines(self, result: Labelled) -> list[str]:
         infer = self.summary.stages["infer"].percentile(50)
-        # The first frame is always inferred.
-        seconds = result.seconds["infer"] if math.isnan(infer) else infer
-        lines = [
-            f"{self.summary.rate:.1f} FPS   inference {seconds * 1e3:.1f} ms"
-            + (f", 1 frame in {self.every}" if self.every > 1 else "")
-        ]
-        if self.scores:
-            recent = self.scores.recent
-            drawn = [c.name for c in result.task.classes if c.alpha > 0]
-            found = [f"{name} {recent[name]:.2f}" for name in drawn if name in recent]
-            lines.append("IoU  " + "   ".join(found))
-        if result.task.things:
-            measures = result.measures.items()
-            lines.append("   ".join(f"{name} {value:.3g}" for name, value in measures))
-        return lines
+        return hud.figures_as_lines(
+            result.task,
+            self.summary.rate,
+            # The first frame is always inferred.
+            result.seconds["infer"] if math.isnan(infer) else infer,
+            every=self.every,
+            iou=self.scores.recent if self.scores else None,
+            measures=result.measures if result.task.things else None,
+        )
 
 
 def check_options(inputs: list[str], options: Options) -> None:
