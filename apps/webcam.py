@@ -19,11 +19,10 @@ from rich.console import Console
 from rich.text import Text
 
 from lanes import assets, backends, segmenter
-from lanes.draw import hud
-from lanes.draw.overlay import overlay
 from lanes.errors import INTERRUPTED, BadInput, BadOutput, LanesError
 from lanes.live.player import ENDS, Live, LiveOptions, Snapshot, hud_lines
 from lanes.live.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
+from lanes.pipeline.labelled import Look
 from lanes.segmenter import Segmenter
 from lanes.system.meters import LatencyMeter
 from lanes.system.threads import opencv_threads, share, usable_cores
@@ -270,11 +269,8 @@ class Viewer:
     def _picture(self, now: Snapshot, lines: list[str]) -> Image:
         """The newest frame, with its labels, and `lines` if there are any."""
         assert now.result is not None
-        frame, labels = now.result.frame, now.result.labels
-        drawn = overlay(frame, labels, now.task, self.live.alpha)
-        if lines:
-            hud.draw(drawn, lines)
-        return drawn.bgr
+        look = Look(self.live.alpha, lines=tuple(lines))
+        return replace(now.result, look=look).drawn.bgr
 
     def _lines(self, now: Snapshot) -> list[str]:
         clock = time.monotonic()

@@ -17,7 +17,7 @@ from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadInput
 from lanes.images.read import read_picture
 from lanes.pipeline.label_video import Options, Summary, annotate, check_options
-from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.labelled import Labelled, labelled
 from lanes.pipeline.stages import prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.types import Frame, Image
@@ -51,8 +51,8 @@ class Model(Segmenter):
         """
         if isinstance(image, list | tuple):
             return list(self._labelled(map(_frame_of, image)))
-        (labelled,) = self._labelled([_frame_of(image)])
-        return labelled
+        (result,) = self._labelled([_frame_of(image)])
+        return result
 
     def stream(
         self,
@@ -82,8 +82,7 @@ class Model(Segmenter):
     ) -> Iterator[Labelled]:
         results = segment(frames, self, infer_every, at_once=lambda: live)
         with closing(results):
-            for result in results:
-                yield Labelled(result, self.task)
+            yield from labelled(results, self.task)
 
     def __repr__(self) -> str:
         height, width = self.card.resize.size

@@ -67,7 +67,7 @@ class Server:
         self.stacks.write_text("")
         self.process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
-        ours = re.compile(r'lanes/live/player\.py", line \d+ in _run$', re.MULTILINE)
+        ours = re.compile(r'lanes/live/playback\.py", line \d+ in run$', re.MULTILINE)
         return len(ours.findall(self.stacks.read_text()))
 
     def close(self):

@@ -8,7 +8,8 @@ import streamlit as st
 
 from dashboard_pages.feed import Feed
 from lanes.draw.overlay import overlay_bgr
-from lanes.types import Image, Result, Task
+from lanes.pipeline.labelled import Labelled
+from lanes.types import Image, Task
 
 WIDTH = 960
 """Pixels of a shown picture's width at most: recordings and snapshots have all of them."""
@@ -94,10 +95,10 @@ export default function({ data, parentElement, setTriggerValue }) {
 """
 
 
-def overlay(result: Result, task: Task, alpha: float, width: int | None = None) -> Image:
+def overlay(result: Labelled, task: Task, alpha: float, width: int | None = None) -> Image:
     """The frame with its labels, made smaller first if it is wider than `width`."""
     image = smaller(result.frame.bgr, width) if width else result.frame.bgr
-    return overlay_bgr(image, result.labels, task, alpha)
+    return overlay_bgr(image, result.network_labels, task, alpha)
 
 
 def smaller(image: Image, width: int) -> Image:

@@ -23,8 +23,9 @@ from dashboard_pages.history import History
 from lanes.draw.overlay import only
 from lanes.errors import LanesError
 from lanes.live.player import Live, LiveOptions, Snapshot
+from lanes.pipeline.labelled import Labelled
 from lanes.segmenter import Segmenter
-from lanes.types import Image, Result, Task
+from lanes.types import Image, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """What a download holds, made when it is asked for."""
@@ -115,10 +116,10 @@ class Player:
         result = self.live.snapshot().result
         return cv2.imencode(".png", self._drawn(result))[1].tobytes() if result else b""
 
-    def _jpeg(self, result: Result) -> bytes:
+    def _jpeg(self, result: Labelled) -> bytes:
         return screen.jpeg(self._drawn(result, screen.WIDTH))
 
-    def _drawn(self, result: Result, width: int | None = None) -> Image:
+    def _drawn(self, result: Labelled, width: int | None = None) -> Image:
         return screen.overlay(result, self.task, self.live.alpha, width)
 
     def record(self) -> None:

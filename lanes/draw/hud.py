@@ -1,15 +1,15 @@
-"""The head-up display: a few lines of text on a darkened patch, drawn on the planes of a frame."""
+"""The head-up display: figures as lines of text, drawn on a dark patch of a frame's planes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.types import Frame, Size
+from lanes.types import Frame, Size, Task
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DARKEN = 0.35
@@ -17,6 +17,44 @@ LINES_A_PICTURE = 26
 """A line of text is this part of the picture's height: legible at 360 rows, modest at 2160."""
 NEUTRAL = 128
 """The value of U and V that has no colour."""
+
+
+def figures_as_lines(
+    task: Task,
+    fps: float,
+    infer: float | None,
+    *,
+    every: int = 1,
+    latency: float | None = None,
+    dropped: int = 0,
+    iou: Mapping[str, float] | None = None,
+    consistency: Mapping[str, float] | None = None,
+    measures: Mapping[str, float] | None = None,
+) -> list[str]:
+    """The HUD's text; figures that are missing are left out.
+
+    `infer` and `latency` (from a frame's capture to its labels) are in seconds. The network labels
+    one frame in `every`. `iou` and `consistency` are by class; classes that are not drawn are left
+    out. `measures` are those of the task.
+    """
+    line = f"{fps:.1f} FPS"
+    if infer is not None:
+        line += f"   inference {infer * 1e3:.1f} ms"
+    if every > 1:
+        line += f", 1 frame in {every}"
+    lines = [line]
+    if latency is not None:
+        lines.append(f"latency {latency * 1e3:.0f} ms   dropped {dropped}")
+    elif dropped:
+        lines.append(f"dropped {dropped}")
+    drawn = {c.name for c in task.classes if c.alpha > 0}
+    for title, by_class in (("IoU", iou or {}), ("consistency", consistency or {})):
+        shown = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]
+        if shown:
+            lines.append(f"{title}  " + "   ".join(shown))
+    if measures:
+        lines.append("   ".join(f"{name} {value:.3g}" for name, value in measures.items()))
+    return lines
 
 
 def draw(frame: Frame, lines: Sequence[str]) -> None:

@@ -131,7 +131,7 @@ class SideBySide:
             ended: State = "stopped" if self._stop.is_set() else "ended"
             self._now = replace(self._now, state=ended)
         except BaseException as error:
-            # Nobody waits for this thread: the error is told by `snapshot`.
+            # Nobody waits for this thread: the snapshot holds the error.
             self._now = replace(self._now, state="failed", error=error)
 
     def _play(self) -> None:

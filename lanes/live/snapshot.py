@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lanes.types import Result, Task
-from lanes.video.output_files import measures_of
+from lanes.draw import hud
+from lanes.pipeline.labelled import Labelled
+from lanes.types import Task
 
 State: TypeAlias = Literal["opening", "playing", "paused", "lost", "ended", "stopped", "failed"]
 ENDS: tuple[State, ...] = ("ended", "stopped", "failed")
@@ -28,7 +28,7 @@ class Snapshot:
     """What a screen asks for: the newest result, and how it goes.
 
     `name` is the source's. `result` must not be changed, for others look at it, too:
-    `lanes.draw.overlay.overlay` draws on a copy.
+    its `draw` and `lanes.draw.overlay.overlay` draw on a copy.
     `number` is the frame's place in the whole input, `position` its time in seconds from the first
     picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
     `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
@@ -41,7 +41,7 @@ class Snapshot:
     state: State
     task: Task
     name: str = ""
-    result: Result | None = None
+    result: Labelled | None = None
     number: int = 0
     position: float = 0.0
     duration: float | None = None
@@ -59,28 +59,22 @@ class Snapshot:
     noticed: int = 0
     error: BaseException | None = None
 
-    @cached_property
+    @property
     def measures(self) -> dict[str, float]:
-        """What the task measures in the newest frame; reckoned when first asked for."""
-        return measures_of(self.result, self.task) if self.result else {}
+        """What the task measures in the newest frame; computed when first asked for."""
+        return self.result.measures if self.result else {}
 
 
 def hud_lines(now: Snapshot) -> list[str]:
     """A snapshot's figures as the lines of a head-up display."""
-    times = {stage: now.latency[stage].p50 * 1e3 for stage in now.latency}
-    line = f"{now.fps:.1f} FPS"
-    if "infer" in times:
-        line += f"   inference {times['infer']:.1f} ms"
-    lines = [line]
-    if "total" in times:
-        lines.append(f"latency {times['total']:.0f} ms   dropped {now.dropped}")
-    elif now.dropped:
-        lines.append(f"dropped {now.dropped}")
-    drawn = {c.name for c in now.task.classes if c.alpha > 0}
-    for title, by_class in (("IoU", now.iou), ("consistency", now.consistency)):
-        told = [f"{name} {value:.2f}" for name, value in by_class.items() if name in drawn]
-        if told:
-            lines.append(f"{title}  " + "   ".join(told))
-    if now.task.things and now.result:
-        lines.append("   ".join(f"{name} {value:.3g}" for name, value in now.measures.items()))
-    return lines
+    p50 = {stage: latency.p50 for stage, latency in now.latency.items()}
+    return hud.figures_as_lines(
+        now.task,
+        now.fps,
+        p50.get("infer"),
+        latency=p50.get("total"),
+        dropped=now.dropped,
+        iou=now.iou,
+        consistency=now.consistency,
+        measures=now.measures if now.task.things else None,
+    )

@@ -8,33 +8,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lanes.live.snapshot import Latency, Snapshot, State
+from lanes.pipeline.labelled import Labelled
 from lanes.system.meters import LatencyMeter, RateMeter
-from lanes.types import Result, Task
+from lanes.types import Task
 from lanes.video import Source
 
 WINDOW = 300
 """Latencies are those of the last so many frames."""
 NOTICES = 20
-
-
-@dataclass(frozen=True)
-class Played:
-    """A result, its frame's number in the whole input, and the task of the model that made it.
-
-    `cut`: the frame does not follow the one before it, as after a pause or at another place.
-    """
-
-    result: Result
-    number: int
-    task: Task
-    cut: bool = False
 
 
 class Figures:
@@ -92,25 +80,24 @@ class Figures:
         with self._changed:
             self._rate = RateMeter()
 
-    def publish(self, played: Played, source: Source) -> None:
+    def publish(self, result: Labelled, source: Source) -> None:
         """Make a result the newest."""
-        result, number = played.result, played.number
         seconds = dict(result.seconds)
         if source.live:
             # What a live source takes for a frame is the wait for it.
             seconds.pop("decode", None)
             seconds["total"] = time.perf_counter() - result.frame.captured
         rate = source.rate
-        position = number / float(rate) if rate and not source.live else result.frame.seconds
+        position = result.number / float(rate) if rate and not source.live else result.frame.seconds
         with self._changed:
             self._rate.tick()
             for stage, taken in seconds.items():
                 self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)
             self.now = replace(
                 self.now,
-                task=played.task,
+                task=result.task,
                 result=result,
-                number=number,
+                number=result.number,
                 position=position,
                 fps=self._rate.rate,
                 frames=self.now.frames + 1,

@@ -7,9 +7,8 @@ from collections import deque
 
 import numpy as np
 
-from lanes.images.resize import resize_labels
 from lanes.metrics import confusion_matrix
-from lanes.types import Result, Task
+from lanes.types import Frame, LabelMap, Task
 from lanes.video.label_files import Truth, sayable
 
 IOU_FRAMES = 30
@@ -47,18 +46,17 @@ class Pool:
 
 
 class ClipScores(Pool):
-    """Scores results against the truth of their clip, at the frame's own size."""
+    """Scores labels against the truth of their clip, at the frame's own size."""
 
     def __init__(self, truth: Truth, task: Task) -> None:
         super().__init__(task)
         self.truth, self.task = truth, task
 
-    def score(self, result: Result, number: int) -> dict[str, float]:
-        """IoU by class of one frame, the `number`-th of the whole input.
+    def score(self, frame: Frame, labels: LabelMap, number: int) -> dict[str, float]:
+        """IoU by class of a frame's `labels`; the frame is the `number`-th of the whole input.
 
         Raises:
             BadInput: its truth is missing or damaged.
         """
-        truth = sayable(self.truth.labels_of(result.frame, number), self.task)
-        labels = resize_labels(result.labels, result.frame.size)
+        truth = sayable(self.truth.labels_of(frame, number), self.task)
         return self.add(confusion_matrix.confusion_matrix(truth, labels, len(self.task.classes)))

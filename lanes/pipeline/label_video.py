@@ -9,34 +9,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lanes.draw import hud
-from lanes.draw.overlay import ALPHA, draw_labels
+from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput, BadOutput
-from lanes.images.resize import resize_labels
 from lanes.metrics.clip_scores import ClipScores
+from lanes.pipeline.labelled import Labelled, Look, Step, labelled
+from lanes.pipeline.outputs import JsonLines, MaskFolder, VideoOutput
+from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
-from lanes.types import Frame, Result, Task
+from lanes.types import Frame
 from lanes.video import Quality, Source, VideoSink, open_source
 from lanes.video.base import first_number
-from lanes.video.label_files import Truth, open_truth
+from lanes.video.label_files import open_truth
 from lanes.video.opening import is_url
-from lanes.video.output_files import (
-    JsonLines,
-    MaskFolder,
-    StillSink,
-    default_output,
-    frame_record,
-    is_still,
-    measures_of,
-)
+from lanes.video.output_files import StillSink, default_output, is_still
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 CHANGE_EVERY = 10
@@ -45,7 +39,10 @@ CHANGE_EVERY = 10
 
 @dataclass(frozen=True)
 class Options:
-    """What to do with an input; see `lanes-video --help`. `threads` None shares out the cores."""
+    """What to do with an input; see `lanes-video --help`. `threads` None shares out the cores.
+
+    `steps` change each result before it is drawn and written: see `lanes.pipeline.labelled`.
+    """
 
     output: Path | None = None
     labels: Path | None = None
@@ -61,6 +58,7 @@ class Options:
     quality: Quality = "fast"
     infer_every: int = 1
     threads: Threads | None = None
+    steps: Sequence[Step] = ()
 
 
 @dataclass
@@ -89,6 +87,13 @@ class Summary:
     def rate(self) -> float:
         """Frames a second of the last few frames."""
         return self.meter.rate
+
+    def note(self, result: Labelled) -> None:
+        """Count a finished frame and what its stages took."""
+        self.frames += 1
+        self.inferred += result.inferred
+        for stage, taken in result.seconds.items():
+            self.stages[stage].add(taken)
 
     def take_losses(self, source: Source) -> None:
         """Note what `source` could not read."""
@@ -153,20 +158,28 @@ def _run(
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
         stack.callback(truth.close)
     summary.output = output_path(given, source, options)
+    recorder = stack.enter_context(Recorder(summary.output))
     sink = _sink(given, source, summary.output, options, threads.encode)
-    stack.enter_context(sink)
-    writer = _Writer(segmenter.task, options, source, sink, truth, summary, stack)
+    recorder.add(VideoOutput(sink))
+    if options.masks:
+        recorder.add(MaskFolder(options.masks, options.overwrite))
+    if options.json:
+        recorder.add(JsonLines(options.json, options.overwrite))
+    scores = ClipScores(truth, segmenter.task) if truth else None
+    with_hud = options.hud and not isinstance(sink, StillSink)
+    last = _LastStage(recorder, scores, options, summary, with_hud)
     summary.began = time.perf_counter()
-    stack.callback(writer.finish)
-    background = stack.enter_context(Background(writer.consume))
+    stack.callback(last.finish, source, sink)
+    background = stack.enter_context(Background(last.consume))
     frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
     # Closed before the source is: its thread must not read from a source that is gone.
     frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
-    for result in results:
+    first = first_number(options.start, source.rate)
+    for result in labelled(results, segmenter.task, first, options.steps):
         background.put(result)
         progress(summary, source.frames)
-        if show and (newest := writer.take_newest()) and show(newest):
+        if show and (newest := last.take_newest()) and show(newest):
             break
 
 
@@ -206,98 +219,63 @@ def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
         yield frame
 
 
-class _Writer:
-    """Draws and writes results, in a thread of its own."""
+class _LastStage:
+    """Scores and writes results, in a thread of its own, and notes them in the summary."""
 
     def __init__(
         self,
-        task: Task,
+        recorder: Recorder,
+        scores: ClipScores | None,
         options: Options,
-        source: Source,
-        sink: VideoSink | StillSink,
-        truth: Truth | None,
         summary: Summary,
-        stack: ExitStack,
+        with_hud: bool,
     ) -> None:
-        self.task, self.options, self.sink = task, options, sink
-        self.scores = ClipScores(truth, task) if truth else None
-        self.summary = summary
-        self.masks = MaskFolder(options.masks, options.overwrite) if options.masks else None
-        self.json = None
-        if options.json:
-            self.json = stack.enter_context(JsonLines(options.json, options.overwrite))
-        self.first = first_number(options.start, source.rate)
-        self.frame_seconds = float(1 / source.rate) if source.rate else 0.0
-        self.lines = ["starting"]
+        self.recorder, self.scores, self.summary = recorder, scores, summary
+        self.every, self.with_hud = options.infer_every, with_hud
+        # In place: the network has seen the frame, and nobody else needs it as it was.
+        self.look = Look(options.alpha, in_place=True)
         self.times: tuple[float, float] | None = None
         self.newest: Frame | None = None
 
-    def consume(self, result: Result) -> None:
+    def consume(self, result: Labelled) -> None:
         """Score, draw and write one result."""
-        frame = result.frame
-        number = self.first + frame.index
-        iou = self.scores.score(result, number) if self.scores else None
+        if self.scores:
+            result.iou = self.scores.score(result.frame, result.labels, result.number)
         self.summary.meter.tick()
-        began = time.perf_counter()
-        # In place: the network has seen the frame, and nobody else needs it as it was.
-        draw_labels(frame, result.labels, self.task, self.options.alpha)
-        if self.options.hud and not isinstance(self.sink, StillSink):
-            hud.draw(frame, self._hud_lines(result))
-        drawn_at = time.perf_counter()
-        self.sink.write(frame)
-        seconds = {
-            **result.seconds,
-            "overlay": drawn_at - began,
-            "encode": time.perf_counter() - drawn_at,
-        }
-        self._note(result, seconds)
-        if self.masks:
-            name = frame.name or f"{number:06d}"
-            self.masks.write(name, resize_labels(result.labels, frame.size))
-        if self.json:
-            self.json.write(frame_record(result, number, self.task, seconds, iou))
-        self.newest = frame
+        if self.with_hud and (self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2):
+            self.look = replace(self.look, lines=tuple(self._hud_lines(result)))
+        result.look = self.look
+        self.recorder.write(result)
+        now = result.frame.seconds
+        self.times = (self.times[0] if self.times else now, now)
+        self.summary.note(result)
+        self.newest = result.drawn
 
     def take_newest(self) -> Frame | None:
         """The newest drawn frame, once."""
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self) -> None:
+    def finish(self, source: Source, sink: VideoSink | StillSink) -> None:
         """Add to the summary what is known only after the last frame."""
         if self.times:
-            self.summary.media_seconds = self.times[1] - self.times[0] + self.frame_seconds
+            frame_seconds = float(1 / source.rate) if source.rate else 0.0
+            self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
         if self.scores:
             self.summary.iou = self.scores.total
-        self.summary.warnings += self.sink.warnings
+        self.summary.warnings += sink.warnings
 
-    def _hud_lines(self, result: Result) -> list[str]:
-        if self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2:
-            infer = self.summary.stages["infer"].percentile(50)
+    def _hud_lines(self, result: Labelled) -> list[str]:
+        infer = self.summary.stages["infer"].percentile(50)
+        return hud.figures_as_lines(
+            result.task,
+            self.summary.rate,
             # The first frame is always inferred.
-            seconds = result.seconds["infer"] if math.isnan(infer) else infer
-            every = self.options.infer_every
-            self.lines = [
-                f"{self.summary.rate:.1f} FPS   inference {seconds * 1e3:.1f} ms"
-                + (f", 1 frame in {every}" if every > 1 else "")
-            ]
-            if self.scores:
-                recent = self.scores.recent
-                drawn = [c.name for c in self.task.classes if c.alpha > 0]
-                told = [f"{name} {recent[name]:.2f}" for name in drawn if name in recent]
-                self.lines.append("IoU  " + "   ".join(told))
-            if self.task.things:
-                measures = measures_of(result, self.task).items()
-                self.lines.append("   ".join(f"{name} {value:.3g}" for name, value in measures))
-        return self.lines
-
-    def _note(self, result: Result, seconds: dict[str, float]) -> None:
-        self.summary.frames += 1
-        self.summary.inferred += result.inferred
-        now = result.frame.seconds
-        self.times = (self.times[0] if self.times else now, now)
-        for stage, taken in seconds.items():
-            self.summary.stages[stage].add(taken)
+            result.seconds["infer"] if math.isnan(infer) else infer,
+            every=self.every,
+            iou=self.scores.recent if self.scores else None,
+            measures=result.measures if result.task.things else None,
+        )
 
 
 def check_options(inputs: list[str], options: Options) -> None:

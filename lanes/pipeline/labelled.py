@@ -1,47 +1,109 @@
-"""A labelled frame, whose costly parts are made when they are first asked for."""
+"""A labelled frame, whose costly parts are made when they are first asked for.
+
+This is what flows in a pipeline after `segment`: `labelled` makes one of each result and passes it
+through the steps, callables that take a `Labelled` and return one. Smoothing, lines and tracking
+are such steps: they see the frames in order, before anything is drawn, shown or written.
+
+    def without_speckles(labelled: Labelled) -> Labelled:
+        return labelled.relabelled(cv2.medianBlur(labelled.network_labels, 5))
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.draw.overlay import ALPHA, only, overlay_bgr
+from lanes.draw import hud
+from lanes.draw.overlay import ALPHA, draw_labels, only, overlay, overlay_bgr
 from lanes.errors import UnknownName
 from lanes.images.resize import resize_labels
 from lanes.plugins import unknown
 from lanes.types import Frame, Image, LabelMap, Result, Task
 
 
+@dataclass(frozen=True)
+class Look:
+    """How `Labelled.drawn` looks.
+
+    `alpha` is the opacity of the labels, 0..1. `classes` are the names of those to draw (None:
+    all). `lines` is the text of the HUD. `in_place` draws on the frame itself, which is quicker, if
+    nothing else needs the frame as it was.
+    """
+
+    alpha: float = ALPHA
+    classes: Collection[str] | None = None
+    lines: tuple[str, ...] = ()
+    in_place: bool = False
+
+
 @dataclass(eq=False, repr=False)
 class Labelled:
     """An image or a video's frame with its labels.
 
-    `result` is what the network said, at its own size; all that is made of it here is at the
-    image's size.
+    `result` holds the network's labels, at the network's size; `labels` and all else here is at the
+    image's size. `number` is the frame's place in the whole input. `iou` is by class, 0..1, where
+    there is truth. `cut`: the frame does not follow the one before it, as after a pause or a seek.
     """
 
     result: Result
     task: Task
+    number: int = 0
+    iou: Mapping[str, float] | None = None
+    cut: bool = False
+    look: Look = Look()
 
     @property
     def frame(self) -> Frame:
         """The picture, with its time and number in the video; `frame.bgr` is (H, W, 3), uint8."""
         return self.result.frame
 
+    @property
+    def network_labels(self) -> LabelMap:
+        """Class ids (h, w), uint8, at the network's size."""
+        return self.result.labels
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each stage took, by name."""
+        return self.result.seconds
+
+    @property
+    def inferred(self) -> bool:
+        """Whether the network labelled this frame; else optical flow carried earlier labels."""
+        return self.result.inferred
+
+    def relabelled(self, labels: LabelMap) -> Labelled:
+        """The same frame with other labels, of any size."""
+        return replace(self, result=replace(self.result, labels=labels))
+
     @cached_property
     def labels(self) -> LabelMap:
         """Class ids (H, W), uint8, at the image's size."""
-        return resize_labels(self.result.labels, self.frame.size)
+        return resize_labels(self.network_labels, self.frame.size)
 
     @cached_property
     def measures(self) -> dict[str, float]:
         """What the task measures, by name: shares of the picture, counts of cells."""
         return self.task.measure(self.labels)
+
+    @cached_property
+    def drawn(self) -> Frame:
+        """The frame with labels and HUD, as `look` says when this is first asked for."""
+        task = only(self.task, self.look.classes)
+        if self.look.in_place:
+            frame = self.frame
+            draw_labels(frame, self.network_labels, task, self.look.alpha)
+        else:
+            frame = overlay(self.frame, self.network_labels, task, self.look.alpha)
+        if self.look.lines:
+            hud.draw(frame, self.look.lines)
+        return frame
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Where the class `name` is: (H, W); raises `UnknownName`."""
@@ -71,7 +133,7 @@ class Labelled:
         if colours:
             changed = (replace(c, colour=colours.get(c.name, c.colour)) for c in task.classes)
             task = replace(task, classes=tuple(changed))
-        return overlay_bgr(self.frame.bgr, self.result.labels, task, alpha)
+        return overlay_bgr(self.frame.bgr, self.network_labels, task, alpha)
 
     def _id(self, name: str) -> int:
         names = self.task.class_names
@@ -81,11 +143,36 @@ class Labelled:
 
     def __repr__(self) -> str:
         height, width = self.frame.size
-        present = np.bincount(self.result.labels.ravel(), minlength=len(self.task.classes))
-        shares = zip(self.task.class_names, present / max(self.result.labels.size, 1), strict=True)
-        told = ", ".join(f"{name} {share:.1%}" for name, share in shares if share)
-        return f"<labelled {width}x{height}: {told}>"
+        present = np.bincount(self.network_labels.ravel(), minlength=len(self.task.classes))
+        shares = zip(self.task.class_names, present / max(self.network_labels.size, 1), strict=True)
+        text = ", ".join(f"{name} {share:.1%}" for name, share in shares if share)
+        return f"<labelled {width}x{height}: {text}>"
 
     def _repr_png_(self) -> bytes:
         """What Jupyter shows: the picture with the labels drawn over it."""
         return bytes(cv2.imencode(".png", self.draw())[1])
+
+
+Step: TypeAlias = Callable[[Labelled], Labelled]
+"""What is done to each result between `segment` and the outputs."""
+
+
+def labelled(
+    results: Iterable[Result],
+    task: Task,
+    first: int = 0,
+    steps: Iterable[Step] = (),
+    cuts: Container[int] = (),
+) -> Iterator[Labelled]:
+    """Each of `results` of a model of `task`, passed through `steps` in their order.
+
+    `first` is the number of the source's first frame in the whole input. `cuts` are the indices of
+    frames that do not follow the one before.
+    """
+    steps = tuple(steps)
+    for result in results:
+        index = result.frame.index
+        item = Labelled(result, task, first + index, cut=index in cuts)
+        for step in steps:
+            item = step(item)
+        yield item

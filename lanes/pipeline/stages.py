@@ -138,47 +138,8 @@ def segment(
     Raises:
         BadInput: `infer_every` is not at least 1.
     """
-    check_infer_every(infer_every)
-    return _segmented(frames, _Labeller(segmenter), segmenter.depth, infer_every, at_once)
-
-
-def _segmented(
-    frames: Iterable[Frame],
-    labeller: _Labeller,
-    depth: int,
-    infer_every: int,
-    at_once: Callable[[], bool],
-) -> Generator[Result, None, None]:
-    flying: deque[_Flight] = deque()
-    try:
-        yield from _flown(frames, labeller, depth, infer_every, at_once, flying)
-    finally:
-        # Left early: the engine must be free for what its owner labels next.
-        for flight in flying:
-            labeller.drop(flight)
-
-
-def _flown(
-    frames: Iterable[Frame],
-    labeller: _Labeller,
-    depth: int,
-    infer_every: int,
-    at_once: Callable[[], bool],
-    flying: deque[_Flight],
-) -> Iterator[Result]:
-    for number, frame in enumerate(frames):
-        inferred = number % infer_every == 0
-        flight = labeller.prepare(frame, infer_every > 1) if inferred else labeller.follow(frame)
-        landed = labeller.land(flying.popleft()) if len(flying) == depth else None
-        # The engine gets its next image before the caller gets the result, and may take its time.
-        labeller.start(flight)
-        flying.append(flight)
-        if landed is not None:
-            yield landed
-        while flying and at_once():
-            yield labeller.land(flying.popleft())
-    while flying:
-        yield labeller.land(flying.popleft())
+    check_infer_every(infer_every)  # at the call: a generator would check at its first item
+    return _Labeller(segmenter).label(frames, infer_every, at_once)
 
 
 @dataclass
@@ -201,6 +162,31 @@ class _Labeller:
         self.carried_size = segmenter.card.resize.size
         self.key_labels: LabelMap | None = None
         self.idle_since = 0.0
+
+    def label(
+        self, frames: Iterable[Frame], infer_every: int, at_once: Callable[[], bool]
+    ) -> Generator[Result, None, None]:
+        """The results of `frames`; see `segment`."""
+        flying: deque[_Flight] = deque()
+        depth = self.segmenter.depth
+        try:
+            for number, frame in enumerate(frames):
+                inferred = number % infer_every == 0
+                flight = self.prepare(frame, infer_every > 1) if inferred else self.follow(frame)
+                landed = self.land(flying.popleft()) if len(flying) == depth else None
+                # The engine gets its next image before the caller works on the result.
+                self.start(flight)
+                flying.append(flight)
+                if landed is not None:
+                    yield landed
+                while flying and at_once():
+                    yield self.land(flying.popleft())
+            while flying:
+                yield self.land(flying.popleft())
+        finally:
+            # Left early: free the engine for what its owner labels next.
+            for flight in flying:
+                self.drop(flight)
 
     def prepare(self, frame: Frame, as_key: bool) -> _Flight:
         """Make the network's input; `as_key`, later frames follow this one."""

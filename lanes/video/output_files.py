@@ -1,4 +1,4 @@
-"""Where results go: default names, masks, JSON and JSON lines, still pictures, other files.
+"""Files for results: default names, still pictures, text, tables, JSON.
 
 Each file appears under its name only when it is whole.
 """
@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
-from lanes.images.resize import resize_labels
-from lanes.types import Frame, LabelMap, Result, Task
+from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
 from lanes.video.opening import is_url
@@ -76,24 +75,6 @@ class StillSink:
         """Nothing is open between writes."""
 
 
-class MaskFolder:
-    """8-bit PNG of label ids at the source's size, one a frame."""
-
-    def __init__(self, folder: Path, overwrite: bool) -> None:
-        """Make `folder`; raises `BadOutput` if it holds PNGs that must stay."""
-        self.folder = folder
-        if not overwrite and folder.is_dir() and any(folder.glob("*.png")):
-            raise BadOutput(f"{folder} holds PNGs already: --overwrite, or name another folder")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
-
-    def write(self, name: str, labels: LabelMap) -> None:
-        """Write `labels` (H, W) as `name`.png."""
-        write_image(self.folder / f"{name}.png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-
-
 class TextFile:
     """A text file that grows; a context manager that leaves no half-written one behind.
 
@@ -133,49 +114,6 @@ class TextFile:
             raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
         finally:
             self.part.unlink(missing_ok=True)
-
-
-class JsonLines(TextFile):
-    """One JSON object a line."""
-
-    def write(self, values: dict[str, Any]) -> None:
-        """Write one line; raises `BadOutput`."""
-        self.write_text(json.dumps(values) + "\n")
-
-
-def measures_of(result: Result, task: Task) -> dict[str, float]:
-    """What the task measures, at the frame's own size, for areas and diameters are in it."""
-    return task.measure(resize_labels(result.labels, result.frame.size))
-
-
-def frame_record(
-    result: Result,
-    number: int,
-    task: Task,
-    seconds: Mapping[str, float],
-    iou: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
-    """What a line of JSON tells of a frame, the `number`-th of its input."""
-    counts = np.bincount(result.labels.ravel(), minlength=len(task.classes))
-    shares = counts / result.labels.size
-    record: dict[str, Any] = {
-        "index": number,
-        "time": round(result.frame.seconds, 6),
-        "inferred": result.inferred,
-        "shares": {
-            name: round(float(share), 6)
-            for name, share in zip(task.class_names, shares, strict=True)
-        },
-        "ms": {stage: round(taken * 1e3, 3) for stage, taken in seconds.items()},
-    }
-    if task.things:
-        found = measures_of(result, task)
-        record["measures"] = {name: round(value, 6) for name, value in found.items()}
-    if result.frame.name:
-        record["name"] = result.frame.name
-    if iou is not None:
-        record["iou"] = {name: round(value, 6) for name, value in iou.items()}
-    return record
 
 
 class CsvFile(TextFile):

@@ -258,7 +258,7 @@ def test_seek_goes_there(open_page, clip):
 
 
 def test_an_unforeseen_error_of_the_thread_is_told(open_page, clip, monkeypatch, caplog):
-    monkeypatch.setattr("lanes.live.player.segment", lambda *given: 1 / 0)
+    monkeypatch.setattr("lanes.live.playback.segment", lambda *given: 1 / 0)
     page = at_end(start(upload(open_page("live"), clip)))
     assert "The pipeline failed in a way that is not foreseen" in page.error[0].value
     assert "a pipeline failed" in caplog.text

@@ -16,7 +16,7 @@ import pytest
 from clips import make_clip, read
 from lanes import assets
 from lanes.errors import BadInput, BadOutput
-from lanes.live import player as live
+from lanes.live import playback
 from lanes.live.screen import Page
 from lanes.live.state import Figures
 from streams import MjpegServer, RtspServer
@@ -178,7 +178,7 @@ def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
 
 
 def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkeypatch):
-    lost, segment, notice = threading.Event(), live.segment, Figures.notice
+    lost, segment, notice = threading.Event(), playback.segment, Figures.notice
 
     def slow(*words):
         with closing(segment(*words)) as results:
@@ -191,7 +191,7 @@ def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkey
         notice(self, sentence)
         lost.set()
 
-    monkeypatch.setattr(live, "segment", slow)
+    monkeypatch.setattr(playback, "segment", slow)
     monkeypatch.setattr(Figures, "notice", tell)
     server = MjpegServer()
     threading.Thread(target=lambda: (eventually(lambda: server.sent > 2), server.kill())).start()

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lanes import tasks
 from lanes.colour import YuvColour, from_bgr
 from lanes.draw import hud
 from lanes.types import Frame
@@ -75,3 +76,23 @@ def test_bgr_shows_what_was_drawn():
     assert frame.bgr[0, 0, 0] > 190
     hud.draw(frame, LINES)
     assert frame.bgr[0, 0, 0] < 100
+
+
+def test_the_text_says_the_figures_that_are_known():
+    task = tasks.load("lanes")
+    assert hud.figures_as_lines(task, 30.0, None) == ["30.0 FPS"]
+    iou = {"background": 0.99, "drivable": 0.956}
+    assert hud.figures_as_lines(task, 30.0, 0.0121, every=2, iou=iou) == [
+        "30.0 FPS   inference 12.1 ms, 1 frame in 2",
+        "IoU  drivable 0.96",
+    ]
+    assert hud.figures_as_lines(
+        task, 9.96, 0.01, latency=0.0554, dropped=3, consistency={"drivable": 1}, measures={"n": 12}
+    ) == [
+        "10.0 FPS   inference 10.0 ms",
+        "latency 55 ms   dropped 3",
+        "consistency  drivable 1.00",
+        "n 12",
+    ]
+    assert hud.figures_as_lines(task, 1, None, dropped=2)[1:] == ["dropped 2"]
+    assert hud.figures_as_lines(task, 1, None, iou={"background": 1.0})[1:] == []

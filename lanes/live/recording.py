@@ -1,0 +1,90 @@
+"""The recording of what is played: at most one at a time, begun and ended at any moment."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+from lanes.errors import BadOutput
+from lanes.live.control import Control
+from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.outputs import JsonLines, VideoOutput
+from lanes.pipeline.recorder import Recorder
+from lanes.system.threads import share, usable_cores
+from lanes.video import Quality, Source, VideoSink
+
+
+class Recording:
+    """Begins and ends recordings; may be used by several threads."""
+
+    def __init__(self, control: Control, quality: Quality) -> None:
+        self._control, self._quality = control, quality
+        self._recorder: Recorder | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """What is being recorded; None: nothing."""
+        recorder = self._recorder
+        return recorder.path if recorder else None
+
+    def start(self, video: Path | None, json: Path | None, overwrite: bool) -> None:
+        """Write what is played from now on.
+
+        Raises:
+            BadOutput: it cannot be made there, one is made already, or nothing is played yet.
+        """
+        with self._control.changed:
+            source = self._control.source
+        if source is None:
+            raise BadOutput(f"{video or json} is not begun: no frame has come yet; wait for one")
+        if self._recorder:
+            raise BadOutput(f"{self._recorder.path} is being recorded: stop that first")
+        recorder = self._new(source, video, json, overwrite)
+        with self._control.changing():
+            self._recorder = recorder
+
+    def write(self, result: Labelled) -> None:
+        """Record a result, if anything is being recorded.
+
+        Raises:
+            BadOutput: it cannot be written; the recording has ended, nothing is left of it.
+        """
+        if recorder := self._recorder:
+            try:
+                recorder.write(result)
+            except BadOutput:
+                with self._control.changing():
+                    self._recorder = None
+                raise
+
+    def stop(self) -> None:
+        """Make the files whole; raises `BadOutput` if they cannot be finished."""
+        with self._control.changed:
+            recorder, self._recorder = self._recorder, None
+        if recorder:
+            recorder.finish()
+
+    def _new(
+        self, source: Source, video: Path | None, json: Path | None, overwrite: bool
+    ) -> Recorder | None:
+        """None without any file to write."""
+        path = video or json
+        if path is None:
+            return None
+        with ExitStack() as stack:
+            recorder = stack.enter_context(Recorder(path))
+            if video:
+                sink = VideoSink.like(
+                    source,
+                    video,
+                    quality=self._quality,
+                    overwrite=overwrite,
+                    threads=share(usable_cores()).encode,
+                )
+                step = 1 / (source.rate or Fraction(25))
+                recorder.add(VideoOutput(sink, step, needs_frames=False))
+            if json:
+                recorder.add(JsonLines(json, overwrite))
+            stack.pop_all()
+        return recorder

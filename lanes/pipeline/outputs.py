@@ -1,0 +1,135 @@
+"""Outputs of a pipeline: objects with `write(labelled)` for the video, masks and JSON lines.
+
+An output opens its file when it is made. As a context manager it finishes the file at the end of
+the block, also after Ctrl-C; any other error removes the file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import cv2
+import numpy as np
+
+from lanes.errors import BadOutput
+from lanes.pipeline.labelled import Labelled
+from lanes.types import Frame
+from lanes.video import VideoSink
+from lanes.video.output_files import StillSink, TextFile, write_image
+
+
+class Output(Protocol):
+    """Takes the results of a pipeline, one by one, in order."""
+
+    def write(self, labelled: Labelled) -> None:
+        """Write one result; raises `BadOutput`."""
+
+
+class VideoOutput:
+    """The drawn frames, as a video or a still picture.
+
+    `write` notes the seconds of its stages, "overlay" and "encode". Frames keep their times; one
+    with `Labelled.cut` follows the last after one `step` (seconds). Without any frame there is no
+    file: an error if `needs_frames`.
+    """
+
+    def __init__(
+        self,
+        sink: VideoSink | StillSink,
+        step: Fraction = Fraction(1, 25),
+        needs_frames: bool = True,
+    ) -> None:
+        self.sink, self._step, self._needs_frames = sink, step, needs_frames
+        self._shift, self._last = Fraction(0), Fraction(0)
+        self._frames = 0
+
+    def write(self, labelled: Labelled) -> None:
+        """Draw the frame and write it; raises `BadOutput`."""
+        began = time.perf_counter()
+        drawn = labelled.drawn
+        drawn_at = time.perf_counter()
+        self.sink.write(self._placed(drawn, labelled.cut))
+        labelled.seconds["overlay"] = drawn_at - began
+        labelled.seconds["encode"] = time.perf_counter() - drawn_at
+        self._frames += 1
+
+    def _placed(self, frame: Frame, cut: bool) -> Frame:
+        """The frame with the time at which the video shows it."""
+        time_of = frame.pts * frame.time_base
+        if cut and self._frames:
+            self._shift = self._last + self._step - time_of
+        self._last = time_of + self._shift
+        if not self._shift:
+            return frame
+        return replace(frame, pts=round(self._last / frame.time_base))
+
+    def __enter__(self) -> Self:
+        self.sink.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if isinstance(self.sink, VideoSink) and not (self._frames or self._needs_frames):
+            self.sink.abort()
+        self.sink.__exit__(kind, error, tb)
+
+
+class MaskFolder:
+    """8-bit PNGs of label ids at the frames' size, one a frame."""
+
+    def __init__(self, folder: Path, overwrite: bool) -> None:
+        """Make `folder`; raises `BadOutput` if it holds PNGs that must stay."""
+        self.folder = folder
+        if not overwrite and folder.is_dir() and any(folder.glob("*.png")):
+            raise BadOutput(f"{folder} holds PNGs already: --overwrite, or name another folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+
+    def write(self, labelled: Labelled) -> None:
+        """Write the labels under the frame's name or number; raises `BadOutput`."""
+        name = labelled.frame.name or f"{labelled.number:06d}"
+        path = self.folder / f"{name}.png"
+        write_image(path, labelled.labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+class JsonLines(TextFile):
+    """One JSON object a line, one line a frame: see `frame_record`."""
+
+    def write(self, labelled: Labelled) -> None:
+        """Write one line; raises `BadOutput`."""
+        self.write_text(json.dumps(frame_record(labelled)) + "\n")
+
+
+def frame_record(labelled: Labelled) -> dict[str, Any]:
+    """What a line of JSON says of a frame."""
+    counts = np.bincount(labelled.network_labels.ravel(), minlength=len(labelled.task.classes))
+    shares = counts / labelled.network_labels.size
+    record: dict[str, Any] = {
+        "index": labelled.number,
+        "time": round(labelled.frame.seconds, 6),
+        "inferred": labelled.inferred,
+        "shares": {
+            name: round(float(share), 6)
+            for name, share in zip(labelled.task.class_names, shares, strict=True)
+        },
+        "ms": {stage: round(taken * 1e3, 3) for stage, taken in labelled.seconds.items()},
+    }
+    if labelled.task.things:
+        record["measures"] = {name: round(v, 6) for name, v in labelled.measures.items()}
+    if labelled.frame.name:
+        record["name"] = labelled.frame.name
+    if labelled.iou is not None:
+        record["iou"] = {name: round(value, 6) for name, value in labelled.iou.items()}
+    return record
