@@ -47,6 +47,8 @@ def test_contents(files):
     assert "lanes/live/screen.html" in files
     apps = {"webcam.py", "dashboard.py", "dashboard_pages/live.py", ".streamlit/config.toml"}
     assert {f"lanes/_apps/{name}" for name in apps} <= files.keys()
+    configs = {path.name for path in (ROOT / "configs").glob("*.toml")}
+    assert {f"lanes/_configs/{name}" for name in configs} <= files.keys()
 
 
 def test_every_model_of_the_checkout_comes_along(files):
@@ -108,7 +110,8 @@ def test_sdist(tmp_path):
 def test_an_installed_wheel_finds_its_files(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from lanes import assets, cli; print(assets.folder('weights'), assets.folder('apps'))"
+    names = ("weights", "apps", "configs")
+    code = f"from lanes import assets, cli; print(*map(assets.folder, {names}))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -117,6 +120,6 @@ def test_an_installed_wheel_finds_its_files(wheel, tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout.split() == [str(tmp_path / f"lanes/_{name}") for name in ("weights", "apps")]
+    assert done.stdout.split() == [str(tmp_path / f"lanes/_{name}") for name in names]
     for name in done.stdout.split():
         assert Path(name).is_dir()
