@@ -6,6 +6,7 @@ import email
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -98,12 +99,24 @@ def test_notice_lists_every_model_with_its_terms(monkeypatch):
         assert any(line.startswith(f"{name}: ") for line in lines)
 
 
+def test_citation_has_the_version_of_the_package():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 def test_sdist(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     with tarfile.open(next(tmp_path.glob("lanes_video-*.tar.gz"))) as archive:
         files = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"LICENSE", "NOTICE", "README.md", "pyproject.toml", "lanes/__init__.py"} <= files
+    assert {
+        "LICENSE",
+        "NOTICE",
+        "CITATION.cff",
+        "README.md",
+        "pyproject.toml",
+        "lanes/__init__.py",
+    } <= files
     assert {f"weights/{name}/model.onnx" for name in assets.model_names()} <= files
 
 
