@@ -18,7 +18,7 @@ DEMO = "demo"
 
 
 def folder(name: str) -> Path:
-    """The folder `weights` or `apps`."""
+    """The folder `weights`, `apps` or `configs`."""
     package = Path(__file__).resolve().parent
     checkout = package.parent / name
     # site-packages may hold a `weights` of somebody else: a checkout has our pyproject.toml.

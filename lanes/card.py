@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
 INT8_KINDS: dict[str, type] = {"fp32": float, "int8": float}
 """The keys of `card.json` and of its parts, with JSON's types."""
+FREE = re.compile(
+    r"none(: .*)?|the user's own images"
+    r"|([^:;]+: )?(MIT|Apache-2\.0)( licen[cs]e)?(, \(c\) \d+ [^:;,]+)?"
+)
+"""Terms, in full, that leave every use open. Terms with more than this in them restrict."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,14 @@ class DataUse:
     name: str
     what: str
     terms: str
+
+    @property
+    def restricted(self) -> bool:
+        """Whether its terms limit what the weights may be used for, as far as a pattern tells.
+
+        Unknown terms count as restricted.
+        """
+        return not FREE.fullmatch(self.terms)
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,15 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     half_keep: tuple[str, ...] = ()
     int8: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def restricted(self) -> tuple[str, ...]:
+        """The data sets whose terms limit what the weights may be used for; () if none does.
+
+        A card that lists no data is judged by its own `terms`, and named itself.
+        """
+        uses = self.data or (DataUse(self.name, "", self.terms),)
+        return tuple(use.name for use in uses if use.restricted)
 
     def write(self, folder: Path) -> None:
         """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lanes import assets
@@ -20,6 +22,12 @@ def installed(tmp_path, monkeypatch):
 def test_wheel(installed):
     assert assets.folder("weights") == installed / "lanes" / "_weights"
     assert assets.model_names() == []
+
+
+@pytest.mark.parametrize("name", ["weights", "apps", "configs"])
+def test_every_folder_is_in_this_checkout(name):
+    assert assets.folder(name) == Path(__file__).parents[1] / name
+    assert assets.folder(name).is_dir()
 
 
 def test_somebody_elses_weights_beside_the_wheel(installed):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from lanes import assets
 from lanes import card as cards
 from lanes.card import DataUse
 from lanes.errors import BadModel, BadOutput
@@ -30,6 +31,53 @@ def test_what_most_cards_have_not_is_left_out(tmp_path):
     card_of().write(tmp_path)
     assert cards.read(tmp_path) == card_of()
     assert json.loads((tmp_path / "card.json").read_text()).keys() == cards.KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "none",
+        "none: drawn by lanes itself",
+        "the user's own images",
+        "MIT",
+        "Apache-2.0 license",
+        "road_marks: MIT licence, (c) 2024 Denis Zhuk",
+    ],
+)
+def test_free_terms(terms):
+    assert not DataUse("a", "b", terms).restricted
+    assert card_of(terms=terms).restricted == ()
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "",
+        "unknown",
+        "none of it may be sold",
+        "TuSimple lane benchmark: research use",
+        "images CC BY-NC-SA 3.0: not for commercial use; masks (Depto et al. 2021) MIT",
+        "first weights: Apache-2.0, learned from ImageNet (research)",
+        "MIT, (c) 2024 Somebody, research only",
+        "files under GPL-3.0, rights in the images unclear",
+        "LIMIT",
+    ],
+)
+def test_restricted_terms(terms):
+    assert DataUse("a", "b", terms).restricted
+    assert card_of(name="own", terms=terms).restricted == ("own",)
+
+
+def test_one_restricted_data_set_restricts_the_model():
+    drawn, bound = DataUse("drawn", "", "none: ours"), DataUse("bound", "", "research use")
+    assert card_of(data=(drawn,), terms="as the set").restricted == ()
+    assert card_of(data=(drawn, bound), terms="none").restricted == ("bound",)
+
+
+def test_of_the_models_that_come_along_only_the_drawn_one_is_free():
+    cards_ = {name: cards.read(assets.model_folder(name)) for name in assets.model_names()}
+    assert {name for name, card in cards_.items() if not card.restricted} == {"lanes-synthetic"}
+    assert cards_["lanes-fcn-lite"].restricted == ("bdd100k", "tusimple", "imagenet")
 
 
 def test_a_card_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):

@@ -272,12 +272,17 @@ def webcam(
 
 
 @models_app.callback(invoke_without_command=True)
-def models(context: typer.Context) -> None:
+def models(
+    context: typer.Context,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Print the data each model learned from, and its terms.")
+    ] = False,
+) -> None:
     """List the models that come along and the architectures, with parameters and GFLOP."""
     if context.invoked_subcommand is None:
-        from lanes.cli.models import list_models
+        from lanes.cli.models import list_models, list_terms
 
-        raise typer.Exit(guarded(list_models))
+        raise typer.Exit(guarded(list_terms if terms else list_models))
 
 
 @models_app.command("show")

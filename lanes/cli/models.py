@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lanes import assets, plugins
 from lanes import card as cards
@@ -26,39 +28,72 @@ TRAINING_LIBRARY = "torch"
 def list_models() -> int:
     """Print the models that come along, and the architectures if PyTorch is there to build them."""
     console = Console()
-    table = Table("model", "task", "architecture", "parameters", "GFLOP", "input")
-    terms: list[str] = []
+    table = _narrow("model", "task", "architecture", "params", "GFLOP", "input", right=range(3, 6))
     int8: list[str] = []
     weights: dict[str, list[str]] = {}
+    free: list[str] = []
+    restricted: list[str] = []
     for name in assets.model_names():
         card = cards.read(assets.model_folder(name))
         weights.setdefault(card.architecture, []).append(name)
+        (restricted if card.restricted else free).append(name)
         table.add_row(name, card.task, card.architecture, *_size_of(card))
-        terms.append(f"Terms of {name}: {card.terms}")
         int8 += [f"{name} in int8: {figure} {told}" for figure, told in _int8_costs(card)]
-    _unbroken(table)
     console.print(table)
-    console.print("\n".join([*int8, *terms]), highlight=False, markup=False)
+    lines = [*int8, *_free_or_not(free, restricted)]
+    console.print("\n".join(lines), highlight=False, markup=False)
     if not plugins.installed(TRAINING_LIBRARY):
         told = str(plugins.missing("the list of architectures", TRAINING_LIBRARY))
         console.print(told, soft_wrap=True, highlight=False, markup=False)
         return 0
     height, width = SIZE
-    built = Table("architecture", "parameters", f"GFLOP at {width}x{height}", "weights")
+    cost_there = f"GFLOP at {width}x{height}"
+    built = _narrow("architecture", "params", cost_there, "weights", right=range(1, 3))
     for name in plugins.names("models"):
         network = _build(name, CLASSES, {})
         parameters = f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M"
         cost = f"{_gflop(network, SIZE):.2f}"
         built.add_row(name, parameters, cost, ", ".join(weights.get(name, [])))
-    _unbroken(built)
+    console.print()
     console.print(built)
     return 0
 
 
-def _unbroken(table: Table) -> None:
-    """A name that is cut off is of no use: columns keep their width, whatever the screen's."""
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "fold"
+def _free_or_not(free: list[str], restricted: list[str]) -> Iterator[str]:
+    if free:
+        yield f"Free for any use: {', '.join(free)}"
+    if restricted:
+        yield f"Restricted use (lanes models --terms): {', '.join(restricted)}"
+
+
+def list_terms() -> int:
+    """Print, for each model that comes along, the data sets it learned from and their terms."""
+    console = Console()
+    for number, name in enumerate(assets.model_names()):
+        card = cards.read(assets.model_folder(name))
+        if number:
+            console.print()
+        use = "restricted" if card.restricted else "free"
+        if card.restricted and card.data:
+            use += f" by {', '.join(card.restricted)}"
+        console.print(f"{name}: {use}", style="bold", highlight=False, markup=False)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for data in card.data:
+            table.add_row(f"  {data.name}", Text(f"{data.what}\nTerms: {data.terms}"))
+        if not card.data:
+            table.add_row("", Text(f"Terms: {card.terms}"))
+        console.print(table)
+    return 0
+
+
+def _narrow(*headers: str, right: range) -> Table:
+    """A table without a frame, for 80 columns: numbers stay whole, words fold where they must."""
+    table = Table(*headers, box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for number, column in enumerate(table.columns):
+        column.overflow = "fold"
+        if number in right:
+            column.justify, column.no_wrap = "right", True
+    return table
 
 
 def show_model(name: str) -> int:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lanes import backends, segmenter
 from lanes.assets import DEMO
+from lanes.cli.first_use import warn_once
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
 from lanes.live.screen import no_window_cure, why_no_window
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
@@ -23,6 +24,8 @@ from lanes.types import Frame
 from lanes.video.opening import is_url
 
 WINDOW = "lanes"
+NO_NETWORK = "classical"
+"""The backend that does not use the weights."""
 FILES_HINT = backends.THROUGHPUT
 """What engines divide the cores for where every frame is waited for. On 2 cores, with the threads
 left to the libraries, that was 17 % more frames a second at 1280x720, 13 % at 1920x1080."""
@@ -49,6 +52,8 @@ def run_video(
     code = 0
     hint = backends.LATENCY if any(map(_is_live, inputs)) else FILES_HINT
     with segmenter.load(model, backend, precision, device, threads, hint) as loaded:
+        if not quiet and loaded.backend.name != NO_NETWORK:
+            warn_once(loaded.card)
         for given in inputs:
             try:
                 summary = _annotate_one(given, loaded, options, window, console)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from lanes import assets, card, plugins
+from lanes.card import DataUse
 from lanes.cli.main import app
 from model_folders import make_model
 
@@ -34,6 +36,60 @@ def test_weights_and_architectures_are_listed(run):
     assert "0.10" in row
     for name in plugins.names("models"):
         assert name in done.output
+
+
+def test_80_columns_hold_every_number_and_name(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = CliRunner().invoke(app, ["models"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert all(len(line) <= 80 or "pip install" in line for line in lines)
+    for name in assets.model_names():
+        found = card.read(assets.model_folder(name))
+        height, width = found.resize.size
+        (row,) = [line for line in lines if line.startswith(f"{name} ") and " M " in line]
+        wanted = [name, found.task, found.architecture, f"{found.parameters / 1e6:.2f}", "M"]
+        wanted += [f"{found.gflop:.2f}", f"{width}x{height}"]
+        assert row.split() == [*wanted, *["tiles"] * found.resize.in_tiles]
+    for name in plugins.names("models") if plugins.installed("torch") else ():
+        assert any(re.match(rf"{name} +\d+\.\d\d M +\d+\.\d\d\b", line) for line in lines), name
+
+
+def test_a_long_name_folds_and_leaves_the_numbers_whole(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = card.read(tmp_path / "known")
+    replace(found, architecture="a" * 60, parameters=123456789).write(tmp_path / "known")
+    done = run()
+    (row,) = [line for line in done.output.splitlines() if line.startswith("known")]
+    assert row.split()[-4:] == ["123.46", "M", "0.10", "96x64"]
+    table = done.output.partition("Free")[0]
+    assert sum(len(part) for part in re.findall(r"\ba+\b", table)) == 60
+
+
+def test_terms_are_a_block_a_model(run, tmp_path, monkeypatch, no_torch):
+    monkeypatch.setenv("COLUMNS", "80")
+    uses = (
+        DataUse("drawn", "Roads that we draw.", "none: ours"),
+        DataUse("street", "Many streets, " * 9, "[Somebody]: research " + "and teaching " * 9),
+    )
+    replace(card.read(tmp_path / "known"), data=uses, terms="x").write(tmp_path / "known")
+    done = run("--terms")
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    text = " ".join(done.output.split())
+    assert text.startswith("known: restricted by street")
+    for use in uses:
+        assert f"{use.name} {use.what.strip()} Terms: {use.terms.strip()}" in text
+
+
+def test_free_and_restricted_models_are_named(run, tmp_path):
+    assert "Free for any use: known" in run().output
+    assert run("--terms").output.split() == ["known:", "free", "Terms:", "none"]
+    replace(card.read(tmp_path / "known"), terms="research").write(tmp_path / "known")
+    output = run().output
+    assert "Restricted use (lanes models --terms): known" in output
+    assert "Free" not in output
+    assert run("--terms").output.startswith("known: restricted\n")
 
 
 def test_an_architecture_names_the_weights_that_come_along(run, tmp_path):
