@@ -1,4 +1,4 @@
-"""What `lanes dashboard` has Streamlit serve: the pages, and beside them the pictures they show."""
+"""The app behind `lanes dashboard`: the pages, plus a route that serves their live pictures."""
 
 from __future__ import annotations
 

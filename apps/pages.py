@@ -1,4 +1,4 @@
-"""The pages put together; Streamlit runs this file at every visit and every click."""
+"""The entry script: Streamlit reruns it on every visit and every click."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lanes.system import threads
 
 
 def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
-    """The page as Streamlit calls it: an error of ours is a sentence on it, with its cure."""
+    """Wrap a page so that a `LanesError` appears on it as a message."""
 
     def show() -> None:
         try:
@@ -25,8 +25,8 @@ def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Show the page that the address names."""
-    # For the whole process: its pipelines and the engines would fight over the cores.
+    """Show the page named in the URL."""
+    # Process-wide, so that OpenCV and the engines do not compete for cores.
     cv2.setNumThreads(threads.share(threads.usable_cores()).opencv)
     st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
     style.apply()

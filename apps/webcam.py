@@ -1,8 +1,8 @@
-"""`lanes webcam`: what a model sees in a camera or stream, as it happens, with keys.
+"""`lanes webcam`: label a camera or stream live, controlled by keys.
 
-The picture is drawn here, in the main thread, from what `lanes.live` has newest; a slow screen
-misses frames. The latency that is shown runs from a frame's coming out of the camera or stream to
-its picture's being handed to the window or the browser.
+The main thread draws the newest result of `lanes.live`; a slow screen skips frames. The displayed
+latency runs from a frame's arrival from the camera or stream to its hand-over to the window or
+browser.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ KEYS = {
     "q": "quit",
 }
 TICK_SECONDS = 0.02
-"""How often keys are looked for while no frame comes."""
+"""How often to poll for keys between frames."""
 REDRAW_SECONDS = 0.25
-"""So often the picture is drawn anew while no frame comes: its text may have changed."""
+"""Redraw this often without a new frame, because the text may have changed."""
 MESSAGE_SECONDS = 5.0
 FIGURES_SECONDS = 0.5
-"""Figures that flicker cannot be read."""
+"""Update the figures this often; faster is unreadable."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What `lanes webcam` was asked for; see its --help.
+    """The options of `lanes webcam`; see its --help.
 
-    `engine` is backend, precision, device and threads, as `lanes.segmenter.load` takes them.
+    `engine` is (backend, precision, device, threads), as in `lanes.segmenter.load`.
     """
 
     source: str = "0"
@@ -69,15 +69,15 @@ class Wish:
 
 
 def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
-    """Run until q, the end of a file, or the end of the time; returns the exit code.
+    """Run until q, end of file or time limit; return the exit code.
 
-    `opened` is given the viewer once it has its screen.
+    `opened` is called with the viewer once its screen is open.
 
     Raises:
-        LanesError: the camera, model or file cannot be used; no file is left half-written.
+        LanesError: the camera, model or file is unusable; no half-written file is left.
     """
     _check(wish)
-    # Names of files and sentences are printed as they are.
+    # File names may look like rich markup: print everything verbatim.
     console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         stack.enter_context(opencv_threads(share(usable_cores()).opencv))
@@ -106,11 +106,11 @@ def _check(wish: Wish) -> None:
     if wish.seconds is not None and wish.seconds <= 0:
         raise BadInput(f"--seconds {wish.seconds}: wanted more than 0")
     if not wish.window and wish.record is None:
-        raise BadInput("--no-window shows nothing: say where the video goes, --record FILE.mp4")
+        raise BadInput("--no-window has no output: add --record FILE.mp4")
 
 
 def _await_first(live: Live, source: str, console: Console) -> None:
-    """Wait for the first labels, through losses, too; raises what kept them from coming."""
+    """Wait for the first labels, even if the source drops out; raise the error if it fails."""
     with console.status(Text(f"opening {shown(source)}")):
         now = live.wait(0, TICK_SECONDS)
         while now.result is None and now.state not in ENDS:
@@ -120,7 +120,7 @@ def _await_first(live: Live, source: str, console: Console) -> None:
 
 
 def _screen(wish: Wish, console: Console) -> Screen:
-    """A window where OpenCV has them, else a page in the browser."""
+    """A window if OpenCV supports them, else a browser page."""
     why = why_no_window()
     if not (why or wish.browser):
         return Window(TITLE)
@@ -129,14 +129,14 @@ def _screen(wish: Wish, console: Console) -> Screen:
         console.print(f"no window: {why}")
         if "headless" in why:
             console.print(f"for a window: {SWAP_WHEEL}")
-    console.print(f"the picture is at {page.url}")
+    console.print(f"live view: {page.url}")
     if why is None or "display" not in why:
         threading.Thread(target=webbrowser.open, args=(page.url,), daemon=True).start()
     return page
 
 
 class Models:
-    """The models that the key m goes through, each loaded when its turn first comes, and kept."""
+    """The models that key m cycles through, loaded on first use and kept."""
 
     def __init__(self, wish: Wish) -> None:
         names = [name for name in assets.model_names() if name != wish.model]
@@ -146,9 +146,9 @@ class Models:
         self.first = self._load(wish.model)
 
     def next(self, then: Callable[[Segmenter], None], failed: Callable[[str], None]) -> str | None:
-        """Load the next model beside the running one, call `then` with it; gives its name.
+        """Load the next model in the background, pass it to `then`, and return its name.
 
-        None if one is being loaded just now. `failed` is told why one cannot be used.
+        Returns None if a model is already loading. `failed` receives the reason if loading fails.
         """
         if not self._loading.acquire(blocking=False):
             return None
@@ -175,7 +175,7 @@ class Models:
         return self
 
     def __exit__(self, *error: object) -> None:
-        # A model that is being loaded cannot be told to stop.
+        # Loading cannot be cancelled, so wait for it.
         with self._loading:
             for loaded in self._loaded.values():
                 loaded.close()
@@ -183,7 +183,7 @@ class Models:
 
 @dataclass
 class Viewer:
-    """Draws the newest frame, takes keys, counts what was shown."""
+    """Draws the newest frame, handles keys, counts the frames shown."""
 
     live: Live
     models: Models
@@ -199,13 +199,13 @@ class Viewer:
         self.began = time.monotonic()
         self.overlay, self.help = True, False
         self.message, self.message_until = "", 0.0
-        self.told = 0
+        self.notices_said = 0
         self.figures: tuple[float, list[str]] = (0.0, [])
         if self.wish.record:
             self.saved.append(self.wish.record)
 
     def run(self) -> None:
-        """Show frame after frame until the end."""
+        """Show frames until the source ends or the user quits."""
         drawn_at, frames = 0.0, 0
         while True:
             now = self.live.wait(frames, TICK_SECONDS)
@@ -213,7 +213,7 @@ class Viewer:
                 raise now.error
             if now.state in ENDS or self._out_of_time():
                 return
-            self._tell(now)
+            self._say_notices(now)
             newer = now.frames > frames
             if self.screen and (newer or time.monotonic() - drawn_at > REDRAW_SECONDS):
                 self._show(now, newer)
@@ -225,7 +225,7 @@ class Viewer:
                 self._press(key, now)
 
     def finish(self) -> int:
-        """Say what came of it; returns the exit code."""
+        """Print a summary; return the exit code."""
         now = self.live.snapshot()
         seconds = time.monotonic() - self.began
         line = f"{now.frames} frames labelled in {seconds:.1f} s, {now.dropped} dropped"
@@ -246,12 +246,12 @@ class Viewer:
         limit = self.wish.seconds
         return limit is not None and time.monotonic() - self.began >= limit
 
-    def _tell(self, now: Snapshot) -> None:
-        """Say losses and returns, in the picture and the terminal."""
-        fresh = now.noticed - self.told
+    def _say_notices(self, now: Snapshot) -> None:
+        """Report lost and recovered sources, in the picture and the terminal."""
+        fresh = now.noticed - self.notices_said
         for notice in now.notices[-fresh:] if fresh else ():
             self._say(notice)
-        self.told = now.noticed
+        self.notices_said = now.noticed
 
     def _say(self, message: str) -> None:
         self.message, self.message_until = message, time.monotonic() + MESSAGE_SECONDS
@@ -262,12 +262,12 @@ class Viewer:
         picture = self._picture(now, self._lines(now))
         self.screen.show(picture)
         self.shown += newer
-        # A file is read ahead of its time: only what is live has a latency.
+        # Files are read ahead, so latency only makes sense for live sources.
         if newer and now.live and now.result:
             self.to_screen.add(time.perf_counter() - now.result.frame.captured)
 
     def _picture(self, now: Snapshot, lines: list[str]) -> Image:
-        """The newest frame, with its labels, and `lines` if there are any."""
+        """The newest frame with its labels and the text `lines`."""
         assert now.result is not None
         look = Look(self.live.alpha, lines=tuple(lines))
         return replace(now.result, look=look).drawn.bgr
@@ -302,7 +302,7 @@ class Viewer:
                 self.live.alpha = self.wish.alpha if self.overlay else 0.0
             case "m":
                 name = self.models.next(self.live.switch, self._say)
-                self._say(f"loading {name}" if name else "a model is being loaded")
+                self._say(f"loading {name}" if name else "still loading a model")
             case "s":
                 self._guarded(lambda: self._snapshot(now))
             case "r":
@@ -311,7 +311,7 @@ class Viewer:
                 self.help = not self.help
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """What cannot be written is told; the picture goes on."""
+        """Report a failed write without stopping the viewer."""
         try:
             action()
         except BadOutput as error:
@@ -337,7 +337,7 @@ class Viewer:
 
 
 def _named(name: str, suffix: str) -> Path:
-    """A name in the current folder that tells the time, and is not taken."""
+    """An unused, timestamped file name in the current folder."""
     stem = f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
     paths = (Path(f"{stem}{again}{suffix}") for again in ("", *(f"-{n}" for n in range(2, 99))))
     return next(path for path in paths if not path.exists())

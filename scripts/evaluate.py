@@ -8,7 +8,7 @@ from lanes.cli.main import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run it; gives the exit code."""
+    """Run the command; return the exit code."""
     return run("evaluate", argv)
 
 

@@ -1,4 +1,4 @@
-"""Train the model that counts cells: `lanes train` with its configuration, or a given one."""
+"""Train the cell-counting model: `lanes train` with its configuration, unless you pass another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "cells_count.toml"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run it; gives the exit code."""
+    """Run the command; return the exit code."""
     given = sys.argv[1:] if argv is None else argv
     return run("train", given if "--config" in given else ["--config", str(CONFIG), *given])
 

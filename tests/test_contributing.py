@@ -1,4 +1,4 @@
-"""The examples of README.md and CONTRIBUTING.md run as they stand."""
+"""Runs the examples of README.md and CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def blocks(file, language):
-    """Code blocks of a page, with the mark before each: (mark, text)."""
+    """The code blocks of a page as (mark, text); the mark is the comment before the block."""
     text = (ROOT / file).read_text()
     found = re.findall(rf"(?:<!-- ([\w: ]+) -->\n)?```{language}\n(.*?)```", text, re.DOTALL)
     assert found
@@ -28,7 +28,7 @@ def blocks(file, language):
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    """Write CONTRIBUTING's example for a folder of plug-ins beside the others."""
+    """Add CONTRIBUTING's example to a folder of plug-ins."""
 
     def write(folder):
         (text,) = [t for mark, t in blocks("CONTRIBUTING.md", "python") if mark.endswith(folder)]

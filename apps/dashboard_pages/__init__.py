@@ -1,1 +1,1 @@
-"""The pages of the dashboard and what they share; `apps/dashboard.py` puts them together."""
+"""The dashboard's pages and their shared code; `apps/dashboard.py` serves them."""

@@ -1,8 +1,8 @@
-"""The camera of the browser as a source: it sends pictures, the pipeline takes the newest.
+"""The browser's camera as a source: the browser sends pictures, the pipeline takes the newest.
 
-They go to the address of the pipeline's own pictures (`dashboard_pages.feed`), through the server
-that the page comes from: no other port, and no server that tells browsers of each other. The next
-one is sent when the one before has arrived, so that a slow line makes no queue.
+The browser POSTs to the URL that serves the pipeline's own pictures (`dashboard_pages.feed`), so
+there is no extra port and no signalling server. It sends a picture once the previous one has
+arrived, so a slow connection cannot build a queue.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from lanes.types import Frame, Image
 from lanes.video import Source
 
 LOST_SECONDS = 3.0
-"""A camera that is silent for so long is lost; it may come back."""
-HTML = '<p class="told" role="status"></p>'
+"""A camera silent for this long counts as lost until it sends again."""
+HTML = '<p class="message" role="status"></p>'
 CSS = """
-.told { margin: 0; font: .875rem var(--st-font); color: var(--st-text-color); }
+.message { margin: 0; font: .875rem var(--st-font); color: var(--st-text-color); }
 """
 JS = """
 const WIDTH = 960, LEAST = 33, QUALITY = 0.85;
@@ -34,41 +34,41 @@ const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseco
 
 async function film() {
   if (!navigator.mediaDevices)
-    throw "Browsers give a camera only to pages of their own machine (127.0.0.1) or over https.";
+    throw "Browsers allow the camera only on this machine (127.0.0.1) or over https.";
   try {
     return await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
   } catch (error) {
-    throw `This browser gives no camera (${error.name}): allow it beside the address, plug one ` +
-      "in, or close the program that has it. Then stop and start again.";
+    throw `The browser cannot open a camera (${error.name}): allow it in the address bar, plug ` +
+      "one in, or close the program that uses it. Then stop and start again.";
   }
 }
 
-async function send(told, address) {
+async function send(message, address) {
   let stream;
   try {
-    told.textContent = "Waiting for the camera. The browser may ask whether this page may use it.";
+    message.textContent = "Waiting for the camera. The browser may ask for permission.";
     stream = await film();
   } catch (sentence) {
-    told.textContent = sentence;
+    message.textContent = sentence;
     return;
   }
   try {
-    await sendFrom(stream, told, address);
+    await sendFrom(stream, message, address);
   } finally {
     stream.getTracks().forEach((track) => track.stop());
   }
 }
 
-async function sendFrom(stream, told, address) {
+async function sendFrom(stream, message, address) {
   const video = document.createElement("video"), canvas = document.createElement("canvas");
   const [track] = stream.getVideoTracks();
   video.muted = true;
   video.srcObject = stream;
   await video.play();
-  for (let last = -1; told.isConnected && cameras.get(told) === address; ) {
+  for (let last = -1; message.isConnected && cameras.get(message) === address; ) {
     const began = performance.now();
     if (track.readyState !== "live") {
-      told.textContent = "The camera is gone: plug it in again, then stop and start again.";
+      message.textContent = "The camera is gone: plug it back in, then stop and start again.";
       return;
     }
     if (video.currentTime === last || !video.videoWidth) {
@@ -83,10 +83,10 @@ async function sendFrom(stream, told, address) {
     try {
       const answer = await fetch(address, { method: "POST", body: picture });
       if (answer.status === 410) return;
-      told.textContent = answer.ok ? "" : await answer.text();
+      message.textContent = answer.ok ? "" : await answer.text();
       if (!answer.ok) await pause(1000);
     } catch {
-      told.textContent = "The server does not answer; trying again.";
+      message.textContent = "The server does not answer; retrying.";
       await pause(1000);
     }
     await pause(LEAST - (performance.now() - began));
@@ -94,16 +94,16 @@ async function sendFrom(stream, told, address) {
 }
 
 export default function({ data, parentElement }) {
-  const told = parentElement.querySelector(".told");
-  if (cameras.get(told) === data.address) return;
-  cameras.set(told, data.address);
-  send(told, data.address);
+  const message = parentElement.querySelector(".message");
+  if (cameras.get(message) === data.address) return;
+  cameras.set(message, data.address);
+  send(message, data.address);
 }
 """
 
 
 class BrowserCamera(Source):
-    """The pictures that `take` is given; who iterates gets the newest. See `lanes.video.Source`."""
+    """Yields the newest picture passed to `take`. See `lanes.video.Source`."""
 
     name = "camera"
     live = True
@@ -117,18 +117,18 @@ class BrowserCamera(Source):
         self._frames = self._read()
 
     def take(self, content: bytes) -> None:
-        """Take a picture that the browser sent; raises `BadInput` if it is none."""
+        """Accept a picture from the browser; raises `BadInput` if it cannot be decoded."""
         stored = np.frombuffer(content, np.uint8)
         image = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
         if image is None:
-            raise BadInput("the browser sent no picture that can be read: start the camera again")
+            raise BadInput("the browser sent an unreadable picture: restart the camera")
         with self._changed:
             self._newest, self._taken = np.asarray(image, np.uint8), self._taken + 1
             self.lost_since = None
             self._changed.notify_all()
 
     def opened(self) -> BrowserCamera:
-        """This source once its first picture is there, whose size is its own, or it is closed."""
+        """Wait for the first picture, which sets the size, or for `close`; return this source."""
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._closed)
             self.size = self._newest.shape[:2] if self._newest is not None else (1, 1)
@@ -136,7 +136,7 @@ class BrowserCamera(Source):
         return self
 
     def close(self) -> None:
-        """Give no more pictures."""
+        """End the source."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -151,7 +151,7 @@ class BrowserCamera(Source):
             index, last = index + 1, pts
 
     def _next(self) -> Image | None:
-        """A picture that was not given yet; None when the source is closed."""
+        """Wait for a new picture; None once the source is closed."""
         with self._changed:
             waits = time.monotonic()
             while not self._changed.wait_for(
@@ -164,6 +164,6 @@ class BrowserCamera(Source):
 
 
 def show(feed: Feed) -> None:
-    """Have the browser send what its camera sees to `feed`, as long as the page is open."""
+    """Send the browser's camera to `feed` while the page is open."""
     component = st.components.v2.component("lanes_camera", html=HTML, css=CSS, js=JS)
     component(data={"address": feed.address}, key="browser-camera")

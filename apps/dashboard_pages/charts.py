@@ -1,4 +1,4 @@
-"""The charts of the pages, each with its unit, as Vega-Lite specifications."""
+"""The pages' charts as Vega-Lite specifications, each with its unit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LEGEND: Spec = {"orient": "top", "title": None, "labelLimit": 160, "offset": 4}
 LINE: Spec = {"type": "line", "interpolate": "monotone"}
 BAR: Spec = {"type": "bar", "cornerRadiusEnd": 3}
 GREY = "#8a9693"
-"""What is drawn in no colour, such as the background."""
+"""For classes that are not drawn, such as the background."""
 
 
 def show(spec: Spec, key: str | None = None) -> None:
-    """Show a chart as wide as there is room."""
+    """Show a chart at full width."""
     st.vega_lite_chart(spec, key=key)
 
 
@@ -33,7 +33,7 @@ def latencies(rows: Rows) -> Spec:
         "mark": LINE,
         "encoding": {
             "x": _time(),
-            "y": _number("ms", "ms a frame (dashed: p95)"),
+            "y": _number("ms", "ms per frame (dashed: p95)"),
             "color": _name("stage", _names(rows, "stage")),
             "strokeDash": {"field": "of frames", "scale": dashes, "legend": None},
             "tooltip": [{"field": "stage"}, {"field": "of frames"}, _tip("ms", ".1f")],
@@ -42,19 +42,19 @@ def latencies(rows: Rows) -> Spec:
 
 
 def rates(rows: Rows) -> Spec:
-    """Frames a second over time."""
+    """Frames per second over time."""
     return _over_time(rows) | {
         "mark": {"type": "area", "line": True, "opacity": 0.2, "interpolate": "monotone"},
         "encoding": {
             "x": _time(),
-            "y": _number("fps", "frames a second"),
+            "y": _number("fps", "frames per second"),
             "tooltip": [_tip("fps", ".1f")],
         },
     }
 
 
 def by_class(rows: Rows, task: Task, unit: str) -> Spec:
-    """A share, 0..1, by class over time; classes have the colours that they are drawn in."""
+    """A share, 0..1, by class over time, in the overlay's colours."""
     names = _names(rows, "name")
     classes = [c for c in task.classes if c.name in names]
     colour = _name("name", [c.name for c in classes])
@@ -71,7 +71,7 @@ def by_class(rows: Rows, task: Task, unit: str) -> Spec:
 
 
 def measures(rows: Rows, unit: str) -> Spec:
-    """What the task measures in that unit, over time."""
+    """The task's measures of one unit, over time."""
     return _over_time(rows) | {
         "mark": LINE,
         "encoding": {
@@ -84,7 +84,7 @@ def measures(rows: Rows, unit: str) -> Spec:
 
 
 def bars(rows: Rows, value: str, by: str, group: str, unit: str) -> Spec:
-    """A bar for each row's `value`, 0..1, in groups of one `by`."""
+    """A bar for each row's `value`, 0..1, grouped by `by`."""
     return {
         "data": {"values": list(rows)},
         "height": {"step": 14},
@@ -100,14 +100,14 @@ def bars(rows: Rows, value: str, by: str, group: str, unit: str) -> Spec:
 
 
 def times(rows: Rows) -> Spec:
-    """Milliseconds ("ms") of each "engine", the "chosen" one in full colour."""
+    """Milliseconds ("ms") by "engine"; the "chosen" one is in full colour."""
     opacity = {"field": "chosen", "scale": {"domain": [True, False], "range": [1, 0.45]}}
     words = {"type": "text", "align": "left", "dx": 4}
     return {
         "data": {"values": list(rows)},
         "height": {"step": 34},
         "encoding": {
-            "x": _number("ms", "ms an image: less is better"),
+            "x": _number("ms", "ms per image (lower is better)"),
             "y": {"field": "engine", "title": None, "sort": "x", "axis": {"labelLimit": 200}},
             "opacity": {**opacity, "legend": None},
         },
@@ -119,7 +119,7 @@ def times(rows: Rows) -> Spec:
 
 
 def confusion(rows: Rows) -> Spec:
-    """Each row's "share" of the pixels of its "truth" that were "predicted" so, in percent."""
+    """The "share" of each "truth" class's pixels by "predicted" class, in percent."""
     share = {"field": "share", "type": "quantitative"}
     dark = {"test": "datum.share > 0.55", "value": "white"}
     return {

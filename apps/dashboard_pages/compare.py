@@ -1,4 +1,4 @@
-"""The page of two models, or two backends of one, on the same frames of a clip."""
+"""The Compare page: two models, or one in two backends, on the same frames."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from lanes.live.side_by_side import Comparison, Side, SideBySide
 NAME = "compare"
 SECONDS = 1.0
 FILES = (DEMO, UPLOAD, PATH)
-"""What can be played frame by frame, twice."""
+"""Sources that can be played frame by frame, twice."""
 
 
 class Pair:
-    """Two engines that run, with the page's name and the pictures of each."""
+    """Two running engines, with their titles and pictures."""
 
     def __init__(self, live: SideBySide, names: tuple[str, str], clip: Clip, folder: Path) -> None:
         self.live, self.names, self.clip, self.folder = live, names, clip, folder
         self.feeds = [Feed(partial(self._picture, side)) for side in range(len(names))]
 
     def pause(self) -> None:
-        """End both: they cannot wait."""
+        """Stop both: a comparison cannot pause."""
         self.live.close()
 
     def close(self) -> None:
-        """End both, and their pictures."""
+        """Stop both, and their feeds."""
         for feed in self.feeds:
             feed.close()
         self.live.close()
 
     def _picture(self, side: int) -> Picture:
-        """The newest frame with the labels of one side, for the browser."""
+        """The newest frame with one side's labels."""
         now = self.live.snapshot()
         draw = partial(_drawn, now, side) if now.sides else None
         return Picture(str(now.frames), now.state, _place(now), draw)
 
 
 def show(settings: Settings) -> None:
-    """Choose two, or watch them."""
+    """Show the choice of two models, or their run."""
     tab = tabs.current()
     pair = tab.running(NAME, Pair)
     style.title(
@@ -72,21 +72,21 @@ def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] |
             chosen.append((engine, card))
     (one, first), (other, second) = chosen
     opens = sources.choose(settings, tasks.load(first.task), NAME, FILES)
-    told = ""
+    problem = ""
     if first.task != second.task:
-        told = f"{first.name} and {second.name} are of different tasks: choose two of one task."
+        problem = f"{first.name} and {second.name} have different tasks: choose two of one task."
     elif one == other:
-        told = "Both are the same: choose another model, backend or precision on one side."
-    if told:
-        st.info(told, icon=":material/info:")
-    ready = opens is not None and not told
+        problem = "Both sides are the same: change the model, backend or precision of one."
+    if problem:
+        st.info(problem, icon=":material/info:")
+    ready = opens is not None and not problem
     if not st.button("Compare", type="primary", icon=":material/compare:", disabled=not ready):
         return None
     return ((one, other), opens) if opens else None
 
 
 def _rival(settings: Settings) -> str:
-    """A model of the same task as the first one's, to begin with."""
+    """The initial right side: another model of the first one's task, if there is one."""
     (name, card), *others = settings.cards().items()
     return next((other for other, its in others if its.task == card.task), name)
 
@@ -122,21 +122,21 @@ def _watch(tab: Tab, pair: Pair) -> None:
 
 
 def _side(pair: Pair, number: int) -> None:
-    """The figures of one."""
+    """Show one side's figures."""
     now = pair.live.snapshot()
     if now.sides:
         _figures(_of_side(now, now.sides[number]))
 
 
 def _both(pair: Pair, drawn: str) -> None:
-    """What is of both; another state than the one `drawn` has the whole page drawn anew."""
+    """Show errors and agreement; rerun the page if the state is no longer `drawn`."""
     now = pair.live.snapshot()
     if now.state != drawn:
         st.rerun()
     if now.error:
-        st.error(tabs.told(now.error, pair.clip), icon=":material/error:")
+        st.error(tabs.error_text(now.error, pair.clip), icon=":material/error:")
     elif now.agreement:
-        st.subheader("Agreement with each other, IoU of the last 30 frames", anchor=False)
+        st.subheader("Agreement: IoU of the two over the last 30 frames", anchor=False)
         _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
 
 
@@ -155,7 +155,7 @@ def _of_side(now: Comparison, side: Side) -> dict[str, str]:
     drawn = {c.name for c in now.task.classes if c.alpha > 0}
     figures = {
         "Alone": f"{1 / side.seconds:.1f} FPS",
-        "A frame, p50": f"{side.seconds * 1e3:.1f} ms",
+        "Per frame, p50": f"{side.seconds * 1e3:.1f} ms",
     }
     return figures | {
         f"IoU {name}": f"{value:.3f}" for name, value in side.iou_total.items() if name in drawn

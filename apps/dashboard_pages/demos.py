@@ -1,4 +1,4 @@
-"""The demo clips, rendered once for the server in the background while pages tell how far it is."""
+"""The demo clips, rendered once per server in the background, with progress on the page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import streamlit as st
 
 
 class Rendering:
-    """Renders the demo of a task in a thread of its own, unless it is in the user's cache.
+    """Renders a task's demo in a thread, unless the user's cache has it.
 
-    `share` is how much of it is done, 0..1; after `done` there are `files` (the clip and its label
-    video), or there is an `error`.
+    `share` is the progress, 0..1. Once `done` is set, either `files` (the clip and its label video)
+    or `error` is set.
     """
 
     def __init__(self, task: str) -> None:
@@ -24,16 +24,16 @@ class Rendering:
 
     def _run(self) -> None:
         from lanes.pipeline.demo_clip import (
-            demo_files,  # which draws: not needed for any other source
+            demo_files,  # imported late: only the demo needs the renderer
         )
 
         try:
-            self.files = demo_files(self._told, self.task)
+            self.files = demo_files(self._progress, self.task)
         except Exception as error:
             self.error = error
         self.done.set()
 
-    def _told(self, done: int, total: int) -> None:
+    def _progress(self, done: int, total: int) -> None:
         self.share = done / total
 
 
@@ -41,9 +41,9 @@ _rendering = st.cache_resource(show_spinner=False)(Rendering)
 
 
 def rendering(task: str) -> Rendering:
-    """The demo of `task`: begun by the first who asks, the same for all tabs.
+    """The demo of `task`, started on the first call and shared by all tabs.
 
-    Tasks of which nothing is drawn share that of the roads.
+    Tasks without a renderer share the road demo.
     """
     from lanes.datasets import _samples as drawn
 
@@ -52,17 +52,17 @@ def rendering(task: str) -> Rendering:
 
 
 def files(task: str) -> tuple[Path, Path]:
-    """The clip and the label video of the demo, with a progress bar while they are rendered.
+    """The demo's clip and label video, with a progress bar while they render.
 
     Raises:
-        LanesError: they cannot be made; asking again tries again.
+        LanesError: rendering failed; the next call tries again.
     """
     demo = rendering(task)
-    if not demo.done.wait(0.3):  # a cached one is found by then
+    if not demo.done.wait(0.3):  # long enough to find a cached one
         bar = st.progress(0.0)
         while not demo.done.wait(0.2):
-            told = f"Rendering the demo clip, once for this machine: {demo.share:.0%}"
-            bar.progress(demo.share, told)
+            text = f"Rendering the demo clip (only once on this machine): {demo.share:.0%}"
+            bar.progress(demo.share, text)
         bar.empty()
     if demo.error is not None:
         _rendering.clear(demo.task)

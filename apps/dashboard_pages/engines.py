@@ -1,4 +1,4 @@
-"""Models ready to run, compiled once for all browser tabs, and the widgets that choose one."""
+"""Compiled models shared by all browser tabs, and the widgets to choose one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from lanes.segmenter import Segmenter
 
 AUTO = "auto"
 KEPT = 6
-"""Models that stay compiled; the one used longest ago makes room, and ends with its last user."""
+"""Compiled models kept; the least recently used is evicted and freed by its last user."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Which model runs in which backend at which precision, for soon or for many images."""
+    """A model with its backend, precision and performance hint (latency or throughput)."""
 
     folder: str
     backend: str = AUTO
@@ -31,15 +31,15 @@ class Engine:
 
 
 class Pool:
-    """Compiled models by engine; what it gives takes turns with all others of that engine."""
+    """Compiled models by engine; segmenters of one engine take turns."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[Engine, Segmenter] = OrderedDict()
 
     def get(self, engine: Engine) -> Segmenter:
-        """A segmenter of one's own over the compiled model; see `lanes.segmenter.load`."""
-        # One at a time: engines compile with all cores, and a second asker wants the first's.
+        """A new segmenter over the shared compiled model; see `lanes.segmenter.load`."""
+        # Compile one at a time: it uses all cores, and a second caller can reuse the result.
         with self._lock:
             if engine not in self._loaded:
                 self._loaded[engine] = segmenter.load(
@@ -47,25 +47,25 @@ class Pool:
                 )
             self._loaded.move_to_end(engine)
             if len(self._loaded) > KEPT:
-                # Not closed, for tabs may still use it.
+                # Not closed: tabs may still use it.
                 self._loaded.popitem(last=False)
             return self._loaded[engine].shared()
 
 
 @st.cache_resource(show_spinner=False)
 def pool() -> Pool:
-    """The one pool of the server."""
+    """The server's only pool."""
     return Pool()
 
 
 def get(engine: Engine) -> Segmenter:
-    """`Pool.get` of the one pool, with a note on the page while it takes its time."""
-    with st.spinner("Making the model ready …"):
+    """`Pool.get` of the server's pool, with a spinner while it compiles."""
+    with st.spinner("Loading the model …"):
         return pool().get(engine)
 
 
 def choose_model(settings: Settings, key: str, first: str = "") -> tuple[str, ModelCard]:
-    """The widget for a model, which shows the one named `first` at first: its name and card."""
+    """Show the model widget, initially at `first`; return the model's name and card."""
     cards = settings.cards()
     tasks = {name: card.task.replace("_", " ") for name, card in cards.items()}
     name = st.selectbox(
@@ -79,7 +79,7 @@ def choose_model(settings: Settings, key: str, first: str = "") -> tuple[str, Mo
 
 
 def choose_backend(folder: str, key: str, hint: str = backends.THROUGHPUT) -> Engine:
-    """The widgets for the backend and the precision of the model in `folder`."""
+    """Show the backend and precision widgets for the model in `folder`."""
     left, right = st.columns(2)
     with left:
         backend = st.selectbox("Backend", [AUTO, *_installed()], key=f"{key}-backend")
@@ -91,7 +91,7 @@ def choose_backend(folder: str, key: str, hint: str = backends.THROUGHPUT) -> En
 
 @st.cache_data(show_spinner=False)
 def _installed() -> list[str]:
-    """The backends whose libraries are here and load."""
+    """The backends whose libraries are installed and load."""
     found = []
     for name in plugins.names("backends"):
         try:

@@ -1,4 +1,4 @@
-"""The page that scores a model on the user's own images and masks."""
+"""The Evaluate page: score a model on uploaded images and masks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FOUND = "evaluate-found"
 
 
 def show(settings: Settings) -> None:
-    """Take images and masks, show how well a model labels them."""
-    style.title("Evaluate", "Score a model on images of your own whose right labels you have.")
+    """Upload images and masks, and show the scores."""
+    style.title("Evaluate", "Score a model on your own images and masks.")
     left, right = st.columns([3, 2], gap="large")
     with right:
         name, card = engines.choose_model(settings, "evaluate")
@@ -30,7 +30,9 @@ def show(settings: Settings) -> None:
         _ids(card)
     with left:
         images = _sent("Images", "evaluate-images", [s.removeprefix(".") for s in SUFFIXES])
-        masks = _sent("Masks, named as their images", "evaluate-masks", ["png", "bmp", "tif"])
+        masks = _sent(
+            "Masks, with the same names as the images", "evaluate-masks", ["png", "bmp", "tif"]
+        )
         pressed = st.button("Evaluate", type="primary", icon=":material/rule:", disabled=not images)
     if pressed:
         st.session_state.pop(FOUND, None)
@@ -40,7 +42,7 @@ def show(settings: Settings) -> None:
 
 
 def _ids(card: ModelCard) -> None:
-    st.caption("A mask has one channel, whose values say what each pixel is:")
+    st.caption("A mask has one channel; each value is a class:")
     classes = tasks.load(card.task).class_names
     lines = [f"`{number}` {name}" for number, name in enumerate(classes)]
     st.caption(" · ".join([*lines, f"`{IGNORE}` unknown"]))
@@ -54,10 +56,10 @@ def _sent(label: str, key: str, suffixes: list[str]) -> list[Picture]:
 def _score(images: list[Picture], masks: list[Picture], engine: Engine) -> Scored:
     bar = st.progress(0.0, "Evaluating …")
 
-    def tell(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Evaluated {done} of {total}")
 
-    found = score(images, masks, engines.get(engine), tell)
+    found = score(images, masks, engines.get(engine), progress)
     bar.empty()
     return found
 
@@ -68,7 +70,7 @@ def _show(scored: Scored) -> None:
     st.caption(f"{found.backend} {found.precision}; pixels pooled over all images.")
     with st.container(horizontal=True):
         for name, value in scored.overall().items():
-            st.metric(name, told(value), width=200)
+            st.metric(name, formatted(value), width=200)
     rows = scored.rows()
     numbers: dict[str, Any] = {
         name: st.column_config.NumberColumn(format="%.3f") for row in rows for name in row
@@ -77,12 +79,12 @@ def _show(scored: Scored) -> None:
     st.dataframe(rows, hide_index=True, column_config=numbers, placeholder="–")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown("**Confusion of pixels**")
+        st.markdown("**Confusion matrix**")
         charts.show(charts.confusion(scored.shares()), "evaluate-confusion")
     with right:
         st.markdown("**Worst images:** image, truth, prediction")
         for worst in scored.worst:
-            st.image(worst.picture, f"{worst.name}: {told(worst.score)}", width="stretch")
+            st.image(worst.picture, f"{worst.name}: {formatted(worst.score)}", width="stretch")
     st.download_button(
         "All figures (JSON)",
         found.to_json(),
@@ -93,6 +95,6 @@ def _show(scored: Scored) -> None:
     )
 
 
-def told(value: float) -> str:
-    """A figure; a dash where there was nothing to judge."""
+def formatted(value: float) -> str:
+    """A figure to three digits; a dash for NaN, where there was nothing to score."""
     return f"{value:.3f}" if value == value else "-"

@@ -1,10 +1,9 @@
-"""Pictures of running pipelines for the browser, beside Streamlit: each is fetched when it is new.
+"""Serves pictures of running pipelines to the browser, bypassing Streamlit.
 
-A picture that went through Streamlit would have it run the page's script, send its state and draw
-the page anew, ten times a second: that took a third of a pipeline's speed. So a page only shows a
-`<img>` that knows an address of this module; the browser asks there for the next picture when it
-has drawn the one before. It is the newest then: neither a slow line nor a slow browser makes a
-queue.
+Sending pictures through Streamlit would rerun the script and redraw the page ten times a second,
+which cost a third of the pipeline's speed. Instead a page holds an `<img>` with a URL served here.
+The browser requests the next picture once it has drawn the previous one and always gets the newest,
+so neither a slow connection nor a slow browser builds a queue.
 """
 
 from __future__ import annotations
@@ -25,44 +24,43 @@ from lanes.errors import BadInput
 
 PREFIX = "pictures"
 LARGEST = 4_000_000
-"""Bytes of a picture that a browser may send."""
+"""Bytes of the largest picture accepted from a browser."""
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 1.0
-"""A browser is answered after this long, with the same picture: what is told of it may be new."""
+"""Answer after this long even without a new picture: its caption may have changed."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What there is to show: `draw` makes the JPEG file, or there is none yet.
+    """A picture to show: `draw` renders the JPEG; None before the first frame.
 
-    Two pictures of one `mark` look the same. `told` is the sentence beneath it. A `state` other
-    than the one that the page was drawn for has the page drawn anew.
+    Pictures with equal `mark` look the same. When `state` changes, the page is redrawn.
     """
 
     mark: str
     state: str
-    told: str
+    caption: str
     draw: Callable[[], bytes] | None
 
 
 class Feed:
-    """The pictures of one pipeline under an address that nobody can guess, until it is closed."""
+    """One pipeline's pictures at an unguessable URL, until closed."""
 
     def __init__(
         self, newest: Callable[[], Picture], take: Callable[[bytes], None] | None = None
     ) -> None:
-        """`newest` is called for each request; `take` is given what the browser sends."""
+        """`newest` is called for each request; `take` receives pictures sent by the browser."""
         self.newest, self.take = newest, take
         self.secret = secrets.token_urlsafe(16)
         _FEEDS[self.secret] = self
 
     @property
     def address(self) -> str:
-        """Where the browser finds it."""
+        """The URL path for the browser."""
         return f"{_base()}/{PREFIX}/{self.secret}"
 
     def close(self) -> None:
-        """Give no more pictures."""
+        """Stop serving."""
         _FEEDS.pop(self.secret, None)
 
 
@@ -70,7 +68,7 @@ _FEEDS: dict[str, Feed] = {}
 
 
 def route() -> Route:
-    """The route for the server."""
+    """The route to register with the server."""
     return Route(f"{_base()}/{PREFIX}/{{secret}}", _answer, methods=["GET", "POST"])
 
 
@@ -87,25 +85,25 @@ async def _answer(request: Request) -> Response:
 
 
 async def _take(feed: Feed, request: Request) -> Response:
-    """Take the picture that the browser sends."""
+    """Receive a picture from the browser."""
     content = b""
     try:
         async for part in request.stream():
             content += part
             if len(content) > LARGEST:
-                return Response("this is larger than a picture", 413)
+                return Response("the picture is too large", 413)
         if feed.take is None:
             raise BadInput("this pipeline takes no pictures")
         await run_in_threadpool(feed.take, content)
     except BadInput as error:
         return Response(str(error), 400)
     except ClientDisconnect:
-        pass  # nobody waits for an answer
+        pass  # nobody is waiting for an answer
     return Response(status_code=204)
 
 
 async def _give(feed: Feed, request: Request) -> Response:
-    """The newest picture, as soon as its mark is another than `seen`."""
+    """Answer with the newest picture once its mark differs from `seen`."""
     newest, seen = feed.newest(), request.query_params.get("seen")
     for _ in range(round(PATIENCE_SECONDS / POLL_SECONDS)):
         if newest.mark != seen:
@@ -118,6 +116,6 @@ async def _give(feed: Feed, request: Request) -> Response:
         "Cache-Control": "no-store",
         "Lanes-Mark": quote(newest.mark),
         "Lanes-State": newest.state,
-        "Lanes-Told": quote(newest.told),
+        "Lanes-Caption": quote(newest.caption),
     }
     return Response(content, 200 if content else 204, headers, "image/jpeg")

@@ -1,4 +1,4 @@
-"""What a pipeline's figures were over time: the rows of charts, and of the CSV of them."""
+"""A pipeline's figures over time, as rows for charts and CSV."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from lanes.live.player import Snapshot
 
 KEPT = 3600
-"""Samples that are kept: an hour, one a second."""
+"""Samples kept: an hour at one per second."""
 CHARTED = 120
-"""The last so many are drawn."""
+"""Samples drawn in charts: the latest."""
 TIME = "seconds"
 SHARE, PIXELS, COUNT = "share", "pixels", "count"
-"""The units of what tasks measure."""
+"""The units of the tasks' measures."""
 
 
 def unit_of(measure: str) -> str:
-    """The unit of a task's measure, by its name."""
+    """The unit of a measure, derived from its name."""
     if measure.endswith(("share", "ratio")):
         return SHARE
     return PIXELS if "diameter" in measure else COUNT
@@ -28,7 +28,7 @@ def unit_of(measure: str) -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """The figures at one time; latencies in seconds by stage as (p50, p95), shares 0..1."""
+    """The figures at one moment: latency by stage as (p50, p95) in seconds, shares 0..1."""
 
     seconds: float
     fps: float
@@ -39,12 +39,12 @@ class Sample:
 
     @classmethod
     def of(cls, now: Snapshot, seconds: float) -> Sample:
-        """What a snapshot says, `seconds` after the start."""
+        """The figures of a snapshot taken `seconds` after the start."""
         latency = {stage: (taken.p50, taken.p95) for stage, taken in now.latency.items()}
         return cls(seconds, now.fps, latency, now.iou, now.consistency, now.measures)
 
     def row(self) -> dict[str, float]:
-        """All figures by name, with their units, as a line of a table."""
+        """All figures as one table row; names include the unit."""
         row = {TIME: round(self.seconds, 2), "pipeline_fps": round(self.fps, 2)}
         for stage, taken in self.latency.items():
             for name, value in zip(("p50", "p95"), taken, strict=True):
@@ -60,17 +60,17 @@ def _word(name: str) -> str:
 
 
 class History:
-    """Samples in order, the oldest forgotten."""
+    """Samples in order; the oldest are dropped."""
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque(maxlen=KEPT)
 
     def add(self, sample: Sample) -> None:
-        """Add the newest."""
+        """Append a sample."""
         self.samples.append(sample)
 
     def csv(self) -> str:
-        """All samples as a table; a figure that a sample lacks is left empty."""
+        """All samples as CSV; missing figures are empty."""
         rows = [sample.row() for sample in list(self.samples)]
         columns = list(dict.fromkeys(name for row in rows for name in row))
         table = io.StringIO()
@@ -80,7 +80,7 @@ class History:
         return table.getvalue()
 
     def latencies(self) -> list[dict[str, Any]]:
-        """Rows for a chart: a stage's p50 and p95 in ms, at each time."""
+        """Chart rows: p50 and p95 in ms by stage and time."""
         return [
             {TIME: sample.seconds, "stage": stage, "of frames": percent, "ms": taken * 1e3}
             for sample in self._charted()
@@ -89,7 +89,7 @@ class History:
         ]
 
     def by_class(self, kind: str) -> list[dict[str, Any]]:
-        """Rows for a chart: `kind` ("iou", "consistency" or "measures") by name, at each time."""
+        """Chart rows: `kind` ("iou", "consistency" or "measures") by name and time."""
         return [
             {TIME: sample.seconds, "name": name, "value": value}
             for sample in self._charted()
@@ -97,14 +97,14 @@ class History:
         ]
 
     def measures_by_unit(self) -> dict[str, list[dict[str, Any]]]:
-        """Rows for a chart of each unit: what the task measured, by name, at each time."""
+        """Chart rows for each unit: the task's measures by name and time."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self.by_class("measures"):
             found.setdefault(unit_of(row["name"]), []).append(row)
         return found
 
     def rates(self) -> list[dict[str, Any]]:
-        """Rows for a chart: the pipeline's frames a second, at each time."""
+        """Chart rows: the pipeline's frames per second by time."""
         return [{TIME: s.seconds, "fps": s.fps} for s in self._charted()]
 
     def _charted(self) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""The page of single images: several at once, before and after, cells as a table."""
+"""The Images page: label several images, compare before and after, list cells."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lanes.video.images import SUFFIXES
 
 DRAWN = "images-drawn"
 MOST = 100
-"""Images of one turn."""
+"""Most images per upload."""
 
 
 def show(settings: Settings) -> None:
-    """Take images, show them labelled."""
+    """Upload images and show them labelled."""
     style.title("Images", "Label photos or micrographs: compare before and after, count cells.")
     left, right = st.columns([3, 2], gap="large")
     with right:
@@ -64,14 +64,14 @@ def _pictures(card: ModelCard) -> list[Picture]:
     if st.button("Try it with drawn images", icon=":material/draw:", disabled=bool(sent)):
         st.session_state[DRAWN] = True
     if len(sent) > MOST:
-        st.warning(f"{len(sent)} images were given; only the first {MOST} are labelled.")
+        st.warning(f"Got {len(sent)} images; only the first {MOST} are labelled.")
     if sent:
         st.session_state.pop(DRAWN, None)
         return [Picture(file.name, file.getvalue()) for file in sent[:MOST]]
     return _drawn(card.task) if st.session_state.get(DRAWN) else []
 
 
-@st.cache_data(show_spinner="Drawing images, once …")
+@st.cache_data(show_spinner="Drawing images (only once) …")
 def _drawn(task: str) -> list[Picture]:
     from lanes.pipeline.demo_clip import demo_pictures
 
@@ -80,16 +80,16 @@ def _drawn(task: str) -> list[Picture]:
 
 
 def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOptions) -> Labelled:
-    """Label the images, unless the last turn did it."""
+    """Label the images, or reuse the last result for the same input."""
     asked = (tuple(pictures), engine, options)
     if st.session_state.get("images-asked") != asked:
         st.session_state.pop("images-asked", None)
         bar = st.progress(0.0, "Labelling …")
 
-        def tell(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             bar.progress(done / total, f"Labelled {done} of {total}")
 
-        found = label(pictures, engines.get(engine), options, tell)
+        found = label(pictures, engines.get(engine), options, progress)
         bar.empty()
         st.session_state["images-found"] = found
         st.session_state["images-asked"] = asked
@@ -108,7 +108,7 @@ def _show(labelled: Labelled) -> None:
         chosen = names[0]
     slider.before_after(labelled.shown[chosen].original, labelled.shown[chosen].overlay)
     summary, cells = rows(labelled.summary), rows(labelled.cells)
-    _tell(summary, cells, labelled.seconds)
+    _metrics(summary, cells, labelled.seconds)
     if labelled.cells:
         st.subheader(f"Cells of {chosen}", anchor=False)
         st.dataframe([row for row in cells if row["image"] == chosen], hide_index=True)
@@ -117,8 +117,8 @@ def _show(labelled: Labelled) -> None:
     _downloads(labelled)
 
 
-def _tell(summary: list[dict[str, Any]], cells: list[dict[str, Any]], seconds: float) -> None:
-    figures = {"Images": f"{len(summary)}", "Time an image": f"{seconds / len(summary):.2f} s"}
+def _metrics(summary: list[dict[str, Any]], cells: list[dict[str, Any]], seconds: float) -> None:
+    figures = {"Images": f"{len(summary)}", "Time per image": f"{seconds / len(summary):.2f} s"}
     if "cells" in summary[0]:
         figures["Cells"] = f"{len(cells)}"
         figures["At the edge"] = f"{sum(row['at_edge'] == 'yes' for row in cells)}"
@@ -142,7 +142,7 @@ def _downloads(labelled: Labelled) -> None:
 
 
 def rows(table: str) -> list[dict[str, Any]]:
-    """The rows of a CSV table, numbers as numbers."""
+    """The rows of a CSV table, with numbers parsed."""
     return [
         {name: _number(value) for name, value in row.items()}
         for row in csv.DictReader(io.StringIO(table))

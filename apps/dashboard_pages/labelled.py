@@ -1,4 +1,4 @@
-"""Images that were sent by a browser, labelled: pictures and tables in memory, no file is left."""
+"""Labels uploaded images; results are kept in memory, no file is left on disk."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from lanes.types import Image
 from lanes.video.images import SUFFIXES
 
 SIDE = 1600
-"""Pixels of the longer side of what a page shows; downloads have them all."""
+"""Pixels of the longer side on the page; downloads are full size."""
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as its sender named it, with the bytes of the file."""
+    """An uploaded file: the user's name for it, and its bytes."""
 
     name: str
     content: bytes
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shown:
-    """One labelled image for the page: JPEG files."""
+    """One labelled image for the page, as JPEG files."""
 
     original: bytes
     overlay: bytes
@@ -52,9 +52,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What came of the images: pictures by name, tables as CSV, all files as ZIP.
+    """The results: pictures by name, tables as CSV, all files as ZIP.
 
-    `cells` is "" where the task counts nothing. `skipped` are sentences about what was left out.
+    `cells` is "" if the task counts nothing. `skipped` explains each image left out.
     """
 
     shown: dict[str, Shown]
@@ -73,11 +73,11 @@ def label(
 ) -> Labelled:
     """Label `pictures` as `lanes-image` does.
 
-    On the server's disk they lie for that long under names of ours in a temporary folder.
+    Meanwhile they are on the server's disk, in a temporary folder and under generated names.
 
     Raises:
-        BadInput: not one of them can be read, or an option does not fit.
-        MissingDependency: cells cannot be measured with what is installed.
+        BadInput: no picture can be read, or an option does not fit.
+        MissingDependency: measuring cells needs a package that is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="lanes-images-") as temporary:
         given, results = Path(temporary) / "in", Path(temporary) / "out"
@@ -111,7 +111,7 @@ def _written(picture: Picture, number: int, folder: Path) -> Item:
 
 
 def unique(pictures: Sequence[Picture]) -> list[Picture]:
-    """The same pictures with names that tell them apart: a.png, a.png (2)."""
+    """The same pictures with unique names: a.png, a.png (2)."""
     seen: dict[str, int] = {}
     found = []
     for picture in pictures:
@@ -122,7 +122,7 @@ def unique(pictures: Sequence[Picture]) -> list[Picture]:
 
 
 def _named(sentence: str, items: Sequence[Item]) -> str:
-    """The sentence about a file, with the name that its sender gave it."""
+    """A message with the user's file names instead of the generated ones."""
     for item in items:
         sentence = sentence.replace(str(item.path), item.name)
     return sentence
@@ -134,7 +134,7 @@ def _shown(item: Item, results: Path) -> Shown:
 
 
 def jpeg(image: Image, side: int = SIDE) -> bytes:
-    """The image as a JPEG file, made smaller if a side is longer than `side`."""
+    """The image as a JPEG file, shrunk if a side is longer than `side`."""
     scale = side / max(image.shape[:2])
     if scale < 1:
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
@@ -143,7 +143,7 @@ def jpeg(image: Image, side: int = SIDE) -> bytes:
 
 
 def _zip(items: Sequence[Item], results: Path) -> bytes:
-    """All files, the pictures under the names that their sender gave them."""
+    """All files, with pictures under the user's names."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for table in (SUMMARY, CELLS):

@@ -1,4 +1,4 @@
-"""The page of one pipeline: any source, any model, what it takes and how right it is."""
+"""The Live page: one pipeline with any source and model, its speed and its accuracy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEADY = "Temporal consistency"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be played, and how."""
+    """What to play, and how."""
 
     opens: sources.Opens
     engine: Engine
@@ -35,11 +35,11 @@ class Wish:
 
 
 def show(settings: Settings) -> None:
-    """Choose, or watch what is chosen."""
+    """Show the choice of source and model, or the running pipeline."""
     tab = tabs.current()
     _warm(settings)
     player = tab.running(NAME, Player)
-    style.title("Live", "Watch a model label a video, a camera or a stream, and how well it does.")
+    style.title("Live", "Watch a model label a video, camera or stream, and see how well it does.")
     wish = None if player else _welcome(settings)
     with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
         wish = _choose(settings) or wish
@@ -51,13 +51,13 @@ def show(settings: Settings) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _warm(settings: Settings) -> threading.Thread:
-    """Make the demo and its model ready before somebody asks for them."""
+    """Prepare the demo and its model in the background."""
     name, card = next(iter(settings.cards().items()))
     demos.rendering(card.task)
     pool, engine = engines.pool(), Engine(str(settings.folder(name)))
 
     def compile() -> None:
-        # What is wrong is told to who asks for it.
+        # The page that uses the model reports its errors.
         with suppress(LanesError):
             pool.get(engine)
 
@@ -70,8 +70,8 @@ def _welcome(settings: Settings) -> Wish | None:
     with st.container(border=True):
         st.subheader("See it run", anchor=False)
         st.write(
-            "Ten seconds of a drawn motorway, labelled on this machine as you watch, with its "
-            "frame rate and its IoU against the exact truth."
+            "Ten seconds of a synthetic motorway, labelled live on this machine, with the frame "
+            "rate and the IoU against exact ground truth."
         )
         if not st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="demo"):
             return None
@@ -92,7 +92,7 @@ def _choose(settings: Settings) -> Wish | None:
         opens = sources.choose(settings, tasks.load(card.task), NAME)
     file = kind in (UPLOAD, PATH)
     with left:
-        # A key for each kind, so that each has its own answer.
+        # One key per kind of source, so that each keeps its own setting.
         record = st.toggle("Record from the first frame", value=file, key=f"{NAME}-record-{kind}")
         real_time = kind == DEMO
         if not camera:
@@ -109,7 +109,7 @@ def _speed(key: str, real_time: bool) -> bool:
 
 
 def _start(tab: Tab, wish: Wish) -> None:
-    """Begin to play in the place of what plays now; only what cannot begin is told here."""
+    """Replace the running pipeline; only errors at the start are reported here."""
     segmenter = engines.get(wish.engine)
     folder, clip = tab.opened(wish.opens)
     tab.play(NAME, Player(clip, segmenter, folder, wish.real_time, wish.record))
@@ -134,15 +134,14 @@ def _watch(tab: Tab, player: Player) -> None:
 
 
 def _troubles(player: Player, drawn: State) -> None:
-    """What went wrong; another state than the one `drawn` has the whole page drawn anew."""
+    """Show notices and errors; rerun the page if the state is no longer `drawn`."""
     now = player.live.snapshot()
     if now.state != drawn:
         st.rerun()
     for notice in now.notices[-2:]:
-        told = notice.replace(f"{player.folder}/", "")
-        st.caption(f":material/info: {told}")
+        st.caption(f":material/info: {notice.replace(f'{player.folder}/', '')}")
     if now.error:
-        st.error(tabs.told(now.error, player.clip), icon=":material/error:")
+        st.error(tabs.error_text(now.error, player.clip), icon=":material/error:")
 
 
 def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
@@ -152,14 +151,14 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
             if st.button("Play again", icon=":material/replay:"):
                 live.resume()
                 live.seek(0)
-                _again()
+                _rerun_soon()
         elif now.state == "paused":
-            if st.button("Go on", icon=":material/play_arrow:"):
+            if st.button("Resume", icon=":material/play_arrow:"):
                 live.resume()
-                _again()
+                _rerun_soon()
         elif now.state not in ENDS and st.button("Pause", icon=":material/pause:"):
             live.pause()
-            _again()
+            _rerun_soon()
         if now.state not in ENDS:
             if st.button("Stop", icon=":material/stop:"):
                 player.stop()
@@ -179,8 +178,8 @@ def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
             _seek(player, now.duration)
 
 
-def _again() -> None:
-    """Draw the page anew when the pipeline has had the time to obey."""
+def _rerun_soon() -> None:
+    """Rerun the page after giving the pipeline time to react."""
     time.sleep(0.05)
     st.rerun()
 
@@ -195,7 +194,7 @@ def _record(player: Player, now: Snapshot) -> None:
             player.live.stop_recording()
             st.rerun()
     except LanesError as error:
-        st.error(tabs.told(error, player.clip), icon=":material/error:")
+        st.error(tabs.error_text(error, player.clip), icon=":material/error:")
 
 
 def _seek(player: Player, duration: float) -> None:
@@ -224,7 +223,7 @@ def _look(player: Player) -> None:
 
 
 def _figures(player: Player) -> None:
-    """The figures of now; also adds them to those over time."""
+    """Show the current figures, and add them to the history."""
     now = player.live.snapshot()
     if now.state == "playing":
         player.history.add(Sample.of(now, time.monotonic() - player.began))
@@ -248,7 +247,7 @@ def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:
 
 
 def figure(name: str, value: float) -> str:
-    """What a task measures, with its unit."""
+    """A task's measure, formatted with its unit."""
     unit = unit_of(name)
     return f"{value:.1%}" if unit == SHARE else f"{value:.0f} {'px' if unit == PIXELS else ''}"
 
@@ -256,7 +255,7 @@ def figure(name: str, value: float) -> str:
 def _charts(player: Player) -> None:
     history, task = player.history, player.segmenter.task
     if len(history.samples) < 2:
-        st.caption("Charts follow after two seconds.")
+        st.caption("Charts appear after two seconds.")
         return
     iou, steady = history.by_class("iou"), history.by_class("consistency")
     shown = [
@@ -266,7 +265,12 @@ def _charts(player: Player) -> None:
     if iou:
         shown.append(("IoU by class, last 30 frames", charts.by_class(iou, task, "IoU")))
     elif steady:
-        shown.append((STEADY, charts.by_class(steady, task, "IoU with the frame before, moved")))
+        shown.append(
+            (
+                STEADY,
+                charts.by_class(steady, task, "IoU with the previous frame, motion-compensated"),
+            )
+        )
     for unit, rows in history.measures_by_unit().items():
         shown.append((f"Measures, {unit}", charts.measures(rows, unit)))
     columns = st.columns(2, gap="large")
@@ -288,11 +292,11 @@ def _downloads(player: Player) -> None:
             _download("Frames (JSON lines)", lines.read_bytes, "lanes.jsonl", "application/jsonl")
     if not files:
         st.caption(
-            "A recording gives the video, drawn as the overlay is set, and a line for each frame, "
-            "once it is ended."
+            "When a recording ends, you can download the video with its overlay and a JSON line "
+            "per frame."
         )
     if player.live.snapshot().state in ENDS:
-        st.caption("They are kept until you close this clip, start another, or close the tab.")
+        st.caption("Kept until you close this clip, start another, or close the tab.")
 
 
 def _download(name: str, content: tabs.Content, file: str, kind: str) -> None:

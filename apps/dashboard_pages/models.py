@@ -1,4 +1,4 @@
-"""The page of the models: what each sees, how well, how large it is, and under which terms."""
+"""The Models page: each model's classes, accuracy, size and terms."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from lanes.errors import LanesError
 KINDS = {"iou": "IoU", "dice": "Dice", "precision": "Precision", "recall": "Recall", "f4": "F4"}
 OVERALL = {"miou": "mIoU", "pixel accuracy": "Pixel accuracy", "class accuracy": "Class accuracy"}
 CHOOSING = " choose"
-"""The end of a split's name by which checkpoints were chosen: no figure to judge a model by."""
+"""Suffix of splits used to choose checkpoints; their figures do not judge a model."""
 
 
 def show(settings: Settings) -> None:
-    """Show the table of all models, and the card of the chosen one."""
-    style.title("Models", "What comes along: what each model sees, how well, and what it costs.")
+    """Show the table of models and the card of the selected one."""
+    style.title(
+        "Models", "The models on this server: what each one sees, how well, and at what cost."
+    )
     found = settings.cards()
     if not found:
-        st.info("No models: weights/ is empty. Export one with lanes export.")
+        st.info("No models: weights/ is empty. Export one with `lanes export`.")
         return
     st.dataframe(
         [_row(card, settings.folder(name)) for name, card in found.items()],
@@ -64,7 +66,7 @@ def _card(card: ModelCard, folder: Path) -> None:
     style.swatches(tasks.load(card.task))
     figures = {
         "Parameters": f"{row['parameters']:.2f} M",
-        "Cost of an image": f"{row['GFLOP']:.2f} GFLOP",
+        "Cost per image": f"{row['GFLOP']:.2f} GFLOP",
         "Input": row["input"],
         "File": f"{row['file']:.1f} MB",
     }
@@ -83,13 +85,13 @@ def _card(card: ModelCard, folder: Path) -> None:
 def _accuracy(card: ModelCard) -> None:
     tables = measures(card.metrics)
     if not tables:
-        st.info("This card has no figures yet: lanes evaluate scores a model on a data set.")
+        st.info("This card has no figures yet. Score the model with `lanes evaluate`.")
     for scored_on, rows in tables.items():
         st.subheader(scored_on, anchor=False)
         overall = rows.pop("", {})
         if overall:
-            told = " · ".join(f"{OVERALL[kind]} **{v:.3f}**" for kind, v in overall.items())
-            st.markdown(told)
+            figures = (f"{OVERALL[kind]} **{v:.3f}**" for kind, v in overall.items())
+            st.markdown(" · ".join(figures))
         if rows:
             _bars(rows)
     if card.int8:
@@ -99,7 +101,7 @@ def _accuracy(card: ModelCard) -> None:
 
 
 def measures(metrics: dict[str, float]) -> dict[str, dict[str, dict[str, float]]]:
-    """A card's figures by data set and split, then by measure ("" for all classes) and kind."""
+    """A card's figures: data set and split -> measure ("" for all classes) -> kind -> value."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, value in metrics.items():
         scored_on, _, figure = name.partition(": ")
@@ -112,7 +114,7 @@ def measures(metrics: dict[str, float]) -> dict[str, dict[str, dict[str, float]]
 
 
 def _bars(rows: dict[str, dict[str, float]]) -> None:
-    """IoU as bars, the other figures as a table beneath a fold."""
+    """IoU and F4 as bars, all figures in a folded table."""
     figures = [
         {"class": name, "figure": KINDS[kind], "value": kinds[kind]}
         for name, kinds in rows.items()
@@ -130,26 +132,26 @@ def _bars(rows: dict[str, dict[str, float]]) -> None:
 
 def _data(card: ModelCard) -> None:
     if not card.data:
-        st.info("This card does not say what the model learned from.")
+        st.info("This card does not list the training data.")
     for use in card.data:
         st.markdown(f"**{use.name}** — {use.what}  \n:gray[Terms: {use.terms}]")
     st.subheader("Terms of the weights", anchor=False)
     st.markdown(card.terms)
     if command := card.training.get("command"):
-        st.subheader("Made by", anchor=False)
+        st.subheader("Trained with", anchor=False)
         st.code(str(command), language="sh", wrap_lines=True)
 
 
 def _speed(card: ModelCard, folder: Path) -> None:
     st.caption(
-        "The engines that `auto` chooses from, timed with this model on the machine of this "
-        "server, as for a camera: the next image is there before the last is done. What plays "
-        "on other pages pauses. It takes some seconds the first time and is remembered."
+        "Times the engines that `auto` chooses from with this model on the server, as for a "
+        "camera: the next image is queued before the last is done. Pipelines on other pages pause. "
+        "The first time takes a few seconds; the result is cached."
     )
     if not st.button("Time the engines", icon=":material/timer:", key=f"time-{card.name}"):
         return
     try:
-        tabs.current().pause()  # a pipeline would take part of the processor
+        tabs.current().pause()  # a running pipeline would distort the timings
         with st.spinner("Timing each engine with this model …"):
             choices = backends.choices(folder)
     except LanesError as error:

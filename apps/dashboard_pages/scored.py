@@ -1,4 +1,4 @@
-"""Images and masks that were sent by a browser, scored: figures and the worst images in memory."""
+"""Scores uploaded images against their masks; results are kept in memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lanes.segmenter import Segmenter
 
 WORST = 5
 CELL = (240, 427)
-"""Height and width of a picture among the worst."""
+"""Height and width of each picture of a worst image."""
 KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Worst:
-    """One of the worst images: its name, its score, and image, truth, prediction as a JPEG file."""
+    """One of the worst images: name, score, and image, truth and prediction in one JPEG file."""
 
     name: str
     score: float
@@ -34,13 +34,13 @@ class Worst:
 
 @dataclass(frozen=True)
 class Scored:
-    """What came of it."""
+    """The figures and the worst images."""
 
     found: Evaluation
     worst: tuple[Worst, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each measure: its figures, and the ends of the 95 % interval of its IoU."""
+        """A row per measure: its figures, and the bounds of its IoU's 95 % interval."""
         by_measure: dict[str, dict[str, Any]] = {}
         for name, figure in self.found.figures.items():
             measure, _, kind = name.rpartition(" ")
@@ -53,12 +53,12 @@ class Scored:
         return list(by_measure.values())
 
     def overall(self) -> dict[str, float]:
-        """The figures over all classes, as they are written."""
+        """The figures over all classes, by display name."""
         figures = self.found.figures
         return {t: figures[n].value for n, t in evaluation.OVERALL.items() if n in figures}
 
     def shares(self) -> list[dict[str, Any]]:
-        """The confusion matrix: for each pair of classes the share of the truth's pixels."""
+        """The confusion matrix as rows: each cell's share of the true class's pixels."""
         confusion = self.found.confusion
         return [
             {"truth": row, "predicted": column, "share": float(share)}
@@ -69,19 +69,19 @@ class Scored:
 
 
 def score(
-    images: Sequence[Picture], masks: Sequence[Picture], segmenter: Segmenter, tell: Progress
+    images: Sequence[Picture], masks: Sequence[Picture], segmenter: Segmenter, progress: Progress
 ) -> Scored:
-    """Label `images` and compare with `masks` of the same names, whose values are label ids.
+    """Label `images` and compare them with the `masks` (label ids) of the same names.
 
     Raises:
-        BadDataset: an image has no mask, or one that cannot be used.
+        BadDataset: an image has no mask, or an unusable one.
     """
     pairs = matched(images, masks)
     with tempfile.TemporaryDirectory(prefix="lanes-evaluate-") as temporary:
         root = Path(temporary)
         names = dict(_written(pairs, root, segmenter.task.name))
         try:
-            return _scored(root, [image.name for image, _ in pairs], segmenter, tell)
+            return _scored(root, [image.name for image, _ in pairs], segmenter, progress)
         except BadDataset as error:
             sentence = str(error)
             for path, name in names.items():
@@ -90,7 +90,7 @@ def score(
 
 
 def matched(images: Sequence[Picture], masks: Sequence[Picture]) -> list[tuple[Picture, Picture]]:
-    """Each image with the mask of its name, whatever the suffixes; raises `BadDataset`."""
+    """Pair images and masks by name without suffix; raises `BadDataset`."""
     by_stem = {PurePath(mask.name).stem: mask for mask in masks}
     for image in images:
         if PurePath(image.name).stem not in by_stem:
@@ -104,27 +104,27 @@ def matched(images: Sequence[Picture], masks: Sequence[Picture]) -> list[tuple[P
 def _written(
     pairs: Sequence[tuple[Picture, Picture]], root: Path, task: str
 ) -> Iterator[tuple[str, str]]:
-    """Lay the files out as `lanes.datasets.image_folder` wants them; gives each path's name."""
+    """Write the layout of `lanes.datasets.image_folder`; yield (path, user's name) pairs."""
     (root / "labels.toml").write_text(f'task = "{task}"\n')
     for kind in ("images", "labels"):
         (root / "val" / kind).mkdir(parents=True)
     for number, pair in enumerate(pairs):
         for kind, sent in zip(("images", "labels"), pair, strict=True):
-            # What a file holds is told by its content, not by its name.
+            # Readers detect the format from the content, so any suffix works.
             path = root / "val" / kind / f"{number:06d}.png"
             path.write_bytes(sent.content)
             yield str(path), sent.name
 
 
-def _scored(root: Path, names: Sequence[str], segmenter: Segmenter, tell: Progress) -> Scored:
+def _scored(root: Path, names: Sequence[str], segmenter: Segmenter, progress: Progress) -> Scored:
     dataset = evaluation.open_dataset("image_folder", str(root), "val")
 
-    def progress(indices: range) -> Iterable[int]:
+    def counted(indices: range) -> Iterable[int]:
         for index in indices:
-            tell(index, len(indices))
+            progress(index, len(indices))
             yield index
 
-    found = evaluation.evaluate(segmenter, dataset, "sent images", "", progress)
+    found = evaluation.evaluate(segmenter, dataset, "uploaded images", "", counted)
     worst = tuple(
         Worst(
             names[index],

@@ -1,4 +1,4 @@
-"""The picture of a running pipeline, fetched from its feed as fast as the browser draws."""
+"""Shows a running pipeline's picture, fetched from its feed as fast as the browser draws."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lanes.pipeline.labelled import Labelled
 from lanes.types import Image, Task
 
 WIDTH = 960
-"""Pixels of a shown picture's width at most: recordings and snapshots have all of them."""
+"""Maximum width on the page; recordings and snapshots are full size."""
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 HTML = """
 <figure>
   <div class="empty">No picture yet</div><img alt="The newest frame with its labels" hidden>
-  <figcaption><span class="told"></span><span class="drawn"></span></figcaption>
+  <figcaption><span class="caption"></span><span class="drawn"></span></figcaption>
 </figure>
 """
 CSS = """
@@ -34,12 +34,13 @@ JS = """
 const LEAST = 40;  // milliseconds between two pictures
 const screens = new WeakMap();
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-// Never called while the page is hidden: then nothing is fetched.
+// Browsers do not call this while the page is hidden, so nothing is fetched.
 const frame = () => new Promise((done) => requestAnimationFrame(done));
 
 async function follow(figure, screen) {
   const { address } = screen;
-  const [image, told, drawn] = ["img", ".told", ".drawn"].map((name) => figure.querySelector(name));
+  const [image, caption, drawn] = ["img", ".caption", ".drawn"].map((name) =>
+    figure.querySelector(name));
   const times = [];
   let mark = "", shown = "";
   while (figure.isConnected && screen.address === address) {
@@ -55,12 +56,12 @@ async function follow(figure, screen) {
     }
     if (answer.status === 410) break;
     if (!answer.ok) {
-      told.textContent = `no picture comes (${answer.status} ${answer.statusText})`;
+      caption.textContent = `no picture (${answer.status} ${answer.statusText})`;
       await pause(1000);
       continue;
     }
     mark = answer.headers.get("Lanes-Mark");
-    told.textContent = decodeURIComponent(answer.headers.get("Lanes-Told"));
+    caption.textContent = decodeURIComponent(answer.headers.get("Lanes-Caption"));
     if (picture.size) {
       const before = shown;
       shown = URL.createObjectURL(picture);
@@ -71,14 +72,14 @@ async function follow(figure, screen) {
       URL.revokeObjectURL(before);
       times.push(performance.now());
     }
-    // What is older than three seconds says nothing of now.
+    // The rate covers the last three seconds.
     while (performance.now() - times[0] > 3000) times.shift();
     const rate = (times.length - 1) * 1000 / (performance.now() - times[0]);
     drawn.textContent = times.length > 1 ? `drawn here ${rate.toFixed(1)} FPS` : "";
     const state = answer.headers.get("Lanes-State");
     if (state !== screen.state) {
       screen.state = state;
-      screen.tell("state", state);
+      screen.trigger("state", state);
     }
     await pause(LEAST - (performance.now() - began));
   }
@@ -89,20 +90,20 @@ export default function({ data, parentElement, setTriggerValue }) {
   const figure = parentElement.querySelector("figure");
   const screen = screens.get(figure) ?? {};
   const follows = screen.address === data.address;
-  screens.set(figure, Object.assign(screen, data, { tell: setTriggerValue }));
+  screens.set(figure, Object.assign(screen, data, { trigger: setTriggerValue }));
   if (!follows) follow(figure, screen);
 }
 """
 
 
 def overlay(result: Labelled, task: Task, alpha: float, width: int | None = None) -> Image:
-    """The frame with its labels, made smaller first if it is wider than `width`."""
+    """The frame with its labels, shrunk first if wider than `width`."""
     image = smaller(result.frame.bgr, width) if width else result.frame.bgr
     return overlay_bgr(image, result.network_labels, task, alpha)
 
 
 def smaller(image: Image, width: int) -> Image:
-    """The image, made smaller if it is wider than `width`."""
+    """The image, shrunk if wider than `width`."""
     if image.shape[1] <= width:
         return image
     size = (width, max(round(image.shape[0] * width / image.shape[1]), 1))
@@ -110,12 +111,12 @@ def smaller(image: Image, width: int) -> Image:
 
 
 def jpeg(image: Image) -> bytes:
-    """The image as a JPEG file, as quickly as may be."""
+    """The image as a JPEG file."""
     return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
 
 
 def show(feed: Feed, state: str, key: str) -> None:
-    """Show the pictures of `feed`; a state other than `state` has the page run anew."""
+    """Show the pictures of `feed`; rerun the page when its state is no longer `state`."""
     component = st.components.v2.component("lanes_screen", html=HTML, css=CSS, js=JS)
     data = {"address": feed.address, "state": state}
     component(data=data, key=key, on_state_change=lambda: None)

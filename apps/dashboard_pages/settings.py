@@ -1,4 +1,4 @@
-"""What the server was started with: which folders pages may read, which models they offer."""
+"""The server's settings: which folders pages may read, and which models they offer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from lanes.video.opening import PLAYLISTS, existing, is_url
 
 @dataclass(frozen=True)
 class Settings:
-    """`allowed` are the folders that may be read; `models` are model folders by name."""
+    """`allowed`: folders that pages may read; `models`: model folders by name."""
 
     allowed: tuple[Path, ...] = ()
     models: tuple[tuple[str, Path], ...] = ()
 
     def cards(self) -> dict[str, ModelCard]:
-        """The card of each model by its name, the default model first."""
+        """Model cards by name, the default model first."""
         found = {name: cards.read(folder) for name, folder in self.models}
         default = {name: found.pop(name) for name in (assets.DEFAULT_MODEL,) if name in found}
         return {**default, **found}
 
     def folder(self, model: str) -> Path:
-        """The folder of a model of `cards`."""
+        """The folder of a model in `cards`."""
         return dict(self.models)[model]
 
     def input(self, given: str) -> str:
-        """`given`, if it is an address or lies in an allowed folder: what may be opened.
+        """Return `given` if it is a network address or lies in an allowed folder.
 
-        Links are followed first, so none leads out of the folder, nor does one in a folder of
-        images. `file://`, `concat:` and other addresses of FFmpeg's by which files are read are
-        none.
+        Links are resolved first, also those in a folder of images, so none can lead outside.
+        FFmpeg's addresses that read files (`file://`, `concat:` ...) are refused.
 
         Raises:
             BadInput: it may not be read, or the server allows nothing.
@@ -47,47 +46,49 @@ class Settings:
         return str(self.path(given))
 
     def path(self, given: str) -> Path:
-        """The file or folder `given`, if it lies in an allowed folder; see `input`."""
+        """Resolve a file or folder in an allowed folder; see `input`."""
         given = given.strip()
         if not self.allowed:
             raise BadInput(
-                "this server opens no paths and no addresses: upload the file, or start the "
-                "server with --allow-paths DIR"
+                "this server opens no paths or addresses: upload the file, or start the server "
+                "with --allow-paths DIR"
             )
         if not given:
-            raise BadInput("no path was given: write one, or the address of a stream")
-        # An absolute path is tried as it is, another one in each allowed folder.
+            raise BadInput("no path given: enter a path or the address of a stream")
+        # Relative paths are tried in each allowed folder.
         try:
             places = [(folder / Path(given)).resolve() for folder in self.allowed]
             inside = [place for place in places if self._allows(place)]
             found = next((path for path in inside if path.exists()), None)
         except OSError as error:
-            raise BadInput(f"{given} cannot be opened ({error.strerror}): name another") from error
+            raise BadInput(
+                f"{given} cannot be opened ({error.strerror}): choose another path"
+            ) from error
         if not inside:
             folders = ", ".join(str(folder) for folder in self.allowed)
-            raise BadInput(f"{given} lies outside the folders that this server opens: {folders}")
+            raise BadInput(f"{given} is outside the folders that this server opens: {folders}")
         if found is None and has_magic(given):
-            raise BadInput(f"{given} is a pattern: name the one file, or the folder of images")
-        # What is not there goes no further: a folder's own brackets would make it a pattern.
+            raise BadInput(f"{given} is a pattern: name one file or a folder of images")
+        # Stop here if it is missing: brackets in a folder's name would act as a pattern later.
         found = found or existing(inside[0])
         self._check_content(found, given)
         return found
 
     def _check_content(self, path: Path, given: str) -> None:
-        """Raise `BadInput` if what is opened at `path` would have others opened, from elsewhere."""
+        """Raise `BadInput` if opening `path` would open other files from outside."""
         if path.suffix.lower() in PLAYLISTS:
             raise BadInput(
-                f"{given} is a playlist, by which others would be opened: give the video itself"
+                f"{given} is a playlist and could open other files: name the video itself"
             )
         try:
             links = [each for each in path.iterdir() if each.is_symlink()] if path.is_dir() else []
         except PermissionError as error:
-            raise BadInput(f"{given} may not be read; allow it with chmod +rx") from error
+            raise BadInput(f"{given} is not readable: allow it with chmod +rx") from error
         for link in links:
             if not self._allows(link.resolve()):
                 raise BadInput(
-                    f"{given} holds {link.name}, a link to what lies outside the folders that this "
-                    "server opens: put the file itself there, or take the link away"
+                    f"{given} has a link, {link.name}, that leads outside the folders that this "
+                    "server opens: replace it by the file, or remove it"
                 )
 
     def _allows(self, path: Path) -> bool:
@@ -101,12 +102,12 @@ def _network_address(given: str) -> str:
     protocol = given.partition("://")[0].lower()
     if protocol not in PROTOCOLS:
         known = ", ".join(f"{name}://" for name in PROTOCOLS)
-        raise BadInput(f"addresses of {protocol}:// are not opened here; known are {known}")
+        raise BadInput(f"{protocol}:// addresses are not allowed: use one of {known}")
     return given
 
 
 def read(arguments: list[str] | None = None) -> Settings:
-    """The settings of the command line, after Streamlit's own; `lanes dashboard` has checked it."""
+    """Parse our part of the command line, which `lanes dashboard` has already checked."""
     parser = argparse.ArgumentParser(prog="lanes dashboard", allow_abbrev=False)
     parser.add_argument("--allow-paths", action="append", default=[], type=Path)
     parser.add_argument("--model", action="append", default=[], type=Path)

@@ -1,4 +1,4 @@
-"""Two pictures of one size over each other, with a slider that uncovers one of them."""
+"""Two pictures of the same size on top of each other, with a before/after slider."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ export default function({ data, parentElement }) {
 
 
 def before_after(before: bytes, after: bytes) -> None:
-    """Show two JPEG files of one size; drag, or press the arrow keys, to see more of one."""
-    # Registered anew in each session, which costs nothing: an app may be reloaded.
+    """Show two JPEG files of the same size; the slider takes the mouse and arrow keys."""
+    # Register it on every run: it is cheap, and the app may have been reloaded.
     component = st.components.v2.component("lanes_before_after", html=HTML, css=CSS, js=JS)
     component(data={"before": _url(before), "after": _url(after)}, key="before-after")
 

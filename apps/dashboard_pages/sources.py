@@ -1,4 +1,4 @@
-"""The widgets that say what a pipeline plays; what is sent is written only when it starts."""
+"""The widgets that choose a source; uploads are written to disk only on start."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ICONS |= {BROWSER: "photo_camera", CAMERA: "videocam"}
 VIDEOS = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "wmv", "flv"]
 NUMBERED = re.compile(r"(\d{6})\.png")
 Opens: TypeAlias = Callable[[Path], Clip]
-"""Makes the clip ready, in a folder of its own; raises `LanesError`."""
+"""Prepares the clip in the given folder; raises `LanesError`."""
 
 
 def choose(settings: Settings, task: Task, key: str, kinds: Sequence[str] = ()) -> Opens | None:
-    """The widgets; None while something is still to be given. `kinds` may leave sources out."""
+    """Show the source widgets; None while the choice is incomplete. `kinds` limits the sources."""
     known = [DEMO, UPLOAD, *([PATH] if settings.allowed else []), BROWSER, CAMERA]
     offered = [kind for kind in known if not kinds or kind in kinds]
     kind = st.segmented_control(
@@ -42,16 +42,16 @@ def choose(settings: Settings, task: Task, key: str, kinds: Sequence[str] = ()) 
     if kind == PATH:
         return _path(settings, key)
     if kind == BROWSER:
-        st.caption("The browser asks before it gives its camera. Only what you record is kept.")
+        st.caption("The browser asks for permission first. Only what you record is kept.")
         return lambda folder: Clip("", "this browser's camera", BROWSER)
     if kind == CAMERA:
         return _camera(key)
-    st.caption("Ten seconds that the program draws itself, so that the truth is exact.")
+    st.caption("Ten seconds of synthetic video, with exact ground truth.")
     return demo(task)
 
 
 def demo(task: Task) -> Opens:
-    """The demo clip of `task`, over and over."""
+    """The demo clip of `task`, looped."""
 
     def opens(folder: Path) -> Clip:
         clip, labels = demos.files(task.name)
@@ -62,7 +62,7 @@ def demo(task: Task) -> Opens:
 
 
 def drawn_for(task: Task) -> bool:
-    """Whether the demo's truth is of this task: where none is drawn for it, roads are shown."""
+    """Whether the demo has truth for this task; tasks without a renderer show the road demo."""
     from lanes.datasets import _samples as drawn
 
     return bool(task.name == drawn.drawer(task.name).TASK)
@@ -70,7 +70,7 @@ def drawn_for(task: Task) -> bool:
 
 def _upload(key: str) -> Opens | None:
     sent = st.file_uploader("Video", type=VIDEOS, key=f"{key}-upload")
-    with st.expander("Truth, for IoU (optional)"):
+    with st.expander("Ground truth, for IoU (optional)"):
         truth = st.file_uploader(
             "A label video (FFV1, grey), or label images 000000.png, 000001.png, ...",
             type=["mkv", "avi", "png"],
@@ -81,7 +81,7 @@ def _upload(key: str) -> Opens | None:
         return None
 
     def opens(folder: Path) -> Clip:
-        # A name of ours: what the sender calls it never becomes a path, nor makes it a playlist.
+        # Never use the sender's name: it must not choose a path or make the file a playlist.
         path = folder / "upload"
         _write(sent, path)
         return Clip(str(path), sent.name, UPLOAD, _truth(truth, folder))
@@ -102,10 +102,10 @@ def _truth(sent: Sequence[Any], folder: Path) -> Path | None:
         odd = next((name for name in names if not NUMBERED.fullmatch(name)), None)
         if odd is None:
             twice = next(name for name in names if names.count(name) > 1)
-            raise BadInput(f"{twice} was given twice: take one of them away")
+            raise BadInput(f"{twice} was uploaded twice: remove one of them")
         raise BadInput(
-            f"{odd} is no label image of a frame: they are named by its six digits, 000000.png "
-            "for the first; or give one label video"
+            f"{odd} is not named like a label image: use the frame's six digits, 000000.png for "
+            "the first; or upload one label video"
         )
     (folder / "labels").mkdir()
     for number, file in masks.items():
@@ -126,9 +126,9 @@ def _path(settings: Settings, key: str) -> Opens | None:
         placeholder="drive.mp4 or rtsp://192.168.0.7/live",
         key=f"{key}-path",
     )
-    st.caption(f"This server opens what lies in {folders}, and addresses.")
+    st.caption(f"This server opens files in {folders}, and network addresses.")
     labels = st.text_input(
-        "Truth (optional): a label video or a folder of label images", key=f"{key}-labels"
+        "Ground truth (optional): a label video or a folder of label images", key=f"{key}-labels"
     )
     if not given.strip():
         return None
@@ -144,8 +144,8 @@ def _camera(key: str) -> Opens | None:
     found = cameras()
     if not found:
         st.info(
-            "This server has no camera that Linux knows (/dev/video*). Plug one in and reload the "
-            "page, or take another source.",
+            "This server has no camera (/dev/video*). Plug one in and reload the page, or choose "
+            "another source.",
             icon=":material/videocam_off:",
         )
         return None
@@ -156,7 +156,7 @@ def _camera(key: str) -> Opens | None:
 
 
 def cameras() -> list[int]:
-    """The numbers of the cameras that this machine has."""
+    """The indices of this machine's cameras."""
     paths = Path("/dev").glob("video*")
     numbers = (path.name.removeprefix("video") for path in paths)
     return sorted(int(number) for number in numbers if number.isdigit())

@@ -1,4 +1,4 @@
-"""How pages look beyond the theme of `.streamlit/config.toml`, and the colours of charts."""
+"""The pages' style beyond the theme in `.streamlit/config.toml`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ h3 { font-size: 1rem !important; }
 
 
 def apply() -> None:
-    """Add the style to the page."""
+    """Add the CSS to the page."""
     st.html(CSS)
 
 
 def icon() -> Image.Image:
-    """The picture in the browser's tab: drawn, since Streamlit fetches its own from afar."""
+    """The favicon; drawn here, because Streamlit downloads its own."""
     picture = np.full((64, 64, 3), (11, 125, 98), np.uint8)
     for left, right in (((14, 60), (27, 8)), ((50, 60), (37, 8))):
         cv2.line(picture, left, right, (255, 255, 255), 5, cv2.LINE_AA)
@@ -44,20 +44,20 @@ def icon() -> Image.Image:
     return Image.fromarray(picture)
 
 
-def title(name: str, told: str) -> None:
-    """The page's name, and in a sentence what it is for."""
+def title(name: str, purpose: str) -> None:
+    """Show the page's name and its purpose in a sentence."""
     st.title(name, anchor=False)
-    st.caption(told)
+    st.caption(purpose)
 
 
 def hex_of(colour: BGR) -> str:
-    """A BGR colour as HTML writes it."""
+    """A BGR colour in HTML notation."""
     blue, green, red = colour
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def swatches(task: Task) -> None:
-    """The names of a task's classes, each beside the colour that it is drawn in."""
+    """Show a legend of the task's classes and colours."""
     each = "".join(
         f'<span><i style="background:{hex_of(c.colour) if c.alpha else "transparent"}"></i>'
         f"{c.name}{'' if c.alpha else ' (not drawn)'}</span>"
@@ -67,5 +67,5 @@ def swatches(task: Task) -> None:
 
 
 def many(count: int, what: str) -> str:
-    """The count with its word: 1 image, 2 images."""
+    """The count with its noun: 1 image, 2 images."""
     return f"{count:,} {what}{'s' * (count != 1)}"

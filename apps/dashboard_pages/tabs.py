@@ -1,4 +1,4 @@
-"""What a browser tab runs and keeps; all of it ends when the tab is closed."""
+"""What a browser tab runs and stores; everything ends when the tab closes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from lanes.segmenter import Segmenter
 from lanes.types import Image, Task
 
 Content: TypeAlias = Callable[[], bytes]
-"""What a download holds, made when it is asked for."""
+"""A download's content, made on demand."""
 DEMO, UPLOAD, PATH = "Demo", "Upload", "Path or address"
 BROWSER, CAMERA = "Camera of this browser", "Camera of the server"
-"""The kinds of sources."""
+"""Kinds of sources."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What a pipeline plays: `input` as `open_source` takes it, and its truth if there is one.
+    """What a pipeline plays: `input` as for `open_source`, and its truth if there is any.
 
-    `name` is what the page calls it: an upload lies under another name. `kind` is that of its
-    source. `loop` begins again at the end.
+    `name` is shown on the page; uploads have another name on disk. `kind` is the kind of source.
+    `loop` restarts at the end.
     """
 
     input: str
@@ -51,29 +51,29 @@ class Clip:
 
 
 class Runs(Protocol):
-    """What a tab keeps: a pipeline with its pictures, and a folder that is removed with it."""
+    """A running pipeline of a tab, with a folder that is removed with it."""
 
     @property
     def folder(self) -> Path:
-        """Of its own files."""
+        """The folder for its files."""
 
     def pause(self) -> None:
-        """Leave the processor to others; does nothing where nothing runs."""
+        """Free the CPU; does nothing if it is not running."""
 
     def close(self) -> None:
-        """End its threads and pictures."""
+        """Stop its threads and its feeds."""
 
 
 Kind = TypeVar("Kind")
 
 
 class Player:
-    """One pipeline of a tab, with its figures over time and what it recorded."""
+    """A tab's pipeline, with its history of figures and its recordings."""
 
     def __init__(
         self, clip: Clip, segmenter: Segmenter, folder: Path, real_time: bool, record: bool
     ) -> None:
-        """Begin to play; recordings go into `folder`, with `record` from the first frame on."""
+        """Start playing; recordings go to `folder`; `record` starts one at the first frame."""
         self.clip, self.segmenter, self.folder = clip, segmenter, folder
         self.history, self.began = History(), time.monotonic()
         self.recorded: list[tuple[Path, Path]] = []
@@ -97,7 +97,7 @@ class Player:
 
     @property
     def task(self) -> Task:
-        """The task, with the classes drawn that are to be."""
+        """The task, limited to the classes to draw."""
         return only(self.segmenter.task, self.live.classes)
 
     def picture(self) -> Picture:
@@ -107,12 +107,12 @@ class Player:
         return Picture(
             mark=f"{now.frames} {self.live.alpha} {self.live.classes}",
             state=now.state,
-            told=progress(self.clip, now),
+            caption=progress(self.clip, now),
             draw=partial(self._jpeg, result) if result else None,
         )
 
     def snapshot(self) -> bytes:
-        """The newest frame with its labels, in all its pixels, as a PNG file; empty before one."""
+        """The newest frame with its labels as a full-size PNG file; empty before there is one."""
         result = self.live.snapshot().result
         return cv2.imencode(".png", self._drawn(result))[1].tobytes() if result else b""
 
@@ -123,7 +123,7 @@ class Player:
         return screen.overlay(result, self.task, self.live.alpha, width)
 
     def record(self) -> None:
-        """Begin to record what is played; raises `BadOutput`."""
+        """Start a recording; raises `BadOutput`."""
         files = self._next_files()
         try:
             self.live.record(*files)
@@ -132,46 +132,46 @@ class Player:
             raise
 
     def pause(self) -> None:
-        """Stay at this frame until the user lets it go on."""
+        """Pause until the user resumes."""
         self.live.pause()
 
     def stop(self) -> None:
-        """End the pipeline; its recordings are whole, and they and its last picture stay."""
+        """Stop the pipeline; finish the recordings, and keep them and the last picture."""
         if self.camera:
             self.camera.close()
         self.live.close()
 
     def close(self) -> None:
-        """End the pipeline and its pictures."""
+        """Stop the pipeline and its feed."""
         self.feed.close()
         self.stop()
 
     def finished(self) -> tuple[Path, Path] | None:
-        """The newest recording that is whole: video and JSON lines."""
+        """The newest complete recording: video and JSON lines."""
         whole = [files for files in self.recorded if files[0].exists()]
         return whole[-1] if whole else None
 
 
 def progress(clip: Clip, now: Snapshot) -> str:
-    """In a line: what is played, how far it is, and how fast the pipeline is."""
-    states = {"opening": "opening", "paused": "paused", "lost": "lost, trying again"}
-    states |= {"ended": "at its end", "stopped": "stopped", "failed": "failed"}
+    """The status line: clip, position, and pipeline speed."""
+    states = {"opening": "opening", "paused": "paused", "lost": "lost, reconnecting"}
+    states |= {"ended": "ended", "stopped": "stopped", "failed": "failed"}
     parts = [f"pipeline {now.fps:.1f} FPS"] if now.state == "playing" else [states[now.state]]
     if now.result and not now.live:
         total = f" of {now.duration:.1f}" if now.duration else ""
         parts.append(f"{now.position:.1f}{total} s")
     if now.dropped:
-        parts.append(f"{now.dropped} frames left out")
+        parts.append(f"{now.dropped} frames dropped")
     return " · ".join([clip.name, *parts])
 
 
-def told(error: BaseException, clip: Clip) -> str:
-    """An error of a pipeline as a sentence, its files under the names that the user knows."""
+def error_text(error: BaseException, clip: Clip) -> str:
+    """A pipeline's error as a message, with the user's own file names."""
     if not isinstance(error, LanesError):
         log.error("a pipeline failed", exc_info=error)
         return (
-            f"The pipeline failed in a way that is not foreseen ({type(error).__name__}: "
-            f"{error}). The terminal of the server tells more; please report it."
+            f"The pipeline failed unexpectedly ({type(error).__name__}: {error}). The server's "
+            "terminal has the details; please report it."
         )
     sentence = str(error)
     if clip.kind in (UPLOAD, PATH):
@@ -180,7 +180,7 @@ def told(error: BaseException, clip: Clip) -> str:
 
 
 class Tab:
-    """What runs in one browser tab, by the page's name for it, and its temporary folder."""
+    """The pipelines of one browser tab, by name, and its temporary folder."""
 
     def __init__(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="lanes-tab-")
@@ -189,7 +189,7 @@ class Tab:
         self._number = 0
 
     def opened(self, opens: Callable[[Path], Clip]) -> tuple[Path, Clip]:
-        """A folder of its own for a player, with its clip; nothing is left of it on an error."""
+        """Open a clip in a new folder; the folder is removed on an error."""
         self._number += 1
         folder = self.folder / str(self._number)
         folder.mkdir()
@@ -200,40 +200,40 @@ class Tab:
             raise
 
     def running(self, name: str, kind: type[Kind]) -> Kind | None:
-        """What runs under that name, of the `kind` that its page puts there."""
+        """The player of that name, if it is of this kind."""
         player = self.players.get(name)
         return player if isinstance(player, kind) else None
 
     def play(self, name: str, player: Runs) -> None:
-        """Take the player in the place of an earlier one of that name, which ends."""
+        """Add a player, closing any earlier one of that name and pausing the others."""
         self.stop(name)
         self.pause()
         self.players[name] = player
 
     def pause(self) -> None:
-        """Leave the processor to what comes now."""
+        """Pause all players."""
         for player in self.players.values():
             player.pause()
 
     def stop(self, name: str) -> None:
-        """End a player, and remove its files."""
+        """Close a player and remove its files."""
         if player := self.players.pop(name, None):
             player.close()
             shutil.rmtree(player.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """End everything, and remove all files."""
+        """Close all players and remove all files."""
         for name in list(self.players):
             self.stop(name)
         self._temporary.cleanup()
 
 
 def _end(tab: Tab) -> None:
-    """Close `tab` beside the server's own thread, for which a camera may be slow to let go."""
+    """Close `tab` in a thread: releasing a camera may block the server."""
     threading.Thread(target=tab.close, name="tab-end").start()
 
 
 @st.cache_resource(scope="session", on_release=_end, show_spinner=False)
 def current() -> Tab:
-    """The tab that this page is shown in; Streamlit releases it when the connection ends."""
+    """The current browser tab; Streamlit releases it when the connection ends."""
     return Tab()

@@ -1,4 +1,4 @@
-"""What tests of the dashboard share: its pages in a harness, a small model, a small demo."""
+"""Shared fixtures: dashboard pages in Streamlit's harness, a small model and demo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ except LanesError as error:
 
 @pytest.fixture
 def arguments(monkeypatch, model_folder):
-    """What the server was started with; a test may add to it before it opens a page."""
+    """The server's command line; a test may extend it before it opens a page."""
     given = ["dashboard.py", f"--model={model_folder}"]
     monkeypatch.setattr(sys, "argv", given)
     monkeypatch.setattr(assets, "model_names", list)
@@ -33,8 +33,8 @@ def arguments(monkeypatch, model_folder):
 
 @pytest.fixture
 def open_page(arguments, monkeypatch):
-    """Opens a page; what it runs ends with the test."""
-    # Here, so that tests can be skipped where Streamlit is not installed.
+    """Opens a page; its pipelines end with the test."""
+    # Imported here, so that tests can be skipped without Streamlit.
     import streamlit as st
     from dashboard_pages import tabs
     from streamlit.testing.v1 import AppTest
@@ -44,7 +44,7 @@ def open_page(arguments, monkeypatch):
             super().__init__()
             OPEN.append(self)
 
-    # Streamlit leaves the page as the main module, which processes begun later would import.
+    # Streamlit replaces the main module, which later subprocesses would import.
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setattr(tabs, "Tab", Kept)
     monkeypatch.setattr(demo_clip, "SIZE", (96, 160))

@@ -1,4 +1,4 @@
-"""The page that scores a model on images and masks that a browser sends."""
+"""The Evaluate page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_figures_matrix_and_worst_images(open_page):
     assert not page.exception
     assert not page.error
     figures = {metric.label: metric.value for metric in page.metric}
-    # Half of the pixels are background and found; the other half is drivable and missed.
+    # Half of the pixels are background and correct; the other half is drivable and missed.
     assert figures["pixel accuracy"] == "0.500"
     assert figures["mIoU"] == "0.250"
     (table,) = page.dataframe
@@ -55,16 +55,16 @@ def test_figures_matrix_and_worst_images(open_page):
 
 
 @pytest.mark.parametrize(
-    ("masks", "told"),
+    ("masks", "message"),
     [
         ({}, "good.jpg has no mask: add good.png"),
         ({"good.png": np.full(SIZE, 77, np.uint8)}, "good.png holds the label 77"),
         ({"good.png": RIGHT[:-2]}, "good.png"),
     ],
 )
-def test_a_mask_that_does_not_fit_is_told_by_its_name(open_page, masks, told):
+def test_an_error_names_the_bad_mask(open_page, masks, message):
     page = send(open_page("evaluate"), {"good.jpg": BLACK}, masks)
-    assert page.error[0].value.startswith(told)
+    assert page.error[0].value.startswith(message)
     assert "lanes-evaluate" not in page.error[0].value
     assert not page.dataframe
 

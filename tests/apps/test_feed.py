@@ -1,4 +1,4 @@
-"""Pictures of running pipelines, fetched beside Streamlit."""
+"""Pictures of running pipelines, served next to Streamlit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dashboard_pages.feed import Feed, Picture
 
 @pytest.fixture
 def shown():
-    """A feed whose picture a test may replace, with the pictures that were drawn."""
+    """A feed whose picture a test may replace, and a list of the pictures drawn."""
     drawn = []
     feed = Feed(lambda: shown.picture)
 
@@ -33,7 +33,7 @@ def shown():
 
 
 def fetch(given, seen="", sent=None):
-    """What a browser gets for the address of a feed, or for what it has `sent` there."""
+    """The answer to a browser's GET of a feed, or to its POST of `sent`."""
     from starlette.requests import Request
 
     path = {"secret": given.address.rpartition("/")[2]}
@@ -46,12 +46,12 @@ def fetch(given, seen="", sent=None):
     return asyncio.run(feed._answer(Request(scope, receive)))
 
 
-def test_a_new_picture_comes_at_once_with_what_is_told_of_it(shown):
+def test_a_new_picture_comes_at_once_with_its_caption(shown):
     answer = fetch(shown.feed)
     assert (answer.status_code, answer.body) == (200, b"one")
     assert answer.headers["Lanes-Mark"] == "1"
     assert answer.headers["Lanes-State"] == "playing"
-    assert unquote(answer.headers["Lanes-Told"]) == "first · 1 %"
+    assert unquote(answer.headers["Lanes-Caption"]) == "first · 1 %"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -62,7 +62,7 @@ def test_a_picture_that_was_seen_is_not_drawn_again(shown, monkeypatch):
     assert answer.headers["Lanes-State"] == "playing"
 
 
-def test_who_has_seen_the_newest_waits_for_the_next(shown):
+def test_a_request_waits_for_the_next_picture(shown):
     began, calls = time.monotonic(), []
 
     def newest():
@@ -113,7 +113,7 @@ def test_pictures_of_a_browsers_camera_are_taken_and_nothing_else(shown):
     assert abs(int(frame.bgr.mean()) - 90) <= 2
     later = threading.Timer(0.2, camera.take, [jpeg])
     later.start()
-    assert next(source).index == 1  # of three the newest was given; then it waits for another
+    assert next(source).index == 1  # got the newest of three, then waited for another
     later.join()
     camera.close()
     assert next(source, None) is None

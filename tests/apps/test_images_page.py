@@ -1,4 +1,4 @@
-"""The page of images: what is shown and given back for images that a browser sends."""
+"""The Images page: results shown and downloaded for uploaded images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def png(image):
 
 
 def smear(*places):
-    """Cells of radius 20 at `places` (x, y), with a nucleus of radius 8, as the model sees them."""
+    """Cells of radius 20 at `places` (x, y), each with a nucleus of radius 8."""
     image = np.full((150, 220, 3), 20, np.uint8)
     for place in places:
         cv2.circle(image, place, 20, (128,) * 3, cv2.FILLED)
@@ -58,8 +58,8 @@ def test_sent_images_are_labelled_as_lanes_image_does(model_folder):
     assert list(found.shown) == ["../../a.png"]
     assert [row["image"] for row in rows(found.summary)] == ["../../a.png"]
     assert rows(found.summary)[0]["lane_line_share"] == pytest.approx(1 / 3, abs=0.02)
-    (told,) = found.skipped
-    assert told.startswith("b.png is damaged")
+    (message,) = found.skipped
+    assert message.startswith("b.png is damaged")
     with zipfile.ZipFile(io.BytesIO(found.archive)) as archive:
         names = archive.namelist()
         ids = cv2.imdecode(
@@ -78,7 +78,7 @@ def test_nothing_of_them_stays_on_the_disk(model_folder, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_images_of_one_name_are_told_apart():
+def test_images_with_the_same_name_get_unique_names():
     named = unique([Picture("a.png", b"1"), Picture("b.png", b"2"), Picture("a.png", b"3")])
     assert [picture.name for picture in named] == ["a.png", "b.png", "a.png (2)"]
 

@@ -1,4 +1,4 @@
-"""The dashboard as people meet it: a server of its own, looked at with Debian's Chromium."""
+"""The dashboard end to end: a real server, opened in Debian's Chromium."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
 ]
 PATIENCE = 60_000
-"""Milliseconds to wait for something to show: the machine may be busy."""
+"""Milliseconds to wait for an element; the machine may be busy."""
 FRAMES = 20
 
 
@@ -55,7 +55,7 @@ def chromium(playwright):
 
 @pytest.fixture
 def open_page(server, chromium):
-    """Opens a page in a browser context of its own, as another user would."""
+    """Opens a page in a new browser context, as another user would."""
     contexts = []
 
     def opened(path=""):
@@ -77,7 +77,7 @@ def press(page, name):
 
 
 def picture(page):
-    """What the screen shows, once it shows something."""
+    """The URL of the displayed picture, once there is one."""
     return page.wait_for_selector("figure img:not([hidden])").get_attribute("src")
 
 
@@ -90,7 +90,7 @@ DRAWN = """(image) => {
 
 
 def pixels(page):
-    """What the screen shows, (H, W, 3) BGR."""
+    """The displayed picture, (H, W, 3) BGR."""
     stored = base64.b64decode(page.locator("figure img").evaluate(DRAWN).partition(",")[2])
     return cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR)
 
@@ -128,7 +128,7 @@ def upload(page, path):
 def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
     page = open_page()
     press(page, "Run the demo")
-    page.wait_for_selector("figure img:not([hidden])", timeout=300_000)  # it is rendered first
+    page.wait_for_selector("figure img:not([hidden])", timeout=300_000)  # renders the demo first
     assert changes(page)
     page.get_by_text("IoU drivable").wait_for()
     caption = page.locator("figcaption")
@@ -178,20 +178,20 @@ def test_an_uploaded_clip_comes_back_as_h264(open_page, clip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(b"just words", "it holds text"), (b"\x00\x01" * 400, "it is of no format")],
 )
-def test_what_is_no_video_is_told(open_page, tmp_path, content, told):
+def test_a_file_that_is_not_a_video_is_an_error(open_page, tmp_path, content, message):
     path = tmp_path / "holiday.mp4"
     path.write_bytes(content)
     page = open_page()
     upload(page, path)
     press(page, "Start")
-    page.get_by_text(told).wait_for()
+    page.get_by_text(message).wait_for()
     assert page.get_by_text("holiday.mp4 is not a video").count()
 
 
-def test_an_upload_beyond_the_limit_is_told(open_page, tmp_path, server):
+def test_an_upload_over_the_limit_is_refused(open_page, tmp_path, server):
     path = tmp_path / "long.mp4"
     path.write_bytes(bytes(2_000_000))
     page = open_page()
@@ -210,7 +210,7 @@ def test_a_path_outside_is_refused(open_page, clip):
     field.fill("/etc/passwd")
     field.press("Enter")
     press(page, "Start")
-    page.get_by_text("lies outside the folders").wait_for()
+    page.get_by_text("outside the folders").wait_for()
 
 
 def test_images_are_compared_and_their_table_is_given(open_page, tmp_path):
@@ -236,7 +236,7 @@ def test_two_models_are_compared_side_by_side(open_page):
     page = open_page("compare")
     press(page, "Compare")
     until(lambda: page.locator("figure img:not([hidden])").count() == 2)
-    page.get_by_text("Agreement with each other").wait_for()
+    page.get_by_text("Agreement: IoU").wait_for()
     page.get_by_text("IoU lane line").nth(1).wait_for()
 
 
@@ -253,14 +253,14 @@ def test_a_model_is_scored_on_sent_images(open_page, tmp_path):
         page.locator('input[type="file"]').nth(number).set_input_files(paths)
         page.get_by_text("two.png").nth(number).wait_for()
     press(page, "Evaluate")
-    page.get_by_text("Confusion of pixels").wait_for()
+    page.get_by_text("Confusion matrix").wait_for()
     figures = json.loads(download(page, "All figures (JSON)", tmp_path).read_text())
     assert figures["figures"]["pixel accuracy"]["value"] == 0.5
 
 
 @pytest.fixture
 def filmed(tmp_path):
-    """What Chromium's fake camera films: white, which the model of these tests calls lane line."""
+    """The fake camera's video: white, which the test model labels lane line."""
     height, width = 96, 160
     planes = bytes([235]) * (height * width) + bytes([128]) * (height * width // 2)
     path = tmp_path / "white.y4m"
@@ -269,7 +269,7 @@ def filmed(tmp_path):
 
 
 def camera_page(playwright, server, flags):
-    """The Live page in a Chromium of its own, whose camera is a file or missing."""
+    """The Live page in a separate Chromium, whose camera is a file or missing."""
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
@@ -299,7 +299,7 @@ def no_camera(playwright, server):
 
 def test_the_browsers_camera_comes_back_labelled_and_recorded(camera, tmp_path):
     assert changes(camera)
-    camera.get_by_text("100.0%").first.wait_for()  # of the picture is lane line
+    camera.get_by_text("100.0%").first.wait_for()  # share of lane line
     blue, green, red = pixels(camera).mean((0, 1))
     assert red > 200 > 120 > max(blue, green)  # lane lines are drawn in red, opaque
     camera.get_by_text("Latency, p95").wait_for()
@@ -316,7 +316,7 @@ def test_the_browsers_camera_comes_back_labelled_and_recorded(camera, tmp_path):
 
 
 def test_a_browser_without_a_camera_says_so(no_camera):
-    no_camera.get_by_text("This browser gives no camera").wait_for()
+    no_camera.get_by_text("The browser cannot open a camera").wait_for()
     press(no_camera, "Stop")
     press(no_camera, "Close")
     no_camera.get_by_role("button", name="Run the demo").wait_for()

@@ -1,4 +1,4 @@
-"""The page of models: their cards."""
+"""The Models page."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ def test_figures_are_ordered_by_data_measure_and_kind():
 
 
 @pytest.fixture
-def told_folder(tmp_path):
-    folder = tmp_path / "told"
+def described_folder(tmp_path):
+    folder = tmp_path / "described"
     folder.mkdir()
     use = cards.DataUse("set", "Forty pictures.", "for research")
     figures = {"set val: drivable iou": 0.81, "set val: miou": 0.7}
-    card_of(name="told", data=(use,), metrics=figures, terms="as the set").write(folder)
+    card_of(name="described", data=(use,), metrics=figures, terms="as the set").write(folder)
     write_network(folder / "model.onnx")
     return folder
 
 
-def test_a_card_is_told(open_page, arguments, told_folder):
-    arguments.append(f"--model={told_folder}")
+def test_a_card_is_shown(open_page, arguments, described_folder):
+    arguments.append(f"--model={described_folder}")
     page = open_page("models")
-    assert page.dataframe[0].value["model"].tolist() == ["thresholds", "told"]
-    page.selectbox(key="models-name").select("told").run()
+    assert page.dataframe[0].value["model"].tolist() == ["thresholds", "described"]
+    page.selectbox(key="models-name").select("described").run()
     assert not page.exception
-    told = " ".join(element.value for element in page.markdown)
-    assert "Forty pictures." in told
-    assert "for research" in told
-    assert "as the set" in told
-    assert "mIoU **0.700**" in told
+    text = " ".join(element.value for element in page.markdown)
+    assert "Forty pictures." in text
+    assert "for research" in text
+    assert "as the set" in text
+    assert "mIoU **0.700**" in text
     assert {m.label: m.value for m in page.metric}["Input"] == "96 x 64"
 
 
-def test_what_a_card_lacks_is_said(open_page):
+def test_a_card_without_figures_and_data_says_so(open_page):
     page = open_page("models")
-    told = [element.value for element in page.info]
-    assert told[0].startswith("This card has no figures yet")
-    assert told[1].startswith("This card does not say")
+    figures, data = (element.value for element in page.info)
+    assert "no figures" in figures
+    assert "does not list the training data" in data
 
 
 def test_engines_are_timed_when_asked(open_page):

@@ -1,4 +1,4 @@
-"""What pages may read, and how the server is started."""
+"""Which paths pages may read, and how the server is started."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def test_nothing_outside_can_be_named(allowed, given):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ("file:///etc/passwd", "file:// are not opened"),
-        ("concat://a", "concat:// are not opened"),
-        ("SUBFILE://a", "subfile:// are not opened"),
+        ("file:///etc/passwd", "file:// addresses"),
+        ("concat://a", "concat:// addresses"),
+        ("SUBFILE://a", "subfile:// addresses"),
         ("*.mp4", "is a pattern"),
         ("nothing.mp4", "there is no"),
         ("n" * 300, "name too long"),
         ("list.M3U8", "list.M3U8 is a playlist"),
-        ("", "no path was given"),
+        ("", "no path given"),
     ],
 )
-def test_no_other_way_leads_to_a_file(allowed, given, told):
-    with pytest.raises(BadInput, match=f"(?i){told}"):
+def test_no_other_way_leads_to_a_file(allowed, given, message):
+    with pytest.raises(BadInput, match=f"(?i){message}"):
         allowed.input(given)
 
 
@@ -65,11 +65,11 @@ def test_no_link_in_a_folder_of_images_leads_outside(allowed, tmp_path):
     (pictures / "a.png").symlink_to(allowed.allowed[0] / "drive.mp4")
     assert allowed.path("pictures") == pictures.resolve()
     (pictures / "b.png").symlink_to(tmp_path / "secret.mp4")
-    with pytest.raises(BadInput, match=r"pictures holds b.png, a link to what lies outside"):
+    with pytest.raises(BadInput, match=r"pictures has a link, b.png, that leads outside"):
         allowed.path("pictures")
 
 
-def test_brackets_in_a_name_make_no_pattern_of_a_file_that_is_there(allowed):
+def test_an_existing_file_with_brackets_is_not_a_pattern(allowed):
     path = allowed.allowed[0] / "Title [dQw4].mp4"
     path.touch()
     assert allowed.input(path.name) == allowed.input(str(path)) == str(path.resolve())
@@ -121,7 +121,7 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--allow-paths", "nowhere"], "there is no such folder"),
         (["--model", "nowhere"], "weights/ has no 'nowhere'"),
@@ -131,14 +131,14 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
         (["--", "drive.mp4"], "got 'drive.mp4': start"),
     ],
 )
-def test_a_wrong_word_is_told_before_anything_starts(monkeypatch, words, told):
+def test_a_wrong_argument_is_refused_before_anything_starts(monkeypatch, words, message):
     monkeypatch.setattr("runpy.run_module", lambda *given, **options: None)
     done = CliRunner().invoke(cli.app, ["dashboard", *words], env={"COLUMNS": "300"})
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output
 
 
-def test_without_streamlit_the_command_that_brings_it_is_told(monkeypatch):
+def test_without_streamlit_the_error_names_the_command_to_install_it(monkeypatch):
     monkeypatch.setattr(plugins, "installed", lambda library: library != "streamlit")
     done = CliRunner().invoke(cli.app, ["dashboard"])
     assert done.exit_code == 2

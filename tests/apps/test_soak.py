@@ -1,6 +1,6 @@
-"""The demo on the Live page for minutes: memory and latency stay as they are.
+"""Runs the demo on the Live page for minutes: memory and latency stay flat.
 
-See `soak` for how long.
+See `soak` for the duration.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def page(tmp_path):
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(300_000)  # the demo is rendered first
+        page.set_default_timeout(300_000)  # renders the demo first
         page.goto(server.url)
         page.get_by_role("button", name="Run the demo").click()
         page.wait_for_selector("figure img:not([hidden])")

@@ -25,7 +25,7 @@ from webcam_program import PATIENCE, Running, Told, eventually, webcam
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Nothing is written but here; no window, whatever this machine has."""
+    """Run in a temporary folder, without a display."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def start(model_folder):
-    """Run the program in a thread; gives it as soon as its page is there."""
+    """Run the program in a thread; return it once its page is up."""
     running = []
 
     def start(source, **changes):
@@ -56,19 +56,19 @@ def test_a_file_is_played_at_its_own_rate_to_its_end(here, start, capsys):
     program.thread.join(PATIENCE)
     assert time.monotonic() - began > 1.9
     assert (program.code, program.error) == (0, None)
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     labelled, dropped, shown = map(
-        int, re.search(r"(\d+) frames labelled in .* (\d+) dropped, (\d+) shown", told).groups()
+        int, re.search(r"(\d+) frames labelled in .* (\d+) dropped, (\d+) shown", printed).groups()
     )
     assert labelled + dropped == 50
     assert 0 < shown <= labelled
-    assert "to the screen" not in told.split("labelled")[1]  # a file has no latency
-    assert "written: " in told
+    assert "to the screen" not in printed.split("labelled")[1]  # a file has no latency
+    assert "written: " in printed
     assert len(read(here / "out.mp4")[0]) == labelled
 
 
 def test_the_page_shows_the_labels_and_its_keys_work(here, start):
-    # Of class 1 throughout: the overlay makes grey green.
+    # All class 1: the overlay turns grey into green.
     clip = make_clip(
         here / "grey.mp4",
         500,
@@ -85,7 +85,7 @@ def test_the_page_shows_the_labels_and_its_keys_work(here, start):
     pictures = program.pictures()
 
     def corner(picture):
-        """How much more green than red the lower right corner is: no text is there."""
+        """Green minus red in the lower right corner, where there is no text."""
         return float(np.subtract(*picture[-40:, -60:, 1:].reshape(-1, 2).mean(0)))
 
     picture = next(pictures)
@@ -121,7 +121,7 @@ def test_the_page_shows_the_labels_and_its_keys_work(here, start):
 
 
 def text_area(picture):
-    """How many rows begin on the darkened patch that text stands on."""
+    """The number of rows that start on the dark background of the text."""
     return int((picture[:, 2].mean(-1) < 60).sum())
 
 
@@ -146,10 +146,10 @@ def test_the_next_model_is_loaded_beside_the_running_one(
     monkeypatch.setattr(assets, "model_names", lambda: ["broken"])
     program = start(make_clip(here / "drive.mp4", 500, size=(180, 320)))
     program.press("m")
-    told = Told(capsys)
-    eventually(lambda: "broken: " in told, program)
+    printed = Told(capsys)
+    eventually(lambda: "broken: " in printed, program)
     program.press("m")  # round to the first again
-    eventually(lambda: f"loading {model_folder}" in told, program)
+    eventually(lambda: f"loading {model_folder}" in printed, program)
     assert program.thread.is_alive()
 
 
@@ -161,17 +161,17 @@ def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
     pictures = program.pictures()
     next(pictures)
     first.kill()
-    told = Told(capsys)
-    eventually(lambda: "is lost" in told, program)
+    printed = Told(capsys)
+    eventually(lambda: "is lost" in printed, program)
     next(pictures)  # the last picture stays
     time.sleep(1.2)
     with server(first.port):
-        eventually(lambda: "is back" in told, program)
+        eventually(lambda: "is back" in printed, program)
         time.sleep(1)
         program.end()
     assert program.code == 0
-    assert "dropped" in told
-    assert float(re.search(r"to the screen p50 (\d+) ms", told.text).group(1)) < 1000
+    assert "dropped" in printed
+    assert float(re.search(r"to the screen p50 (\d+) ms", printed.text).group(1)) < 1000
     recorded, _ = read(here / "out.mp4")
     gaps = np.diff([frame.seconds for frame in recorded])
     assert gaps.max() > 1  # the gap stays a gap
@@ -187,12 +187,12 @@ def test_a_stream_lost_before_the_first_labels_is_waited_for(here, start, monkey
                 time.sleep(0.2)
                 yield result
 
-    def tell(self, sentence):
+    def noticed(self, sentence):
         notice(self, sentence)
         lost.set()
 
     monkeypatch.setattr(playback, "segment", slow)
-    monkeypatch.setattr(Figures, "notice", tell)
+    monkeypatch.setattr(Figures, "notice", noticed)
     server = MjpegServer()
     threading.Thread(target=lambda: (eventually(lambda: server.sent > 2), server.kill())).start()
     program = start(server.url)
@@ -252,7 +252,7 @@ def test_the_page_answers_nobody_else(here, start):
 
 def test_a_browser_that_does_not_read_delays_nobody(here, start):
     program = start(make_clip(here / "drive.mp4", 200, size=(180, 320)))
-    idle = program.ask("GET", "stream")  # and nothing is read of it
+    idle = program.ask("GET", "stream")  # never read from
     fresh = program.pictures()
     seen = [next(fresh) for _ in range(20)]
     assert len(seen) == 20
@@ -261,7 +261,7 @@ def test_a_browser_that_does_not_read_delays_nobody(here, start):
     idle.close()
 
 
-def test_a_taken_port_is_told():
+def test_a_taken_port_is_an_error():
     page = Page("x", {"q": "quit"})
     port = urlsplit(page.url).port
     with pytest.raises(BadInput, match=f"port {port} of 127.0.0.1 cannot be used"):
@@ -271,7 +271,7 @@ def test_a_taken_port_is_told():
         Page("x", {"q": "quit"}, 99999)
 
 
-def test_what_cannot_be_written_is_told_in_the_picture(here, start, monkeypatch, capsys):
+def test_a_failed_write_is_shown_in_the_picture(here, start, monkeypatch, capsys):
     program = start(make_clip(here / "drive.mp4", 500))
 
     def refuse(*words):
@@ -279,6 +279,6 @@ def test_what_cannot_be_written_is_told_in_the_picture(here, start, monkeypatch,
 
     monkeypatch.setattr(webcam, "write_image", refuse)
     program.press("s")
-    told = Told(capsys)
-    eventually(lambda: "No space left" in told, program)
+    printed = Told(capsys)
+    eventually(lambda: "No space left" in printed, program)
     assert program.thread.is_alive()

@@ -1,8 +1,7 @@
 """`lanes webcam` on real screens: OpenCV's window under Xvfb, and the page in Chromium.
 
-Slow: the window needs a wheel of OpenCV that has one, which is installed into an environment of its
-own (LANES_WINDOW_PYTHON names one that is there). The pictures that the tests saw are left in
-LANES_SCREENSHOTS, if that names a folder.
+Slow: the window needs OpenCV's GUI wheel, which is installed into a temporary environment (or set
+LANES_WINDOW_PYTHON to an existing one). If LANES_SCREENSHOTS names a folder, screenshots go there.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PATIENCE = 60
 
 @pytest.fixture
 def clip(tmp_path):
-    """Grey, so that the model says class 1, with a white square that moves."""
+    """Grey, which the model labels class 1, with a moving white square."""
 
     def draw(number, size):
         image = np.full((*size, 3), 120, np.uint8)
@@ -46,7 +45,7 @@ def command(python, clip, model_folder, *options):
 
 
 def keep(path):
-    """Leave a screenshot to be looked at."""
+    """Keep a screenshot for inspection."""
     if folder := os.environ.get("LANES_SCREENSHOTS"):
         shutil.copy(path, Path(folder) / path.name)
 
@@ -66,7 +65,7 @@ def eventually(true, process=None):
 
 @pytest.fixture(scope="module")
 def window_python(tmp_path_factory):
-    """A Python whose OpenCV has windows, and else the packages of this one."""
+    """A Python whose OpenCV has windows, and otherwise this one's packages."""
     if given := os.environ.get("LANES_WINDOW_PYTHON"):
         return given
     folder = tmp_path_factory.mktemp("window")
@@ -80,17 +79,17 @@ def window_python(tmp_path_factory):
     if done.returncode:
         pytest.skip(f"opencv-python cannot be had: {done.stderr.strip().splitlines()[-1:]}")
     (packages,) = folder.glob("lib/python*/site-packages")
-    # Its own come first: a .pth file adds what is found after them.
+    # A .pth file appends to the path, so its own packages come first.
     (packages / "zz_ours.pth").write_text(sysconfig.get_path("purelib"))
     return python
 
 
 @pytest.fixture
 def display(tmp_path):
-    """An X server without a screen, and where it keeps what one would see."""
+    """A virtual X server; its framebuffer is in `tmp_path`."""
     if not (shutil.which("Xvfb") and shutil.which("xdotool")):
         pytest.skip("no Xvfb and xdotool: apt-get install xvfb xdotool")
-    # The server chooses a free number and writes it to the pipe.
+    # The server picks a free display number and writes it to the pipe.
     ours, its = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(its), "-screen", "0", "1000x700x24", "-fbdir", str(tmp_path)],
@@ -107,7 +106,7 @@ def display(tmp_path):
 
 
 def screenshot(folder):
-    """What the X server shows, from its XWD file: a header of 32-bit numbers, then BGRX."""
+    """The X server's screen, from its XWD file: a header of 32-bit numbers, then BGRX."""
     content = (folder / "Xvfb_screen0").read_bytes()
     header = np.frombuffer(content, ">u4", 25)
     size, width, height, line, colours = (int(header[i]) for i in (0, 4, 5, 12, 19))
@@ -116,7 +115,7 @@ def screenshot(folder):
 
 
 def greenness(picture):
-    """How much more green than red the greenest 100 x 100 block is."""
+    """Green minus red in the greenest 100 x 100 block."""
     difference = picture[..., 1].astype(np.float32) - picture[..., 2]
     return float(cv2.blur(difference, (100, 100)).max())
 
@@ -160,9 +159,9 @@ def test_the_window(tmp_path, clip, model_folder, window_python, display):
         (video,) = eventually(lambda: list(tmp_path.glob("grey_*.mp4")), process)
         assert len(read(video)[0]) > 5
         press("q")
-        told, wrong = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, wrong
-        assert "shown" in told
+        printed, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, errors
+        assert "shown" in printed
     finally:
         process.kill()
         process.communicate()
@@ -173,7 +172,7 @@ def test_the_window(tmp_path, clip, model_folder, window_python, display):
 
 @pytest.fixture
 def page(tmp_path, clip, model_folder):
-    """The program's page in Chromium, and the program."""
+    """The program, and its page in Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -192,16 +191,16 @@ def page(tmp_path, clip, model_folder):
         text=True,
     )
     try:
-        told = ""
-        while "the picture is at " not in told:
-            told = process.stdout.readline()
-            assert told, "the program ended"
+        line = ""
+        while "live view: " not in line:
+            line = process.stdout.readline()
+            assert line, "the program ended"
         with playwright.sync_playwright() as started:
             browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1000, "height": 700})
             page.wrong = []
             page.on("pageerror", lambda error: page.wrong.append(str(error)))
-            page.goto(told.split()[-1], wait_until="commit")
+            page.goto(line.split()[-1], wait_until="commit")
             yield page, process
             browser.close()
     finally:
@@ -233,12 +232,12 @@ def test_the_page_in_a_browser(tmp_path, page):
     page.keyboard.press("Space")
     eventually(lambda: not np.array_equal(still, seen(page, path)), process)
     page.get_by_role("button", name="overlay").focus()
-    page.keyboard.press("Space")  # presses that button, and does not pause
+    page.keyboard.press("Space")  # presses the button instead of pausing
     eventually(lambda: greenness(seen(page, path)) < 10, process)
     plain = seen(page, path)
     eventually(lambda: not np.array_equal(plain, seen(page, path)), process)
     page.get_by_role("button", name="overlay").focus()
-    page.keyboard.press("s")  # but this is still a key
+    page.keyboard.press("s")  # letters still work as keys
     eventually(lambda: list(tmp_path.glob("grey_*.png")), process)
     page.keyboard.press("h")
     time.sleep(1)

@@ -1,7 +1,7 @@
-"""`lanes webcam` for minutes: memory and latency stay as they are after the first minute.
+"""Runs `lanes webcam` for minutes: memory and latency stay flat after the first minute.
 
-The stream is killed and started again every 40 s, a browser looks all the time, and all is
-recorded. See `soak` for how long.
+The stream restarts every 40 s, a browser watches throughout, and everything is recorded. See `soak`
+for the duration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`lanes webcam`: where it shows the picture, and what it says in the terminal, errors too."""
+"""`lanes webcam`: where it shows the picture, and its terminal output and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webcam_program import Running, eventually, webcam
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Nothing is written but here; no window, whatever this machine has."""
+    """Run in a temporary folder, without a display."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -41,7 +41,7 @@ def test_why_there_is_no_window(monkeypatch, gui, display, why):
 
 
 def headless(monkeypatch, display):
-    """A Linux with the headless wheel; gives the addresses that are opened in the browser."""
+    """Fake a Linux with the headless wheel; return the list of URLs opened in the browser."""
     monkeypatch.setattr(screen.sys, "platform", "linux")
     monkeypatch.setattr(screen.cv2, "getBuildInformation", lambda: "GUI: NONE\n")
     monkeypatch.setenv("DISPLAY", display)
@@ -50,30 +50,30 @@ def headless(monkeypatch, display):
     return opened
 
 
-def test_without_windows_the_browser_opens_and_the_cure_is_told(
+def test_without_windows_the_browser_opens_and_the_cure_is_printed(
     here, model_folder, monkeypatch, capsys
 ):
     opened = headless(monkeypatch, display=":0")
     program = Running(make_clip(here / "drive.mp4", 10), model_folder)
     eventually(lambda: opened == [program.screen.url])
     program.end()
-    told = capsys.readouterr().out
-    assert "pip uninstall -y opencv-python-headless && pip install opencv-python" in told
-    assert f"the picture is at {program.screen.url}" in told
+    printed = capsys.readouterr().out
+    assert "pip uninstall -y opencv-python-headless && pip install opencv-python" in printed
+    assert program.screen.url in printed
 
 
 def test_without_a_display_there_is_only_the_address(here, model_folder, monkeypatch, capsys):
-    # webbrowser would start lynx or w3m, which take the terminal.
+    # webbrowser would start lynx or w3m, which take over the terminal.
     opened = headless(monkeypatch, display="")
     program = Running(make_clip(here / "drive.mp4", 10), model_folder)
     program.end()
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert opened == []
-    assert "pip" not in told
-    assert f"the picture is at {program.screen.url}" in told
+    assert "pip" not in printed
+    assert program.screen.url in printed
 
 
-def test_names_are_told_as_they_are(here, model_folder, capsys):
+def test_names_are_printed_verbatim(here, model_folder, capsys):
     (here / "a[").mkdir()
     make_clip(here / "a[" / "b].mp4", 10)
     record = "Title [dQw4w9] :car: [/i].mp4"
@@ -84,7 +84,7 @@ def test_names_are_told_as_they_are(here, model_folder, capsys):
     assert f"written: {record}" in capsys.readouterr().out
 
 
-def test_an_error_names_a_file_as_it_is(here, model_folder):
+def test_an_error_prints_a_file_name_verbatim(here, model_folder):
     done = RUN.invoke(cli.app, ["webcam", ":car: [red].mp4", "--model", str(model_folder)])
     assert "error: :car: [red].mp4 fits no file" in done.stderr
 
@@ -101,7 +101,7 @@ RUN = CliRunner()
         (["nowhere.mp4"], "there is no nowhere.mp4"),
         (["--alpha", "2"], "--alpha 2.0: wanted 0"),
         (["--seconds", "0"], "--seconds 0.0: wanted more than 0"),
-        (["--no-window"], "--no-window shows nothing: say where the video goes, --record FILE.mp4"),
+        (["--no-window"], "--no-window has no output: add --record FILE.mp4"),
         (["drive.mp4", "--record", "a.avi"], "must end in one of"),
         (["drive.mp4", "--record", "taken.mp4"], "exists already"),
         (["drive.mp4", "--record", "no/a.mp4"], "there is no folder no"),
