@@ -1,4 +1,4 @@
-"""What every data set keeps, whatever its files: a new plug-in is tested the day it appears."""
+"""The contract of every data set; a new plug-in is tested automatically."""
 
 from __future__ import annotations
 
