@@ -67,8 +67,8 @@ def test_numbers_are_white_on_dark_cells():
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "words"),
     [(0, "0"), (950, "950"), (1234, "1.2 k"), (45_678, "46 k"), (3.44e6, "3.4 M"), (2e9, "2 G")],
 )
-def test_counts_are_rounded(count, told):
-    assert _rounded(int(count)) == told
+def test_counts_are_rounded(count, words):
+    assert _rounded(int(count)) == words

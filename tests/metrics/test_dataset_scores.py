@@ -184,7 +184,7 @@ def test_partial_truth_has_no_figure_over_all_classes():
     for dataset in (Tiny(), Areas()):
         assert not Scores(dataset).plain
 
-    class NoPaint(Plain):  # paint is a part of drivable: nobody says where it is
+    class NoPaint(Plain):  # paint is part of drivable and not labelled on its own
         MEASURES = {"drivable": Plain.MEASURES["drivable"]}
 
     scores = Scores(NoPaint())
@@ -223,10 +223,10 @@ def test_an_images_own_score_is_the_mean_of_iou_and_of_the_f4_of_lines():
 def test_images_are_ranked_worst_first_and_by_their_faults_where_equal():
     scores = Scores(Areas())
     none, some = np.zeros((1, 4), np.uint8), np.array([[0, 0, 0, 1]], np.uint8)
-    scores.add(Sample(IMAGE, none), some)  # 0, one fault
+    scores.add(Sample(IMAGE, none), some)  # 0, one wrong pixel
     scores.add(Sample(IMAGE, some), some)  # 1
-    scores.add(Sample(IMAGE, none), none)  # nothing to judge
-    scores.add(Sample(IMAGE, none), 1 - some)  # 0, three faults
+    scores.add(Sample(IMAGE, none), none)  # nothing to score
+    scores.add(Sample(IMAGE, none), 1 - some)  # 0, three wrong pixels
     assert scores.of_images() == pytest.approx([0, 1, np.nan, 0], nan_ok=True)
     assert scores.ranking() == [3, 0, 1]
 
