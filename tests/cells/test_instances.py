@@ -1,4 +1,4 @@
-"""Label maps drawn by hand become the cells that were drawn."""
+"""Label maps drawn by hand are segmented into the drawn cells."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_cluster_falls_into_its_cells_and_a_small_bump_is_none():
     assert [int(found[y, x]) for x, y in ((40, 40), (78, 40), (59, 73), (120, 90))] == [1, 2, 3, 4]
     assert found.max() == 4
     assert ((found > 0) == (labels > 0)).all()
-    assert labels[51, 59] == 0  # what three cells enclose is no pale centre
+    assert labels[51, 59] == 0  # a gap between three cells is not a pale centre
 
 
 def test_a_large_ragged_blot_is_done_in_a_moment():
@@ -197,11 +197,11 @@ def test_columns_of_the_table_are_the_fields():
     assert all(type(v) in (int, float, bool, type(None)) for v in asdict(cell).values())
 
 
-def test_what_cannot_be_counted_is_told():
+def test_what_cannot_be_counted_is_reported():
     labels = discs((50, 60))
-    with pytest.raises(BadInput, match="'lanes' counts nothing"):
+    with pytest.raises(BadInput, match="'lanes'"):
         instances.segment(labels, LANES)
-    with pytest.raises(BadInput, match="wanted one shape"):
+    with pytest.raises(BadInput, match="wanted the same shape"):
         instances.measure(np.zeros((5, 6), np.uint16), labels, COUNT)
     with pytest.raises(BadInput, match="wanted a number above 0"):
         instances.measure(labels.astype(np.uint16), labels, COUNT, um_per_pixel=0)

@@ -1,4 +1,4 @@
-"""The tables' rows: columns by task and scale, means of whole cells, nothing where nothing is."""
+"""Table rows: columns by task and scale, means of whole cells, empty fields without a value."""
 
 from __future__ import annotations
 
