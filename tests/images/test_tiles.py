@@ -1,4 +1,4 @@
-"""Tiles: they cover each pixel once, their seams do not show, whatever the picture's size."""
+"""Tiles cover each pixel once, without visible seams, at any picture size."""
 
 from __future__ import annotations
 
