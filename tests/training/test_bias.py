@@ -61,7 +61,7 @@ def test_a_skew_is_undone(checkpoint):
     skewed = checkpoints.with_logit_bias(checkpoint, (0.0, -1.5, 0.0, 0.0))
     found = bias.fit_bias(skewed)
     assert found[0] == 0
-    # Right for each class 1 whose logit is between the dark's -1 and the bright's 1.
+    # Correct for each bias of class 1 between the dark's -1 and the bright's 1.
     assert -1 < found[1] < 1
 
 
