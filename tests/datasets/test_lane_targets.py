@@ -46,7 +46,7 @@ def test_paint_far_from_any_line_may_be_ground():
     assert sets(found, 110) == {1, 2}
 
 
-def test_a_lines_rim_beside_paint_may_be_ground():
+def test_the_rim_of_a_line_next_to_paint_may_be_ground():
     found = targets_of(answer((100, 104)), answer((96, 120)), answer((50, 400)))
     assert sets(found, 98) == sets(found, 106) == {1, 3}
     assert sets(found, 115) == {3}

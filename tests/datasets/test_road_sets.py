@@ -20,7 +20,7 @@ def test_bdd_joins_both_drivable_values(make_root, files):
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
 
 
-def test_bdd_tears_no_drive_apart(make_root):
+def test_bdd_splits_no_drive(make_root):
     root = make_root("bdd100k")
     drives = [
         {bdd100k.drive_of(path.stem) for path in bdd100k.open(root, split).images}
@@ -176,7 +176,7 @@ def test_road_marks_without_paint_are_not_lane_at_all():
     assert not road_marks.targets_of(np.zeros((8, 16), bool), teaches=True).any()
 
 
-def test_road_marks_splits_differ_in_what_they_claim(make_root):
+def test_road_marks_splits_differ_in_their_unknown_pixels(make_root):
     root = make_root("road_marks")
     assert road_marks.UNKNOWN in road_marks.open(root, "train")[0].targets
     assert road_marks.UNKNOWN not in road_marks.open(root, "choose")[0].targets

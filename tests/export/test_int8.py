@@ -23,7 +23,7 @@ FILES = ["card.json", "model.int8.onnx", "model.onnx"]
 
 
 class Greys:
-    """Frames of every grey, larger than the network's input, with what the model should say."""
+    """Frames of every grey, larger than the network's input, with the expected labels."""
 
     TASK, SOFT_CLASS, TARGETS = "lanes", None, np.eye(3, dtype=bool)
     MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
@@ -58,7 +58,7 @@ def in_whole_numbers(path):
 
 @pytest.fixture
 def stand_in(monkeypatch, tmp_path):
-    """ONNX Runtime's quantisation in place of NNCF's, which brings 0.2 GB along."""
+    """ONNX Runtime's quantisation instead of NNCF's, which pulls in 0.2 GB."""
     from onnxruntime import quantization
 
     def quantized(network, dataset, preset, subset_size, advanced_parameters):
@@ -81,12 +81,12 @@ def stand_in(monkeypatch, tmp_path):
 
 
 def run(folder, frames=8):
-    """Quantise by greys, judged by greys."""
+    """Quantise and score on greys."""
     return quantize.quantize(folder, [Greys(), Greys(2)], {"greys val": Bands(3)}, frames)
 
 
 def check(folder, found):
-    """The folder has a network in whole numbers, which every backend runs as int8."""
+    """The folder has an int8 network that every backend runs."""
     shares = found.shares
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert in_whole_numbers(folder / "model.int8.onnx")
@@ -104,7 +104,7 @@ def check(folder, found):
     assert cards.read(folder).int8 == found.costs
 
 
-def test_the_network_is_written_beside_the_others(folder, stand_in):
+def test_the_network_is_written_next_to_the_others(folder, stand_in):
     before = (folder / "model.onnx").read_bytes()
     check(folder, run(folder))
     assert (folder / "model.onnx").read_bytes() == before
@@ -146,7 +146,7 @@ def test_a_network_that_costs_too_much_is_refused(folder, stand_in, monkeypatch)
     assert (folder / "card.json").read_bytes() == before
 
 
-def test_what_nncf_cannot_do(folder, stand_in, monkeypatch):
+def test_errors_of_nncf(folder, stand_in, monkeypatch):
     def fail(*_, **__):
         raise KeyError("no such operation")
 

@@ -30,7 +30,7 @@ OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "deco
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    """A network that tells dark from bright, as a run would have left it."""
+    """A checkpoint of a network that separates dark from bright."""
     torch.manual_seed(0)
     config = configs.from_dict(
         {
@@ -71,7 +71,7 @@ check_frames = to_onnx.check_frames
 
 @pytest.fixture(autouse=True)
 def few_frames(monkeypatch):
-    """Frames of the network's own size: drawing roads is another test's."""
+    """Frames of the network's own size; another test draws roads."""
     frames = list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8))
     for frame in frames:
         frame[:12] //= 3
@@ -238,7 +238,7 @@ def test_the_network_names_no_path_of_the_machine_that_wrote_it(exported):
 
 
 @pytest.mark.parametrize("model", ["fcn_efficientnet_lite0", "fcn", "segnet"])
-def test_the_card_names_what_the_encoder_began_with(checkpoint, model):
+def test_the_card_names_the_initial_weights_of_the_encoder(checkpoint, model):
     options = {} if model == "fcn_efficientnet_lite0" else {"width": 0.05}
     config = replace(checkpoint.config, model=model, model_options=options, pretrained=True)
     network = checkpoints.build(config).eval()

@@ -14,7 +14,7 @@ CLASSES = ("background", "drivable", "lane line")
 PARTIAL = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 1]], bool)
 
 
-def test_rows_are_named_by_what_a_pixel_may_be_and_unknown_has_none():
+def test_rows_are_named_by_allowed_classes_without_unknown():
     matrix = np.array([[8, 1, 1], [0, 5, 0], [0, 0, 0]])
     found = Confusion.named(PARTIAL, matrix, CLASSES)
     assert found.rows == ("background or lane line", "drivable or lane line")

@@ -97,7 +97,7 @@ def test_a_model_older_than_a_class_is_scored_against_all(root, tmp_path):
 
 
 def test_cells_have_their_figures_too(tmp_path, capsys):
-    """The first smear is labelled right; in the second the model finds one cell of two."""
+    """The first smear is labelled correctly; in the second the model finds one of two cells."""
     root, model = tmp_path / "smears", tmp_path / "model"
     make_model(model, task="cell_count")
     lines = ["stem,split_hanyinglee"]
@@ -280,7 +280,7 @@ def test_json_that_cannot_be_written_is_reported(tmp_path):
         evaluation({}).write(tmp_path / "file" / "x.json")
 
 
-def test_figures_are_noted_in_the_card_beside_those_of_other_sets(root, tmp_path, capsys):
+def test_figures_are_added_to_those_in_the_card(root, tmp_path, capsys):
     folder = make_model(tmp_path / "mine")
     card = cards.read(folder)
     replace(card, metrics={"other val: lane line f4": 0.5}).write(folder)

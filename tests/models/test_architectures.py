@@ -45,7 +45,7 @@ def price(name, size, **options):
         ("segnet_lite", {"upsample": "transposed"}, 0.75, 3.1),
     ],
 )
-def test_they_cost_what_their_files_say_at_480x360(name, options, parameters, flops):
+def test_costs_match_the_docstrings_at_480x360(name, options, parameters, flops):
     assert price(name, (360, 480), **options) == (
         pytest.approx(parameters, abs=0.05),
         pytest.approx(flops, rel=0.02),
@@ -140,7 +140,7 @@ def hub(tmp_path, monkeypatch):
 
 
 class TestImageNetWeights:
-    def test_the_encoder_computes_what_torchvisions_does(self, hub):
+    def test_the_encoder_computes_the_same_as_torchvision(self, hub):
         torch.manual_seed(0)
         theirs = vgg.make_layers(vgg.cfgs["D"], batch_norm=True)
         with torch.no_grad():

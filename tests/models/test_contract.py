@@ -122,7 +122,7 @@ class TestModel:
         assert len(np.unique(wanted)) > 1
         assert (labels == wanted).mean() > 0.999
 
-    def test_what_is_added_to_the_logits_comes_out_of_them(self, built):
+    def test_a_bias_added_to_the_logits_appears_in_them(self, built):
         name, net = built
         if not hasattr(net.model, "add_to_logits"):
             pytest.skip("takes no bias")

@@ -110,7 +110,7 @@ def test_damaged_weights_are_reported_with_their_file(package):
 
 
 @pytest.mark.parametrize("variant", [LITE0, LITE2], ids=lambda v: v.name)
-def test_the_real_weights_fit_and_normalise_what_they_see(variant):
+def test_the_real_weights_fit_and_normalise_activations(variant):
     if importlib.util.find_spec(variant.package) is None:
         pytest.skip("package not installed")
     encoder = EfficientNetLite(variant)

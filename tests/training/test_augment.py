@@ -81,7 +81,7 @@ def test_flip_is_a_probability(make_config, flip, mirrored):
         ({}, lambda ramp: ramp),
     ],
 )
-def test_what_has_no_up_may_be_turned(make_config, changes, wanted):
+def test_pictures_without_an_up_can_be_rotated(make_config, changes, wanted):
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     whole = {"flip": 0.0, "size": [64, 64], "crop_area": [1.0, 1.0], "crop_ratio": [1.0, 1.0]}
     augment = still(make_config, **whole, **changes)

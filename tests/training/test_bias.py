@@ -43,7 +43,7 @@ class Brightness(nn.Module):
 
 @pytest.fixture
 def checkpoint(monkeypatch):
-    """Of a network that sees dark as -1 and bright as 1."""
+    """A checkpoint of a network that maps dark to -1 and bright to 1."""
     config = configs.from_dict(
         {"task": "lanes", "model": "naive", "size": list(SIZE), "weights": {"halves": 1.0}}
     )
@@ -65,7 +65,7 @@ def test_a_skew_is_undone(checkpoint):
     assert -1 < found[1] < 1
 
 
-def test_what_is_right_stays(checkpoint):
+def test_a_correct_bias_stays(checkpoint):
     assert bias.fit_bias(checkpoint) == (0.0, 0.0, 0.0, 0.0)
 
 

@@ -315,7 +315,7 @@ def test_the_log_forgets_steps_after_the_checkpoint(tmp_path):
     assert log.rows(tmp_path) == [(20, "loss", 2.0), (40, "loss", 4.0), (50, "loss", 1.5)]
 
 
-def test_the_script_trains_and_tells_where(values, data, tmp_path, capsys):
+def test_the_script_trains_and_prints_the_path(values, data, tmp_path, capsys):
     lines = [f"{k} = {v!r}".replace("'", '"') for k, v in values.items() if not isinstance(v, dict)]
     lines += ["[weights]", "image_folder = 1.0", "[model_options]"]
     lines += [f"{k} = {v}" for k, v in values["model_options"].items()]

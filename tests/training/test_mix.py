@@ -54,7 +54,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
     np.testing.assert_array_equal(table[4], datasets["b"].TARGETS[1])
 
 
-def test_what_is_covered_is_background_alone():
+def test_covered_pixels_are_background_only():
     def cover(sample, size, background):
         return replace(sample, targets=np.full_like(sample.targets, background))
 
@@ -100,7 +100,7 @@ def test_draws_begin_wherever_a_run_goes_on(start):
     )
 
 
-def test_what_is_random_in_a_sample_follows_its_draw_alone():
+def test_randomness_in_a_sample_depends_only_on_its_draw():
     class Random:
         def __getitem__(self, index):
             return {"images": torch.rand(3)}
@@ -157,7 +157,7 @@ def test_a_row_of_no_class_is_reported():
         mix.table_of({"a": nothing})
 
 
-def test_opening_tells_of_other_tasks_and_names(data):
+def test_opening_reports_other_tasks_and_names(data):
     assert list(mix.open_all(data, "train", "lanes")) == ["image_folder"]
     with pytest.raises(BadConfig, match="'lanes'.*'cakes'"):
         mix.open_all(data, "train", "cakes")

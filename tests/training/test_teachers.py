@@ -54,7 +54,7 @@ def frames(tmp_path):
     return found
 
 
-def test_a_cache_grows_and_keeps_what_it_has(frames, tmp_path):
+def test_a_cache_grows_and_keeps_its_files(frames, tmp_path):
     taught = []
 
     def teach(image):
