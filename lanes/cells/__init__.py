@@ -1,1 +1,1 @@
-"""From labels to cells: instances, borders, tables."""
+"""Cells in label maps: instances, borders, tables."""

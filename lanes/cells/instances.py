@@ -1,7 +1,7 @@
-"""From a label map to its cells: which pixels belong to which cell, and the measures of each.
+"""Segment a label map into cells and measure each of them.
 
-Which labels make up a cell is said by the task (`lanes.types.Things`); a "cell" here is any thing
-that a task counts. `measure` needs scikit-image, the extra `cells`; the rest OpenCV alone.
+The task defines the labels that make up a cell (`lanes.types.Things`); a "cell" here is any thing
+that a task counts. `measure` needs scikit-image (extra `cells`); the rest needs only OpenCV.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from lanes.types import InstanceMap, LabelMap, Size, Task, Things
 
 Mask: TypeAlias = NDArray[np.uint8]
 Depth: TypeAlias = NDArray[np.float32]
-"""(H, W): a pixel's distance to the nearest one that is not of the cell."""
+"""(H, W): each pixel's distance to the nearest pixel outside the cell."""
 
 MIN_AREA = 60
-"""Pixels; smaller pieces are stains, not cells."""
+"""Pixels; smaller components are stains, not cells."""
 MOST = np.iinfo(np.uint16).max
 CONVEX = 0.93
-"""Share of its convex hull that a shape fills at least which is taken for convex."""
+"""A shape that fills at least this share of its convex hull counts as convex."""
 DEPTH = 0.15
-"""A neck parts two cells if it is narrower than the lesser of them by this share."""
+"""A neck splits two cells if it is narrower than the smaller cell by this share."""
 STEP = 1.0
-"""Pixels by which the level rises that looks for necks."""
+"""Step in pixels of the rising level that searches for necks."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Cell:
 
     `x`, `y` is the centroid; `left`, `top`, `width`, `height` the bounding box, in pixels.
     `circularity` is 4 pi area / perimeter^2, 1 for a disc; `eccentricity` that of the ellipse of
-    equal moments, 0 for a disc. `at_edge`: the picture's edge cuts it, so that its measures are of
-    a part. `nucleus_ratio` is nucleus / cell area, 0..1; None in a task without nuclei. The `_um`
-    measures are None unless the scale is known.
+    equal moments, 0 for a disc. `at_edge`: the picture's edge cuts the cell, so its measures cover
+    only a part. `nucleus_ratio` is nucleus / cell area, 0..1; None in a task without nuclei. The
+    `_um` measures are None unless the scale is known.
     """
 
     id: int
@@ -66,24 +66,24 @@ class Cell:
 
 
 def things_of(task: Task) -> Things:
-    """What `task` counts; raises `BadInput` if it counts nothing."""
+    """The things that `task` counts; raises `BadInput` if there are none."""
     if task.things is None:
-        raise BadInput(f"the task {task.name!r} counts nothing: wanted one with cells")
+        raise BadInput(f"the task {task.name!r} has nothing to count: use a task with cells")
     return task.things
 
 
 def summary(labels: LabelMap, things: Things) -> dict[str, float]:
-    """What a screen shows of a label map, in a few milliseconds a picture.
+    """Quick measures of a label map for display, in a few milliseconds per picture.
 
-    `cells` counts the connected pieces beside the border class: those that touch without one count
-    as one here, while `segment` may part them. `mean diameter` is that of the discs of equal area,
-    in pixels, 0 without a cell; shares and ratios are 0..1.
+    `cells` counts connected components without the border class. Cells that touch without a border
+    count as one here, while `segment` may split them. `mean diameter` is that of discs of equal
+    area, in pixels, 0 without cells; shares and ratios are 0..1.
     """
     area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
     body = among(labels, things.classes)
     areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
     cells = areas[areas >= _least(areas, things, MIN_AREA)]
-    # The border is part of the cells, though this does not say of which.
+    # The border belongs to the cells, though not to a known one.
     mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
     found = {
         "cells": float(len(cells)),
@@ -98,10 +98,10 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
 def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
     """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
 
-    Connected pieces of the cell classes are taken apart by a watershed on their distance transform
-    where they are no single convex shape (Vincent & Soille 1991); those below `min_area` pixels, or
-    the task's share of the typical one, are dropped; then their pixels and those of the border are
-    given to the nearest cell that they are connected to.
+    A watershed on the distance transform splits connected components of the cell classes that are
+    not convex (Vincent & Soille 1991). Cells below `min_area` pixels, or below the task's share of
+    the typical cell, are dropped. Their pixels and the border pixels then go to the nearest cell
+    that they are connected to.
 
     Raises:
         BadInput: the task counts nothing, or there are more than 65,535 cells.
@@ -121,9 +121,9 @@ def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceM
 def measure(
     instances: InstanceMap, labels: LabelMap, task: Task, um_per_pixel: float | None = None
 ) -> list[Cell]:
-    """The measures of each cell of `instances` (H, W), in order of their ids.
+    """The measures of each cell of `instances` (H, W), in order of id.
 
-    `labels` of the same shape tell the nuclei; `um_per_pixel` is a pixel's side in micrometres.
+    `labels` (H, W) mark the nuclei; `um_per_pixel` is the side of a pixel in micrometres.
 
     Raises:
         BadInput: shapes differ, the task counts nothing, or the scale is not above 0.
@@ -132,11 +132,11 @@ def measure(
     things = things_of(task)
     if instances.shape != labels.shape:
         raise BadInput(
-            f"instances are {instances.shape}, labels {labels.shape}: wanted one shape, those "
-            "that `segment` made of these labels"
+            f"instances are {instances.shape}, labels {labels.shape}; wanted the same shape: "
+            "pass what `segment` returned for these labels"
         )
     if um_per_pixel is not None and not 0 < um_per_pixel < math.inf:
-        raise BadInput(f"{um_per_pixel} micrometres a pixel; wanted a number above 0")
+        raise BadInput(f"got {um_per_pixel} micrometres per pixel; wanted a number above 0")
     nuclei = None if things.nucleus is None else labels == things.nucleus
     try:
         from skimage.measure import regionprops  # slow to import, and optional
@@ -158,9 +158,9 @@ def diameter(area: float) -> float:
 
 
 def _least(areas: NDArray[np.intp], things: Things, floor: int) -> float:
-    """The area that a cell has at least, from those of all pieces.
+    """The least area of a cell, given the areas of all components.
 
-    The typical cell is the median of the pixels, not of the pieces: specks may be the more.
+    The typical cell is the pixel-weighted median, because specks may outnumber the cells.
     """
     if not len(areas):
         return floor
@@ -174,7 +174,7 @@ def _border(things: Things) -> tuple[int, ...]:
 
 
 def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
-    """The pieces of `body` from `min_area` pixels on, those of several cells parted."""
+    """The components of `body` with at least `min_area` pixels, split into single cells."""
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
     found = np.zeros(body.shape, np.int32)
     cells = 0
@@ -190,12 +190,12 @@ def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
 
 
 def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
-    """One connected piece (H, W) as its cells, from 1 on; `least` is the radius of the smallest."""
+    """Split a connected component (H, W) into cells 1, 2, ...; `least` is the least radius."""
     piece = np.pad(piece, 1)
     outlines, tree = cv2.findContours(piece, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     inner = [o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent >= 0]
     outer = next(o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent < 0)
-    # A pale centre is round; what cells enclose between them is hollow-sided, and parts them.
+    # A pale centre is convex and is filled; a gap enclosed by cells is concave and splits them.
     pale = [hole for hole in inner if _is_convex(hole)]
     if _is_convex(outer) and len(pale) == len(inner):
         return piece[1:-1, 1:-1].astype(np.int32)
@@ -215,11 +215,11 @@ def _number_cores(
 ) -> None:
     """Number in `cores` the parts into which a rising `level` divides a distance map (H, W).
 
-    They are the catchment basins of the watershed (Vincent & Soille 1991), but for those that rise
-    above the neck to the next by less than `DEPTH` of their height, or not to `least`.
+    These are the catchment basins of the watershed (Vincent & Soille 1991), except basins that rise
+    above the neck to the next by less than `DEPTH` of their height, or do not reach `least`.
     """
     while level < (1 - DEPTH) * depth.max():
-        # A neck is judged by its share of the depth: where that is large, finer steps tell nothing.
+        # A neck is judged relative to the depth, so large depths need no finer steps.
         level += max(STEP, DEPTH / 4 * level)
         _, pieces, stats, _ = cv2.connectedComponentsWithStats((depth > level).astype(np.uint8))
         parts = []
@@ -236,13 +236,13 @@ def _number_cores(
 
 
 def _box(stats: Any) -> tuple[slice, slice]:
-    """The rows and columns of a piece, of a row of OpenCV's statistics."""
+    """The slices of a component, from its row of OpenCV's statistics."""
     left, top, width, height = (int(value) for value in stats[:4])
     return slice(top, top + height), slice(left, left + width)
 
 
 def _nearest(cells: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each pixel the id of the nearest cell (H, W); 0 where there is none at all."""
+    """The id of the nearest cell for each pixel (H, W); all 0 without cells."""
     labels = cv2.distanceTransformWithLabels(
         (cells == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )[1]
@@ -257,12 +257,12 @@ def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
     """The same cells as uint16, numbered from 1 without gaps in order of their first pixels."""
     none = cells.size
     first = np.full(int(cells.max(initial=0)) + 1, none)
-    # Backwards: of several places the one that is written last stays.
+    # Write backwards, so that the first pixel of each cell wins.
     first[cells.ravel()[::-1]] = np.arange(none)[::-1]
     ids = np.flatnonzero(first[1:] < none) + 1
     ids = ids[np.argsort(first[ids])]
     if len(ids) > MOST:
-        raise BadInput(f"{len(ids)} cells in one picture; at most {MOST} can be numbered: cut it")
+        raise BadInput(f"{len(ids)} cells in one picture; the limit is {MOST}: crop the picture")
     table = np.zeros(len(first), np.uint16)
     table[ids] = np.arange(1, len(ids) + 1)
     numbered: InstanceMap = table[cells]
@@ -276,7 +276,7 @@ def _cell(
     area = int(region.area)
     nucleus = None if nuclei is None else int((nuclei[region.slice] & region.image).sum())
     perimeter = float(region.perimeter_crofton)
-    # Of a few pixels the perimeter is a guess: no shape is rounder than a disc.
+    # The perimeter of a few pixels is a guess; no shape is rounder than a disc.
     circularity = min(4 * math.pi * area / perimeter**2, 1.0) if perimeter else 1.0
     y, x = region.centroid
     scale = um_per_pixel

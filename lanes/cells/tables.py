@@ -1,4 +1,4 @@
-"""The rows of `cells.csv` and `summary.csv`: columns with their units, a row a cell or an image."""
+"""The rows of `cells.csv` (one per cell) and `summary.csv` (one per image), units in the header."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Row: TypeAlias = dict[str, str | int | float]
 
 UM_PER_MM = 1000
 DIGITS = 5
-"""Significant ones: measures of pixels are not more exact."""
+"""Significant digits: measures of pixels are no more accurate."""
 IN_PIXELS = ("x", "y", "left", "top", "width", "height")
 
 
 def cell_rows(
     image: str, cells: Sequence[Cell], task: Task, um_per_pixel: float | None
 ) -> list[Row]:
-    """A row for each cell of the image of that name."""
+    """One row for each cell of the image named `image`."""
     names = _fields(task, um_per_pixel)
     return [
-        {"image": image, **{_header(name): _told(getattr(cell, name)) for name in names}}
+        {"image": image, **{_header(name): _field(getattr(cell, name)) for name in names}}
         for cell in cells
     ]
 
@@ -36,18 +36,18 @@ def cell_columns(task: Task, um_per_pixel: float | None) -> list[str]:
 
 
 def summary_row(image: str, labels: LabelMap, task: Task) -> Row:
-    """The row of an image of a task that counts nothing: the task's own measures of `labels`."""
-    measures = {name.replace(" ", "_"): _told(v) for name, v in task.measure(labels).items()}
+    """The row of an image for a task that counts nothing: the task's measures of `labels`."""
+    measures = {name.replace(" ", "_"): _field(v) for name, v in task.measure(labels).items()}
     return {**_size_row(image, (labels.shape[0], labels.shape[1])), **measures}
 
 
 def counted_row(
     image: str, size: Size, cells: Sequence[Cell], task: Task, um_per_pixel: float | None
 ) -> Row:
-    """The row of an image of `size` whose cells were measured.
+    """The row of an image of `size` with measured cells.
 
-    `cells` counts all of them, `cells_at_edge` those that the image's edge cuts; mean diameters are
-    of the others, and empty where there are none.
+    `cells` counts all cells, `cells_at_edge` those cut by the image's edge. Mean diameters cover
+    only the whole cells and are empty without any.
     """
     whole = [cell for cell in cells if not cell.at_edge]
     area, pixels = sum(cell.area_px for cell in cells), size[0] * size[1]
@@ -55,15 +55,15 @@ def counted_row(
         **_size_row(image, size),
         "cells": len(cells),
         "cells_at_edge": len(cells) - len(whole),
-        "cell_area_share": _told(area / pixels),
+        "cell_area_share": _field(area / pixels),
         "mean_diameter_px": _mean([cell.diameter_px for cell in whole]),
     }
     if task.things and task.things.nucleus is not None:
         nuclei = sum(cell.nucleus_area_px or 0 for cell in cells)
-        row["nucleus_ratio"] = _told(nuclei / area if area else math.nan)
+        row["nucleus_ratio"] = _field(nuclei / area if area else math.nan)
     if um_per_pixel is not None:
         row["mean_diameter_um"] = _mean([cell.diameter_um or math.nan for cell in whole])
-        row["cells_per_mm2"] = _told(len(cells) / (pixels * (um_per_pixel / UM_PER_MM) ** 2))
+        row["cells_per_mm2"] = _field(len(cells) / (pixels * (um_per_pixel / UM_PER_MM) ** 2))
     return row
 
 
@@ -79,7 +79,7 @@ def _size_row(image: str, size: Size) -> Row:
 
 
 def _fields(task: Task, um_per_pixel: float | None) -> list[str]:
-    """The fields of `Cell` that have a value."""
+    """The fields of `Cell` that have values for this task and scale."""
     names = list(Cell.__dataclass_fields__)
     has_nucleus = task.things is not None and task.things.nucleus is not None
     if not has_nucleus:
@@ -96,11 +96,11 @@ def _header(name: str) -> str:
 
 
 def _mean(values: Sequence[float]) -> str | int | float:
-    return _told(math.fsum(values) / len(values) if values else math.nan)
+    return _field(math.fsum(values) / len(values) if values else math.nan)
 
 
-def _told(value: float | bool | None) -> str | int | float:
-    """A value as a spreadsheet takes it: nothing where there is none, no needless digits."""
+def _field(value: float | bool | None) -> str | int | float:
+    """A value for a CSV file: empty for None or NaN, yes or no for bool, rounded to `DIGITS`."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):

@@ -1,5 +1,5 @@
-"""Where pairs of images and truth come from: one file each, with `open(root, split)`.
+"""Data sets of labelled images: one module each, with `open(root, split)`.
 
-A module states `TASK`, `TARGETS`, `MEASURES`, `SOFT_CLASS` and `TERMS`. Where a folder can say
-otherwise (`image_folder`), the attributes of the opened data set are what counts.
+Each module states `TASK`, `TARGETS`, `MEASURES`, `SOFT_CLASS` and `TERMS`. A folder may override
+them (`image_folder`), so read the attributes of the opened data set.
 """

@@ -1,4 +1,4 @@
-"""From every cell's own pixels to what the task `cell_count` learns."""
+"""Turn instance maps of cells into the targets of the task `cell_count`."""
 
 from __future__ import annotations
 

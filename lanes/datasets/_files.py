@@ -1,4 +1,4 @@
-"""Reading pairs of image and label files, with errors that name the file and the cure."""
+"""Read pairs of image and label files; errors name the file and the cure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SPLITS = ("train", "choose", "val")
 
 
 def folder(path: Path, what: str) -> Path:
-    """`path`, which must be a folder."""
+    """Return `path`; raises `BadDataset` if it is not a folder."""
     if not path.is_dir():
-        raise BadDataset(f"no folder {path}: {what} are looked for there; check the ROOT given")
+        raise BadDataset(f"no folder {path}: it should hold {what}; check the ROOT given")
     return path
 
 
 def images_by_stem(path: Path) -> dict[str, Path]:
-    """The image files of a folder, by file name without suffix, sorted; a stem occurs once."""
+    """The image files of a folder by stem, sorted; raises `BadDataset` if two share a stem."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
@@ -35,8 +35,8 @@ def images_by_stem(path: Path) -> dict[str, Path]:
         if file.stem in found:
             twin = found[file.stem].name
             raise BadDataset(
-                f"{path} holds {twin} and {file.name}: which one belongs to the labels "
-                f"{file.stem!r}? rename or remove one"
+                f"{path} holds {twin} and {file.name}: only one can match the labels "
+                f"{file.stem!r}; rename or remove the other"
             )
         found[file.stem] = file
     return found
@@ -49,17 +49,17 @@ def check_split(split: str) -> None:
 
 
 def in_choosing_tenth(group: str) -> bool:
-    """Whether `group` (a drive, clip or file name) is of the fixed tenth that chooses models."""
+    """Whether `group` (a drive, clip or file name) is in the fixed tenth that selects models."""
     return zlib.crc32(group.encode()) % 10 == 0
 
 
 def choose_split(
     stems: list[str], split: str, where: Path, group: Callable[[str], str] = str
 ) -> list[str]:
-    """Those of the train (or val) stems that belong to `split`; raises if there are none.
+    """The train (or val) stems that belong to `split`; raises `BadDataset` if it is empty.
 
-    "choose" is the fixed tenth of train: whole groups, `group` of a stem being what must not be
-    torn apart (its drive or clip; by default each image is one).
+    "choose" is a fixed tenth of train. It takes whole groups: `group` maps a stem to its drive or
+    clip (default: each image is its own group).
     """
     check_split(split)
     if split != "val":
@@ -67,40 +67,40 @@ def choose_split(
     if not stems:
         raise BadDataset(
             f"split {split!r} of {where} holds no image; "
-            "see the data set's own description for the folders that it wants"
+            "see the data set's description for the expected folders"
         )
     return stems
 
 
 def read_image(path: Path) -> Image:
-    """The picture as BGR (H, W, 3), upright by its EXIF note as annotation tools show it."""
+    """The picture as BGR (H, W, 3), rotated by its EXIF orientation, as annotation tools do."""
     image = _read(path, cv2.IMREAD_COLOR)
     if image is None:
-        raise BadDataset(f"{path} is not an image that OpenCV reads: {_cure(path)}")
+        raise BadDataset(f"{path} is not an image that OpenCV can read: {_cure(path)}")
     return np.asarray(image, np.uint8)
 
 
 def read_map(path: Path, size: Size) -> NDArray[np.uint8]:
-    """A label file as stored, 8 bits: (H, W), or (H, W, 3) BGR if it holds colours; of `size`."""
+    """A label file of `size` as stored, 8 bits: (H, W) ids, or (H, W, 3) BGR colours."""
     labels = _read(path, cv2.IMREAD_UNCHANGED)
     if labels is None:
-        raise BadDataset(f"{path} is not a label image that OpenCV reads: {_cure(path)}")
+        raise BadDataset(f"{path} is not a label image that OpenCV can read: {_cure(path)}")
     if labels.dtype != np.uint8:
-        raise BadDataset(f"{path} holds {labels.dtype}; wanted 8 bits: save the mask as such")
+        raise BadDataset(f"{path} holds {labels.dtype}; wanted 8 bits: save the mask as uint8")
     _check_size(labels, path, size)
     return np.asarray(labels if labels.ndim == 2 else labels[..., :3], np.uint8)
 
 
 def read_instances(path: Path, size: Size) -> InstanceMap:
-    """A one-channel map (H, W) of `size` with the number of a thing in each of its pixels."""
+    """A one-channel instance map (H, W) of `size`: each pixel holds its instance's id."""
     instances = _read(path, cv2.IMREAD_UNCHANGED)
     if instances is None:
-        raise BadDataset(f"{path} is not an instance map that OpenCV reads: {_cure(path)}")
+        raise BadDataset(f"{path} is not an instance map that OpenCV can read: {_cure(path)}")
     if instances.ndim != 2 or instances.dtype not in (np.uint8, np.uint16):
         channels = instances.shape[2] if instances.ndim == 3 else 1
         raise BadDataset(
-            f"{path} holds {channels} channels of {instances.dtype}; wanted one of 8 or 16 bits, "
-            "the number of its thing in each pixel"
+            f"{path} holds {channels} channels of {instances.dtype}; wanted one of 8 or 16 bits "
+            "with the instance id of each pixel"
         )
     _check_size(instances, path, size)
     return instances.astype(np.uint16)
@@ -110,12 +110,12 @@ def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
     """A one-channel 8-bit map (H, W) of `size` with values below `limit`."""
     labels = read_map(path, size)
     if labels.ndim != 2:
-        raise BadDataset(f"{path} holds colours; wanted one channel of 8 bits, a label id each")
+        raise BadDataset(f"{path} holds colours; wanted one 8-bit channel of label ids")
     if labels.size and labels.max() >= limit:
         many = int((labels >= limit).sum())
         raise BadDataset(
             f"{path} holds the label {labels.max()} ({many} pixels are above {limit - 1}); "
-            f"known are 0 to {limit - 1}: correct the mask"
+            f"wanted 0 to {limit - 1}: correct the mask"
         )
     return labels
 
@@ -129,7 +129,7 @@ def _check_size(labels: NDArray[Any], path: Path, size: Size) -> None:
 
 
 def _read(path: Path, flags: int) -> NDArray[Any] | None:
-    # cv2.imread warns on the console of a missing file, and of names that are not ASCII elsewhere.
+    # cv2.imread prints warnings for missing files, and on some systems for non-ASCII names.
     try:
         data = np.fromfile(path, np.uint8)
     except OSError:
@@ -138,4 +138,4 @@ def _read(path: Path, flags: int) -> NDArray[Any] | None:
 
 
 def _cure(path: Path) -> str:
-    return "the file is damaged, write it again" if path.exists() else "the file is missing"
+    return "the file is damaged; replace it" if path.exists() else "the file is missing"

@@ -1,4 +1,4 @@
-"""What the values of the user's masks mean: `labels.toml`, or a task's own ids."""
+"""The meaning of mask values: from `labels.toml`, or else the task's own ids."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DEFAULT_TASK = "lanes"
 Classes: TypeAlias = frozenset[int]
 """The class ids that a pixel may be."""
 Figure: TypeAlias = tuple[Classes, bool]
-"""The classes that a figure joins, and whether they are thin lines."""
+"""The classes that a figure covers, and whether they are thin lines."""
 
 JOINED: Mapping[str, Mapping[str, tuple[tuple[str, ...], bool]]] = {
-    # Lines lie on the road: they count as drivable, as in the other data sets of lanes. "line" is
-    # told of masks that know one without paint: of others it would be "lane line" once more.
+    # Lines lie on the road and count as drivable, as in the other data sets of lanes. "line" is
+    # dropped for masks without implied lines, where it would repeat "lane line".
     "lanes": {
         "drivable": (("drivable", "lane line", "implied line"), False),
         "lane line": (("lane line",), True),
         "line": (("lane line", "implied line"), True),
     }
 }
-"""By task: figures whose classes are joined, or thin lines; else each class but 0 has its own."""
+"""By task: figures of several classes or of thin lines; other tasks: one per class except 0."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LabelTable:
     targets: NDArray[np.bool_]
     measures: Mapping[str, Measure]
 
-    def told(self, value: int) -> str:
+    def describe(self, value: int) -> str:
         """A mask value in words."""
         return f"the colour #{value:06x}" if self.coloured else f"the label {value}"
 
@@ -59,8 +59,8 @@ class LabelTable:
         if self.coloured != (labels.ndim == 3):
             got, wanted = ("one channel of ids", "colours")[:: 1 if self.coloured else -1]
             raise BadDataset(
-                f"{path} holds {got}, wanted {wanted}: say [ids] or [colours] in {FILE}, or save "
-                "the mask anew (a PNG with a palette, or grey in three channels, is colours)"
+                f"{path} holds {got}, wanted {wanted}: set [ids] or [colours] in {FILE}, or "
+                "convert the mask (palette PNGs and three-channel grey count as colours)"
             )
         values = _codes(labels) if self.coloured else labels
         targets = np.full(labels.shape[:2], IGNORE, np.uint8)
@@ -69,20 +69,20 @@ class LabelTable:
         stray = targets == IGNORE
         if stray.any():
             worst, count = _most_frequent(values[stray])
-            known = ", ".join(self.told(v).split()[-1] for v in sorted(self.rows))
+            known = ", ".join(self.describe(v).split()[-1] for v in sorted(self.rows))
             raise BadDataset(
-                f"{path} holds {self.told(worst)} in {count} pixels ({int(stray.sum())} pixels are "
-                f"of unknown values in all); known are {known}: map it in {FILE}, or correct the "
-                "mask"
+                f"{path} holds {self.describe(worst)} in {count} pixels ({int(stray.sum())} "
+                f"pixels have unknown values in all); known are {known}: map it in {FILE}, or "
+                "correct the mask"
             )
         return targets
 
 
 def read(root: Path, judges: bool) -> LabelTable:
-    """The table of `ROOT/labels.toml`; without the file: ids of the task lanes, 255 = unknown.
+    """The table of `ROOT/labels.toml`; without that file: ids of the task lanes, 255 = unknown.
 
-    `judges`: for a split that is scored. There, a value that leaves open whether a figure's class
-    is there or not (such as ["background", "drivable"]) is unknown, and so counted by no figure.
+    Set `judges` for a split that is scored: values that are ambiguous for a figure (such as
+    ["background", "drivable"]) then become unknown, and no figure counts them.
 
     Raises:
         BadDataset: the file is not TOML, has a wrong key, or names a class that the task lacks.
@@ -98,7 +98,7 @@ def read(root: Path, judges: bool) -> LabelTable:
         if key not in ("task", "ids", "colours"):
             raise BadDataset(plugins.unknown(str(path), key, ["task", "ids", "colours"]))
     if "ids" in values and "colours" in values:
-        raise BadDataset(f"{path} has both [ids] and [colours]: masks hold one or the other")
+        raise BadDataset(f"{path} has both [ids] and [colours]: keep the one that your masks use")
     task = values.get("task", DEFAULT_TASK)
     names = _class_names(path, task)
     meanings = {i: frozenset({i}) for i in range(len(names))} | {IGNORE: _full(names)}
@@ -111,7 +111,7 @@ def read(root: Path, judges: bool) -> LabelTable:
 def table(
     task: str, names: tuple[str, ...], meanings: Mapping[int, Classes], coloured: bool, judges: bool
 ) -> LabelTable:
-    """The table for mask values with their `meanings`; rows 0..C-1 are the plain classes."""
+    """The table for mask values with these `meanings`; rows 0..C-1 are the single classes."""
     full = _full(names)
     figures = _known(_figures(task, names), meanings.values())
     if judges:
@@ -134,27 +134,27 @@ def table(
 
 
 def _own(name: str, classes: Classes, names: tuple[str, ...]) -> Classes:
-    """The classes that a figure is named after: the one of its name, else all that it joins."""
+    """The class of the figure's own name if there is one, else all the classes it covers."""
     return frozenset({names.index(name)}) if name in names else classes
 
 
 def _open(meaning: Classes, own: Classes, classes: Classes) -> bool:
-    """Whether `meaning` may be one of a figure's `own` and may be one outside its `classes`."""
+    """Whether `meaning` allows a class of `own` and also a class outside `classes`."""
     return bool(own & meaning) and not meaning <= classes
 
 
 def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[str, Figure]:
-    """The figures that masks of these `meanings` can give.
+    """The figures that masks with these `meanings` support.
 
-    A figure of lines that counts the same meanings as one before it says nothing new.
+    Drops a figure of lines that counts the same meanings as an earlier one.
     """
     found: dict[str, Figure] = {}
-    told = []
+    seen = []
     for name, (classes, lines) in figures.items():
         counted = {meaning for meaning in meanings if meaning <= classes}
-        if counted and not (lines and counted in told):
+        if counted and not (lines and counted in seen):
             found[name] = classes, lines
-            told += [counted] if lines else []
+            seen += [counted] if lines else []
     return found
 
 
@@ -172,7 +172,7 @@ def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
 
 def _class_names(path: Path, task: Any) -> tuple[str, ...]:
     try:
-        # By name: data sets and tasks do not import each other.
+        # Loaded by name, because data sets and tasks do not import each other.
         names: tuple[str, ...] = plugins.load("tasks", str(task)).TASK.class_names
     except LanesError as error:
         raise BadDataset(f"{path}: task = {task!r}: {error}") from error

@@ -1,19 +1,19 @@
-"""From two teachers and partial truth to what a pixel of the task `lanes` may be.
+"""Combine two teachers and partial truth into the classes each pixel of the task `lanes` may have.
 
-Of each pixel three things are asked: is it drivable ground (d), paint (p), a line with or without
-paint (l)? Each answer is yes, no or unsure; truth answers where a data set has it, a teacher
-elsewhere (`lanes.training.teachers` writes its cache). Together they give the set of classes that
-the pixel may be, a row of `TARGETS`:
+Each pixel gets three questions: is it drivable ground (d), paint (p), a line with or without paint
+(l)? The answers are yes, no or unsure. They come from the truth where the data set has it, else
+from a teacher (`lanes.training.teachers` writes the cache). Together they select the set of classes
+that the pixel may be, a row of `TARGETS`:
 
-- Ground is {1} where d is yes, {0} where it is no, {0, 1} where it is unsure.
-- Paint with a line near is {2}. Paint without (a crossing, an arrow, a stop line) is not told from
-  a lane line by the paint teacher: it counts as unsure.
-- A line without paint is {3}, one with unsure paint {2, 3}; beside paint ground is possible too,
-  since teachers draw lines of another width than paint has.
-- A flat line of the line teacher is unsure: it draws the edges of crossings and stop lines.
+- Ground is {1} where d is yes, {0} where d is no, {0, 1} where d is unsure.
+- Paint near a line is {2}. Paint without a line (a crossing, an arrow, a stop line) counts as
+  unsure: the paint teacher cannot distinguish it from a lane line.
+- A line without paint is {3}, with unsure paint {2, 3}. Next to paint, ground is possible too:
+  teachers draw lines wider or narrower than the paint.
+- A horizontal line is unsure: the line teacher also draws the edges of crossings and stop lines.
 - Unsure paint adds 2 to the ground, an unsure line adds 3.
 
-All maps are (H, W); distances are pixels of a picture 640 wide and grow with it.
+All maps are (H, W). Distances are in pixels at width 640 and scale with the picture.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from lanes.types import LabelMap, Size
 SIZE = (360, 640)
 """Height and width of the cache's pictures."""
 YES, NO = 0.75, 0.25
-"""From the first probability on the answer is yes, up to the second it is no."""
+"""At or above the first probability the answer is yes, at or below the second it is no."""
 LINE_NEAR = 6
-"""Paint with a line within so many pixels is a lane line."""
+"""Paint within this many pixels of a line is a lane line."""
 FRINGE = 4
-"""A line within so many pixels of paint may be its fringe."""
+"""A line within this many pixels of paint may be the fringe of the paint."""
 FLAT = 40
-"""A line with so many pixels side by side in a row lies across the road."""
+"""A line with this many adjacent pixels in a row lies across the road."""
 TARGETS = np.array(
     [[row >> k & 1 for k in range(4)] for row in range(1, 16)],
     bool,
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """What the teachers say of a frame."""
+    """The teachers' answers for a frame."""
 
     paint: Answer
     line: Answer
@@ -63,36 +63,36 @@ class Taught(NamedTuple):
 
 
 def cache_file(cache: str | Path, name: str, stem: str) -> Path:
-    """The file of the frame `stem` of the data set `name`."""
+    """The cache file of the frame `stem` of the data set `name`."""
     return Path(cache) / name / f"{stem}.png"
 
 
 def read(cache: str | Path, name: str, stem: str, size: Size) -> Taught:
-    """What the cache says of a frame, enlarged to its `size`; raises `BadDataset`."""
-    told = _files.read_map(cache_file(cache, name, stem), SIZE)
-    if told.ndim != 3:
+    """The cached answers for a frame, resized to its `size`; raises `BadDataset`."""
+    maps = _files.read_map(cache_file(cache, name, stem), SIZE)
+    if maps.ndim != 3:
         raise BadDataset(
             f"{cache_file(cache, name, stem)} holds one channel, wanted paint, line and drivable: "
-            "remove it, and run lanes teach again"
+            "delete it and run lanes teach again"
         )
     if size != SIZE:
-        told = np.asarray(cv2.resize(told, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
-    yes, no = told >= round(YES * 255), told <= round(NO * 255)
+        maps = np.asarray(cv2.resize(maps, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    yes, no = maps >= round(YES * 255), maps <= round(NO * 255)
     paint, line, drivable = (Answer(yes[..., k], no[..., k]) for k in range(3))
     return Taught(paint, _without_flat(line), drivable)
 
 
 def truth(mask: Mask) -> Answer:
-    """The answer of a truth that is sure of every pixel."""
+    """The answer of a complete ground-truth mask: sure everywhere."""
     return Answer(mask, ~mask)
 
 
 def targets_of(paint: Answer, line: Answer, drivable: Answer) -> LabelMap:
-    """Rows of `TARGETS` (H, W) for three answers."""
+    """Row numbers of `TARGETS` (H, W) for the three answers."""
     scale = paint.yes.shape[1] / SIZE[1]
     lane_paint = paint.yes & _near(line.yes, LINE_NEAR * scale)
     ground = np.where(drivable.yes, 2, np.where(drivable.no, 1, 3)).astype(np.uint8)
-    # Where a line is sure it takes the ground's place, but for the fringe of paint.
+    # A sure line replaces the ground, except at the fringe of paint.
     open_ground = ~line.yes | _near(paint.yes, FRINGE * scale)
     sets = np.where(open_ground, ground, 0).astype(np.uint8)
     sets |= np.where(paint.no, 0, 4).astype(np.uint8)
@@ -102,7 +102,7 @@ def targets_of(paint: Answer, line: Answer, drivable: Answer) -> LabelMap:
 
 
 def _without_flat(line: Answer) -> Answer:
-    """The line teacher's answer, unsure where its line lies across: it is a crossing's edge."""
+    """The line teacher's answer, unsure where its line lies across the road: a crossing's edge."""
     length = max(round(FLAT * line.yes.shape[1] / SIZE[1]), 1)
     flat = cv2.morphologyEx(line.yes.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, length)))
     across = _near(np.asarray(flat) > 0, LINE_NEAR * line.yes.shape[1] / SIZE[1])
@@ -110,9 +110,9 @@ def _without_flat(line: Answer) -> Answer:
 
 
 def _near(mask: Mask, radius: float) -> Mask:
-    """Where a pixel of `mask` lies within `radius` pixels."""
+    """The pixels within `radius` pixels of `mask`."""
     if not mask.any():
         return np.zeros_like(mask)
     far = (~mask).astype(np.uint8)
-    # A distance map costs a fiftieth of a dilation by a disc of that size.
+    # A distance map is fifty times cheaper than dilating with a disc of that size.
     return np.asarray(cv2.distanceTransform(far, cv2.DIST_L2, 5)) <= radius

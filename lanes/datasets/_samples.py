@@ -1,4 +1,4 @@
-"""Frames that need no files: drawn by a data set of the task, to compare labels on."""
+"""Frames that need no files, drawn by a data set of the task; for comparing labels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lanes.types import Image, ImageBatch
 
 FRAMES = 8
 ELSE = "synthetic"
-"""The data set for tasks that have none of their own: roads."""
+"""The data set for tasks that cannot draw their own frames: roads."""
 
 
 def drawer(task: str) -> ModuleType:
-    """The data set that draws pictures of `task`, or roads where none does."""
+    """The data set that draws frames of `task`, or else roads."""
     return _own(task) or plugins.load("datasets", ELSE)
 
 
@@ -32,12 +32,12 @@ def _own(task: str) -> ModuleType | None:
 
 
 def frames(task: str, count: int = FRAMES) -> list[Image]:
-    """Frames of `task`, or of a road where no data set draws that task."""
+    """Frames of `task`, or of a road if no data set draws that task."""
     return _drawn(drawer(task), count)
 
 
 def of_task(task: str, count: int = FRAMES) -> list[Image]:
-    """Frames of `task`; none where no data set draws it."""
+    """Frames of `task`; an empty list if no data set draws it."""
     module = _own(task)
     return _drawn(module, count) if module else []
 
@@ -48,5 +48,5 @@ def _drawn(module: ModuleType, count: int) -> list[Image]:
 
 
 def images(card: ModelCard, count: int = FRAMES) -> list[ImageBatch]:
-    """Such frames for a model, one by one (1, H, W, 3), at its network's size."""
+    """The frames of the model's task, each (1, H, W, 3) at its network's input size."""
     return [resize_image(frame, card.resize)[None] for frame in frames(card.task, count)]

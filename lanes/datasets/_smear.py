@@ -1,4 +1,4 @@
-"""Drawn blood smears as samples: what the data sets of drawn smears share."""
+"""Shared code of the data sets of drawn blood smears."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Meaning: TypeAlias = tuple[str, NDArray[np.bool_], Mapping[str, Measure]]
 
 
 class Smears:
-    """Pictures that `draw` makes of seeds, from `first_seed` on; see `lanes.types.Dataset`."""
+    """Pictures that `draw` makes from seeds from `first_seed` up; see `lanes.types.Dataset`."""
 
     SOFT_CLASS: int | None = None
 
@@ -31,7 +31,7 @@ class Smears:
     ) -> None:
         self.TASK, self.TARGETS, self.MEASURES = meaning
         self.draw, self.first_seed, self.count = draw, first_seed, count
-        # A picture costs some 40 ms to draw; one kept costs 1 or 2 MB.
+        # Drawing a picture takes about 40 ms; keeping it takes 1 to 2 MB.
         self._kept: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Smears:
 
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < self.count:
-            raise IndexError(f"no sample {index}: there are {self.count}")
+            raise IndexError(f"no sample {index}: the data set has {self.count}")
         if index not in self._kept:
             self._kept[index] = self.draw(self.first_seed + index)
         return self._kept[index]

@@ -1,13 +1,13 @@
 """Blood smears with every cell outlined: BBBC041v1 (malaria) with the masks of Depto et al. 2021.
 
-Layout: `ROOT/images/STEM.png` (or .jpg), `ROOT/instances/STEM.png` (uint16, a cell's id in each of
-its pixels, 0 = none) and `ROOT/index.csv`, whose columns `stem` and `split_hanyinglee` say which
-image is of which split. Splits are those of the file: "train" (80 images), "val" (10), which
-"choose" is too, and "test" (10), which is reported.
+Layout: `ROOT/images/STEM.png` (or .jpg), `ROOT/instances/STEM.png` (uint16, the cell's id in each
+pixel, 0 = background) and `ROOT/index.csv`, whose columns `stem` and `split_hanyinglee` assign
+images to splits: "train" (80 images), "val" (10; "choose" is the same) and "test" (10), which is
+reported.
 
-The masks leave a gap of about two pixels between cells that touch. It is to be labelled border, as
-are the cells' own pixels beside it: each pixel with two cells at most two pixels away. In the
-figures of the measure "cell", what is predicted as border counts as cell, so the gap as a fault.
+The masks leave a gap of about two pixels between touching cells. The target there is border, also
+for the cells' own pixels next to the gap: every pixel with two cells at most two pixels away. The
+measure "cell" counts predicted border as cell, so the gap counts as an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TERMS = (
     "not for commercial use; masks (Depto et al. 2021) MIT"
 )
 SPLITS = {"train": "train", "choose": "val", "val": "val", "test": "test"}
-"""What the column says of the images of each split."""
+"""The value of `COLUMN` for each split."""
 INDEX, STEM, COLUMN = "index.csv", "stem", "split_hanyinglee"
 
 
@@ -52,7 +52,7 @@ class Bbbc041Seg:
 
 
 def open(root: str | Path, split: str) -> Bbbc041Seg:
-    """Open `split`: "train", "choose" or "val" (the same ten images), or "test".
+    """Open `split`: "train", "choose", "val" (the same ten images as "choose") or "test".
 
     Raises:
         UnknownName: there is no such split.
@@ -77,8 +77,8 @@ def _index(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise BadDataset(
-            f"{path} cannot be read ({error}): it says which image is of which split"
+            f"{path} cannot be read ({error}): it must assign the images to splits"
         ) from error
     if not rows or not {STEM, COLUMN} <= rows[0].keys():
-        raise BadDataset(f"{path} lacks rows with the columns {STEM} and {COLUMN}")
+        raise BadDataset(f"{path} lacks rows with the columns {STEM} and {COLUMN}: add them")
     return rows

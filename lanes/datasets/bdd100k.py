@@ -1,8 +1,8 @@
 """BDD100K drivable maps (Yu et al. 2020, arXiv:1805.04687).
 
 Layout: `ROOT/{train,val}/{images/*.jpg or .webp, drivable/*.png}`. Drivable values: 0 background,
-1 direct (the ego lane), 2 alternative. The first eight characters of a name are the drive; a drive
-is wholly in "train" or wholly in "choose". Of lines the truth says nothing.
+1 direct (the ego lane), 2 alternative. The first eight characters of a file name identify the
+drive; no drive is split between "train" and "choose". The truth has no lane lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lanes.datasets import _files, _lane_targets
 from lanes.types import Measure, Sample
 
 TASK = "lanes"
-# The official maps say nothing of paint: a lane line may lie on drivable ground and beside it.
+# The official maps do not mark paint: a lane line may lie on drivable ground or next to it.
 TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
 MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
 SOFT_CLASS = None
@@ -26,7 +26,7 @@ TERMS = (
 )
 DRIVABLE_VALUES = 3
 DRIVE = 8
-"""So many characters of a name are the drive."""
+"""Number of leading characters of a file name that identify the drive."""
 
 
 class Bdd100k:
@@ -36,11 +36,11 @@ class Bdd100k:
     MEASURES: Mapping[str, Measure]
 
     def __init__(self, folder: Path, images: list[Path], teachers: Path | None = None) -> None:
-        """Take `images` of `folder`, which holds drivable/ beside them; `teachers`: a cache."""
+        """Use `images` of `folder`, which also holds drivable/; `teachers`: a cache folder."""
         self.folder = folder
         self.images = images
         self.teachers = teachers
-        # The teachers' table has no figures: its rows are not those of the truth alone.
+        # No figures with teachers: their table has other rows than the truth.
         self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
         self.MEASURES = MEASURES if teachers is None else {}
 
@@ -60,14 +60,14 @@ class Bdd100k:
         return Sample(image, _lane_targets.targets_of(taught.paint, taught.line, ground))
 
     def frames_by_stem(self) -> dict[str, Path]:
-        """The image files, by the name that a teacher's cache knows them by."""
+        """The image files by their names in the teachers' cache."""
         return {path.stem: path for path in self.images}
 
 
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Bdd100k:
     """Open `split`: "train", "choose" (a fixed tenth of train, by drive) or "val".
 
-    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
+    `teachers` is a cache written by lanes teach: samples then hold more targets, but no measures.
 
     Raises:
         UnknownName: there is no such split.
@@ -81,5 +81,5 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Bd
 
 
 def drive_of(stem: str) -> str:
-    """The drive that a frame is of: the first eight characters of its name."""
+    """The drive of a frame: the first eight characters of its name."""
     return stem[:DRIVE]

@@ -1,9 +1,9 @@
 """CamVid road scenes (Brostow et al. 2009) in the eleven classes and 480x360 of SegNet's paper.
 
-Layout: `ROOT/{train,val,test}/{images,labels}`; a label file holds the ids of the task road_scene,
-11 = void, which is neither learned nor judged. Splits: "train" (367 images), "choose" and "val"
-(both the official val, 101), "test" (233: the figures that papers report), and "trainval", train
-and val together, for figures to stand beside papers that trained on both.
+Layout: `ROOT/{train,val,test}/{images,labels}`; label files hold the ids of the task road_scene,
+11 = void, which training and scoring ignore. Splits: "train" (367 images), "choose" and "val"
+(both the official val, 101), "test" (233: the figures that papers report), and "trainval" (train
+and val together) for comparison with papers that trained on both.
 """
 
 from __future__ import annotations

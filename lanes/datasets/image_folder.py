@@ -1,18 +1,18 @@
 """The user's own images and masks, by folder.
 
 Layout: `ROOT/{train,val}/{images,labels}`, or `ROOT/{images,labels}`, where a fixed tenth by the
-hash of the file name is "val" and another is "choose" (frames of one drive belong into one split:
-then make the two folders). A mask has its image's name and size; it is a PNG (or BMP, TIFF) whose
-values are the class ids of the task lanes, 255 = unknown, unless `ROOT/labels.toml` says otherwise:
+hash of the file name is "val" and another is "choose" (use the two folders to keep frames of one
+drive in one split). A mask has its image's name and size. It is a PNG (or BMP, TIFF) whose values
+are the class ids of the task lanes, 255 = unknown, unless `ROOT/labels.toml` says otherwise:
 
     task = "lanes"
     [ids]                               # or [colours] with keys such as "#ff0000"
-    0 = ["background", "drivable"]      # one of these
+    0 = ["background", "drivable"]      # either one
     128 = "lane line"
     255 = "unknown"
 
-`TASK` and `TARGETS` below are those of a folder without labels.toml. What a folder really holds is
-told by the opened data set's own attributes, which are what training and evaluation read.
+`TASK` and `TARGETS` below apply to a folder without labels.toml. Training and evaluation read the
+attributes of the opened data set instead.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ImageFolder:
     SOFT_CLASS: int | None = SOFT_CLASS
 
     def __init__(self, pairs: list[tuple[Path, Path]], table: LabelTable) -> None:
-        """Take `pairs` of image and mask files, whose values `table` explains."""
+        """Use `pairs` of image and mask files; `table` maps the mask values."""
         self.pairs = pairs
         self.table = table
         self.TASK = table.task
@@ -63,7 +63,7 @@ class ImageFolder:
 
 
 def open(root: str | Path, split: str) -> ImageFolder:
-    """Open `split`: "train", "choose" (a fixed tenth that picks checkpoints) or "val".
+    """Open `split`: "train", "choose" (a fixed tenth, for choosing checkpoints) or "val".
 
     Raises:
         UnknownName: there is no such split.
@@ -81,8 +81,8 @@ def open(root: str | Path, split: str) -> ImageFolder:
     chosen = list(images) if split_folders and split == "val" else stems[split]
     if not chosen:
         raise BadDataset(
-            f"split {split!r} of {where} holds no image: it has {len(images)}, and at least "
-            f"{2 if split_folders else 3} are needed to be divided"
+            f"split {split!r} of {where} holds no image: the folder has {len(images)}, but "
+            f"dividing it takes at least {2 if split_folders else 3}"
         )
     missing = [stem for stem in chosen if stem not in masks]
     if missing:
@@ -94,15 +94,15 @@ def open(root: str | Path, split: str) -> ImageFolder:
 
 
 def parts(stems: list[str], has_val: bool) -> dict[str, list[str]]:
-    """Divide by the hash of the name: a tenth "choose", a tenth "val" if asked for, rest "train".
+    """Divide by hash of the name: a tenth "choose", a tenth "val" if `has_val`, the rest "train".
 
-    A folder too small for its tenth gives it the one image of the lowest hash.
+    In a folder too small for a tenth, a part gets the image with the lowest hash.
     """
     rest = sorted(stems, key=lambda stem: (zlib.crc32(stem.encode()), stem))
     found: dict[str, list[str]] = {"val": []}
     for part, digit in (("val", 1), ("choose", 0)) if has_val else (("choose", 0),):
         tenth = [s for s in rest if zlib.crc32(s.encode()) % 10 == digit] or rest[:1]
-        # One stays for training.
+        # Keep at least one for training.
         found[part] = tenth[: len(rest) - 1]
         rest = [s for s in rest if s not in found[part]]
     found["train"] = rest

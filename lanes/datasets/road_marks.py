@@ -1,13 +1,13 @@
 """Road marks: dashcam frames with the visible paint drawn dash by dash (Denis Zhuk, 2024).
 
-Layout: `ROOT/{train,val}/{images/*.jpg, labels/*.png}`; labels 0 or 255 = paint. Far dashes are
-incomplete, and a dash ends where its paint ends, while BDD100K and TuSimple draw lines through
-gaps. So the two uses of this truth differ:
+Layout: `ROOT/{train,val}/{images/*.jpg, labels/*.png}`; labels 0 or 255 = paint. Distant dashes
+are incomplete, and a dash ends where its paint ends, while BDD100K and TuSimple draw lines through
+gaps. So the splits use this truth differently:
 
-- "train" teaches: paint is lane line, what lies further than 40 px (at 1280x720) from any paint is
-  not, and the ring between is unknown, so that a line drawn on through a gap costs nothing.
-- "choose" and "val" judge: paint against everything else, as the figures in the data's README do.
-  A lane line predicted in a gap lowers the IoU there; the tolerant F4 forgives 4 px only.
+- "train": paint is lane line, pixels more than 40 px (at 1280x720) from any paint are not, and the
+  ring between is unknown, so that a line drawn through a gap costs nothing.
+- "choose" and "val" score paint against everything else, as the figures in the data's README do.
+  A lane line predicted in a gap lowers the IoU; the tolerant F4 forgives only 4 px.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MEASURES = {"lane line": Measure(targets=(PAINT,), classes=(2,), lines=True)}
 SOFT_CLASS = None
 TERMS = "road_marks: MIT licence, (c) 2024 Denis Zhuk"
 RING = 40
-"""Pixels around paint, in a picture 1280 wide, of which training knows nothing."""
+"""Width in pixels (at picture width 1280) of the unknown ring around paint."""
 
 
 class RoadMarks:
@@ -42,15 +42,15 @@ class RoadMarks:
     def __init__(
         self, folder: Path, images: list[Path], teaches: bool, teachers: Path | None = None
     ) -> None:
-        """Take `images` of `folder`, which holds labels/.
+        """Use `images` of `folder`, which also holds labels/.
 
-        `teaches`: with the unknown ring; `teachers`: with a cache that answers the rest.
+        `teaches` adds the unknown ring; `teachers` is a cache that fills in the other classes.
         """
         self.folder = folder
         self.images = images
         self.teaches = teaches
         self.teachers = teachers
-        # The teachers' table has no figures: its rows are not those of the truth alone.
+        # No figures with teachers: their table has other rows than the truth.
         self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
         self.MEASURES = MEASURES if teachers is None else {}
 
@@ -66,7 +66,7 @@ class RoadMarks:
         if stray.any():
             raise BadDataset(
                 f"{labels} holds the value {marks[stray][0]} ({int(stray.sum())} pixels are "
-                "neither 0 nor 255); known are 0 and 255 = paint: correct the mask"
+                "neither 0 nor 255); wanted 0 or 255 (paint): correct the mask"
             )
         if self.teachers is None:
             return Sample(image, targets_of(marks > 0, self.teaches))
@@ -75,28 +75,28 @@ class RoadMarks:
         return Sample(image, taught_targets(marks > 0, taught))
 
     def frames_by_stem(self) -> dict[str, Path]:
-        """The image files, by the name that a teacher's cache knows them by."""
+        """The image files by their names in the teachers' cache."""
         return {path.stem: path for path in self.images}
 
 
 def targets_of(paint: NDArray[np.bool_], teaches: bool) -> LabelMap:
-    """Target ids (H, W) of a paint mask (H, W); `teaches`: with the unknown ring."""
+    """Target ids (H, W) of a paint mask (H, W); `teaches` adds the unknown ring."""
     mask = paint.astype(np.uint8)
     if not teaches:
         return mask
     radius = max(round(RING * paint.shape[1] / 1280), 1)
-    # A distance map costs a fiftieth of a dilation by a disc of that size.
+    # A distance map is fifty times cheaper than dilating with a disc of that size.
     distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) if mask.any() else mask + np.inf
     near = np.asarray(distance) <= radius
     return np.where(paint, PAINT, np.where(near, UNKNOWN, NOT_LANE)).astype(np.uint8)
 
 
 def taught_targets(paint: NDArray[np.bool_], taught: _lane_targets.Taught) -> LabelMap:
-    """Rows of `_lane_targets.TARGETS` (H, W) of a paint mask (H, W) and the teachers.
+    """Rows of `_lane_targets.TARGETS` (H, W) from a paint mask (H, W) and the teachers.
 
-    A labelled dash is a lane line, also where no line teacher sees one. Elsewhere "not paint" is
-    true within the ring around labelled paint and where the paint teacher says so: far dashes have
-    no label.
+    A labelled dash is a lane line even if the line teacher misses it. "Not paint" holds only in
+    the ring around labelled paint and where the paint teacher agrees, since distant dashes are
+    unlabelled.
     """
     ring = targets_of(paint, teaches=True) == UNKNOWN
     answer = _lane_targets.Answer(paint, ~paint & (ring | taught.paint.no))
@@ -107,7 +107,7 @@ def taught_targets(paint: NDArray[np.bool_], taught: _lane_targets.Taught) -> La
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> RoadMarks:
     """Open `split`: "train", "choose" (a fixed tenth of train) or "val".
 
-    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
+    `teachers` is a cache written by lanes teach: samples then hold more targets, but no measures.
 
     Raises:
         UnknownName: there is no such split.
@@ -122,5 +122,5 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Ro
 
 
 def _neighbours(stem: str) -> str:
-    """Frames are numbered in the order of the drives: neighbours look alike, ten stay together."""
+    """Keep ten neighbours together: frame numbers follow the drives, so neighbours look alike."""
     return str(int(stem) // 10) if stem.isdecimal() else stem

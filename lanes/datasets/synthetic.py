@@ -1,4 +1,4 @@
-"""Roads drawn by the project itself: as many pairs as asked for, with exact labels."""
+"""Roads drawn by the project itself: any number of pairs, with exact labels."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SPLITS = {"train": (0, 1200), "choose": (1_000_000, 50), "val": (2_000_000, 100)
 
 
 class Synthetic:
-    """Frames of random scenes: image (360, 640, 3), targets (360, 640) of the task's classes.
+    """Frames of random scenes: image (360, 640, 3), targets (360, 640) with the task's class ids.
 
-    2 is visible paint of a line, 3 is a line that runs on without it.
+    Class 2 is the visible paint of a line, 3 the line where it has no paint.
     """
 
     TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
@@ -39,7 +39,7 @@ class Synthetic:
     def __init__(self, first_seed: int, count: int) -> None:
         self.first_seed = first_seed
         self.count = count
-        # A scene costs some 50 ms to set up; a frame kept costs 0.9 MB.
+        # Setting up a scene takes about 50 ms; keeping a frame takes 0.9 MB.
         self._kept: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class Synthetic:
 
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < self.count:
-            raise IndexError(f"no sample {index}: there are {self.count}")
+            raise IndexError(f"no sample {index}: the data set has {self.count}")
         if index not in self._kept:
             self._kept[index] = self._draw(self.first_seed + index)
         return self._kept[index]
@@ -62,7 +62,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> Synthetic:
     """Open a split of `count` frames (train 1200, choose 50, val 100); `root` is not used.
 
     Raises:
-        UnknownName: There is no such split.
+        UnknownName: there is no such split.
     """
     if split not in SPLITS:
         raise UnknownName(unknown("synthetic", split, list(SPLITS)))
@@ -71,7 +71,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> Synthetic:
 
 
 def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
-    """Pictures and labels of a clip, at `rate` a second: a drive on a motorway."""
+    """Frames and labels of a demo clip at `rate` frames a second: a drive on a motorway."""
     drive = demo_scene()
     for number in range(count):
         yield render(drive, size, float(number / rate))

@@ -1,6 +1,6 @@
 """Blood smears drawn by the project itself, for the task cell_count: every cell, no files.
 
-Border is what has two cells at most two pixels away, as in bbbc041seg.
+A border pixel has two cells at most two pixels away, as in bbbc041seg.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ TERMS = _smear.TERMS
 NEEDS_NO_FILES = True
 SIZE = (480, 640)
 DIAMETERS = (36, 58)
-"""Of red cells, in pixels; bbbc041seg's have about 46."""
+"""Of red cells, in pixels; in bbbc041seg they are about 46."""
 WHITE = 0.25
-"""White cells for each area of 10 x 10 red ones."""
+"""White cells per area of 10 x 10 red cells."""
 DEMO_SEED, DEMO_DIAMETER = 3, 46.0
 
 
@@ -32,7 +32,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> _smear.Smear
     """Open a split of `count` pictures (train 1200, choose 50, val 100); `root` is not used.
 
     Raises:
-        UnknownName: There is no such split.
+        UnknownName: there is no such split.
     """
     return _smear.open_split((TASK, TARGETS, MEASURES), _draw, split, count)
 
@@ -44,6 +44,6 @@ def _draw(seed: int) -> Sample:
 
 
 def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
-    """Pictures and labels of a clip, at `rate` a second: a slide moves under the microscope."""
+    """Frames and labels of a demo clip at `rate` frames a second: a slide under the microscope."""
     for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, WHITE), size, count, rate):
         yield slide.image, np.minimum(_cells.targets_of(slide.cells), _cells.BORDER)

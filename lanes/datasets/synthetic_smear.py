@@ -30,7 +30,7 @@ def open(root: str | Path, split: str, count: int | None = None) -> _smear.Smear
     """Open a split of `count` pictures (train 1200, choose 50, val 100); `root` is not used.
 
     Raises:
-        UnknownName: There is no such split.
+        UnknownName: there is no such split.
     """
     return _smear.open_split((TASK, TARGETS, MEASURES), _draw, split, count)
 
@@ -41,6 +41,6 @@ def _draw(seed: int) -> Sample:
 
 
 def demo(count: int, size: Size, rate: Fraction) -> Iterator[tuple[Image, LabelMap]]:
-    """Pictures and labels of a clip, at `rate` a second: a slide moves under the microscope."""
+    """Frames and labels of a demo clip at `rate` frames a second: a slide under the microscope."""
     for slide in drift(smear(DEMO_SEED, DEMO_DIAMETER, white=1.5), size, count, rate):
         yield slide.image, slide.labels

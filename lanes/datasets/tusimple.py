@@ -1,13 +1,13 @@
 """TuSimple lane polylines (benchmark of 2017): highway frames, one line through dashes and cars.
 
-Each line of a `label_data*.json` is one frame: `raw_file` its path, `h_samples` rows in pixels, and
-for each lane its x in every row (below 0 = absent there). Two layouts are read:
+Each line of a `label_data*.json` describes a frame: its path `raw_file`, pixel rows `h_samples`,
+and for each lane its x in every row (below 0 = absent there). Two layouts are supported:
 
 - a folder with `label_data*.json`, `clips/` and the lists `train.txt` and `val.txt` of `raw_file`s;
 - the official one: `ROOT/train_set/{label_data*.json, clips/}` (or these in ROOT itself) is train,
   `test_label.json` (in ROOT or ROOT/test_set) with ROOT/test_set/clips is val.
 
-Elsewhere than on a line the truth is "background or drivable": it says nothing of the road.
+Off the lines the truth is "background or drivable": the road itself is not labelled.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from lanes.errors import BadDataset
 from lanes.types import LabelMap, Measure, Sample, Size
 
 TASK = "lanes"
-# The line runs on through gaps and behind vehicles: on it there is paint, or a line is implied.
+# Lines continue through gaps and behind vehicles: a pixel on one is paint or an implied line.
 TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
 SOFT_CLASS = None
 TERMS = "TuSimple lane benchmark: research use"
 LINE_WIDTH = 10
-"""Pixels, in a picture 1280 wide."""
+"""Pixels at picture width 1280."""
 
 Polyline = NDArray[np.int32]
 """(P, 2): x, y in pixels."""
@@ -54,10 +54,10 @@ class TuSimple:
     MEASURES: Mapping[str, Measure]
 
     def __init__(self, frames: list[Labelled], teachers: Path | None = None) -> None:
-        """Take frames as `read_labels` gives them; `teachers`: a cache that answers the rest."""
+        """Use `frames` from `read_labels`; `teachers`: a cache that fills in the other classes."""
         self.frames = frames
         self.teachers = teachers
-        # The teachers' table has no figures: its rows are not those of the truth alone.
+        # No figures with teachers: their table has other rows than the truth.
         self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
         self.MEASURES = MEASURES if teachers is None else {}
 
@@ -76,14 +76,14 @@ class TuSimple:
         return Sample(image, _lane_targets.targets_of(taught.paint, answer, taught.drivable))
 
     def frames_by_stem(self) -> dict[str, Path]:
-        """The image files, by the name that a teacher's cache knows them by."""
+        """The image files by their names in the teachers' cache."""
         return {stem_of(frame.image): frame.image for frame in self.frames}
 
 
 def open(root: str | Path, split: str, teachers: str | Path | None = None) -> TuSimple:
     """Open `split`: "train", "choose" (a fixed tenth of train, by clip) or "val".
 
-    `teachers` is the cache of lanes teach: with it samples say more, and judge nothing.
+    `teachers` is a cache written by lanes teach: samples then hold more targets, but no measures.
 
     Raises:
         UnknownName: there is no such split.
@@ -96,17 +96,17 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Tu
     names = _files.choose_split(list(frames), split, root, _clip)
     for name in names:
         if not frames[name].image.is_file():
-            raise BadDataset(f"{frames[name].image} is missing, though a label names it")
+            raise BadDataset(f"{frames[name].image} is missing, but a label names it: add it")
     return TuSimple([frames[name] for name in names], Path(teachers) if teachers else None)
 
 
 def stem_of(image: Path) -> str:
-    """The name of a frame that no other has: `0313-1_6040_20` of clips/0313-1/6040/20.jpg."""
+    """A unique name for a frame: `0313-1_6040_20` for clips/0313-1/6040/20.jpg."""
     return "_".join((*image.parts[-3:-1], image.stem))
 
 
 def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
-    """Lane lines as targets (H, W), 1 = line; 10 px wide where the picture is 1280 wide."""
+    """Lane lines as targets (H, W), 1 = line; 10 px wide at picture width 1280."""
     targets = np.zeros(size, np.uint8)
     width = max(round(LINE_WIDTH * size[1] / 1280), 1)
     cv2.polylines(targets, lanes, isClosed=False, color=1, thickness=width)
@@ -114,7 +114,7 @@ def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
 
 
 def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
-    """The frames of one label file by `raw_file`, which is relative to `clips`."""
+    """The frames of a label file by `raw_file`, a path relative to `clips`."""
     frames: dict[str, Labelled] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
@@ -142,7 +142,7 @@ def _of_list(root: Path, listed: Path) -> dict[str, Labelled]:
     names = [n.strip() for n in listed.read_text(encoding="utf-8").splitlines() if n.strip()]
     for name in names:
         if name not in labels:
-            raise BadDataset(f"{listed} names {name}, which no label_data*.json of {root} labels")
+            raise BadDataset(f"{listed} names {name}, which no label_data*.json in {root} labels")
     return {name: labels[name] for name in names}
 
 

@@ -2,10 +2,10 @@
 
 Layout: `ROOT/{images,labels}/NNN.png` and the lists of stems `ROOT/split_universeg_support.txt` and
 `ROOT/split_universeg_test.txt` (70 and 30 percent); or ROOT is a folder of several such sets (DS1:
-300 crops of about 112x112, DS2: 100 of 300x300), which are then read as one. Label files hold 0
-background (red cells too), 128 cytoplasm, 255 nucleus; stray values in between are taken for the
-nearest of these. Splits: "train" and "choose" (a fixed tenth) of the 70 percent; "val" (or "test"),
-the 30, is what is reported.
+300 crops of about 112x112, DS2: 100 of 300x300), which are read as one. Label files hold 0
+background (red cells too), 128 cytoplasm, 255 nucleus; stray values become the nearest of these.
+Splits: "train" and "choose" (a fixed tenth) share the 70 percent; "val" (or "test") is the 30
+percent that is reported.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LISTS = {
     "val": "split_universeg_test.txt",
     "test": "split_universeg_test.txt",
 }
-"""The list that each split is taken from."""
+"""The list file of each split."""
 VALUES = (0, 128, 255)
-"""What label files hold, in order of the class ids."""
+"""The values in label files, in order of class id."""
 STRAY = 0.01
-"""Up to this share of a label file may be of other values."""
+"""The largest share of a label file that may have other values."""
 TWIN = "112"
-"""In DS1, 112 and 139 are one picture drawn by two annotators: this one is left out."""
+"""In DS1, 112 and 139 are the same picture, drawn by two annotators: this one is skipped."""
 
 
 class WbcZheng:
@@ -65,11 +65,11 @@ class WbcZheng:
 
 
 def ids_of(stored: LabelMap, path: Path) -> LabelMap:
-    """Class ids of a label file's values; raises `BadDataset` if most are none of `VALUES`."""
+    """Class ids of a label file's values; raises `BadDataset` if too many are not in `VALUES`."""
     stray = ~np.isin(stored, VALUES)
     if stray.mean() > STRAY:
         raise BadDataset(
-            f"{path} holds the value {stored[stray][0]} ({int(stray.sum())} pixels are none of "
+            f"{path} holds the value {stored[stray][0]} ({int(stray.sum())} pixels differ from "
             f"{', '.join(map(str, VALUES))}): correct the mask"
         )
     table = np.abs(np.arange(256)[:, None] - np.array(VALUES)).argmin(1)
@@ -77,7 +77,7 @@ def ids_of(stored: LabelMap, path: Path) -> LabelMap:
 
 
 def open(root: str | Path, split: str) -> WbcZheng:
-    """Open `split`: "train", "choose", "val" or, the same, "test".
+    """Open `split`: "train", "choose", or "val" (also named "test").
 
     Raises:
         UnknownName: there is no such split.
@@ -87,7 +87,7 @@ def open(root: str | Path, split: str) -> WbcZheng:
         raise UnknownName(unknown("split", split, list(LISTS)))
     root = _files.folder(Path(root), "the crops of white blood cells")
     sets = [root] if (root / "images").exists() else sorted(p.parent for p in root.glob("*/images"))
-    # Other data may stand beside them.
+    # Skip other data next to them.
     sets = [folder for folder in sets if (folder / LISTS[split]).exists()] or [root]
     pairs = [pair for folder in sets for pair in _pairs(folder, split)]
     if not pairs:
@@ -103,7 +103,7 @@ def _pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
         stems = path.read_text(encoding="utf-8").split()
     except (OSError, ValueError) as error:
         raise BadDataset(
-            f"{path} cannot be read ({error}): the stems of a split, one a line"
+            f"{path} cannot be read ({error}): wanted the stems of a split, one per line"
         ) from error
     stems = sorted(set(stems) - {TWIN})
     if split in ("train", "choose"):
@@ -118,6 +118,6 @@ def _pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
 
 
 def _tenth(stems: list[str]) -> list[str]:
-    """A tenth, at least one, of the lowest hashes: exact, since there are few."""
+    """The tenth (at least one) with the lowest hashes; exact, because there are few stems."""
     by_hash = sorted(stems, key=lambda stem: (zlib.crc32(stem.encode()), stem))
     return sorted(by_hash[: max(round(len(stems) / 10), 1)])

@@ -1,1 +1,1 @@
-"""From a checkpoint to the files that backends run."""
+"""Export checkpoints to the files that backends run."""

@@ -14,16 +14,16 @@ from lanes.errors import BadOutput
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` at the end, or leaves nothing on an error.
+    """A new folder that replaces `folder` at the end; an error leaves no trace of it.
 
     Raises:
-        BadOutput: `folder` is something else than a model folder, or cannot be written.
+        BadOutput: `folder` is not a model folder, or cannot be written.
     """
-    cure = "name a new folder, or that of a model"
+    cure = "name a new folder or a model folder"
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder} is a file: {cure}")
     if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
-        raise BadOutput(f"{folder} is not empty and no model folder: {cure}")
+        raise BadOutput(f"{folder} is not empty and not a model folder: {cure}")
     part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     try:

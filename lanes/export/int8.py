@@ -1,13 +1,13 @@
-"""A model's network in whole numbers: `model.int8.onnx`, by quantisation after training.
+"""Post-training quantisation: write a model's network as `model.int8.onnx`.
 
-NNCF (https://github.com/openvinotoolkit/nncf) looks at the values between the layers on real frames
-and stores weights and activations in 8 bits with a scale each (Jacob et al., "Quantization and
-Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018,
-arXiv:1712.05877). The file is ONNX with QuantizeLinear and DequantizeLinear, which OpenVINO and
-ONNX Runtime compute in 8 bits; uint8 images go in and uint8 labels come out as before.
+NNCF (https://github.com/openvinotoolkit/nncf) observes the activations on real frames and stores
+weights and activations in 8 bits with a scale each (Jacob et al., "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018, arXiv:1712.05877). The
+file is ONNX with QuantizeLinear and DequantizeLinear, which OpenVINO and ONNX Runtime compute in 8
+bits; uint8 images go in and uint8 labels come out as before.
 
-What it costs is measured on labelled images and noted in the model's card; whether it is faster,
-the backend "auto" finds out on each machine.
+The loss of accuracy is measured on labelled images and recorded in the model's card. The backend
+"auto" measures on each machine whether int8 is faster.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from lanes.types import Dataset, ImageBatch
 CALIBRATION_FRAMES = 300
 CHECK_FRAMES = 8
 LEAST = 0.9
-"""The share of labels that must stay as they were: less is a mistake, not a loss of accuracy."""
+"""The least share of unchanged labels: below it something is broken, not just less accurate."""
 LARGEST_LOSS = 0.005
-"""What quantisation may take from an IoU, of 1."""
+"""The largest IoU loss (of 1) that quantisation may cause."""
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """What came of it: `shares` of labels, 0..1, that are those of `model.onnx`, by backend.
+    """The result: `shares` of labels, 0..1, equal to those of `model.onnx`, by backend.
 
-    `costs` are the figures of the judged data sets, by name: {"fp32": 0.782, "int8": 0.780}.
+    `costs` holds the figures of the judged data sets, by name: {"fp32": 0.782, "int8": 0.780}.
     """
 
     shares: dict[str, float]
@@ -57,25 +57,25 @@ def quantize(
     judged: Mapping[str, Dataset],
     frames: int = CALIBRATION_FRAMES,
 ) -> Quantized:
-    """Write `model.int8.onnx` into the model's `folder`, and what it costs into the card.
+    """Write `model.int8.onnx` into the model's `folder`, and the accuracy cost into the card.
 
-    It is calibrated on so many `frames` of the data sets `calibration`, and scored on those
-    `judged`, by names such as "bdd100k val".
+    Calibrates on `frames` frames of the data sets `calibration` and scores on those in `judged`,
+    by names such as "bdd100k val".
 
     Raises:
         MissingDependency: NNCF or ONNX is not installed.
-        BadInput: a data set is of another task, or `frames` is not at least 1.
-        BadDataset: one has no frames.
-        BackendError: NNCF refuses the network, the labels are far from what they were, or an IoU
-            loses `LARGEST_LOSS` or more.
+        BadInput: a data set has another task, or `frames` is below 1.
+        BadDataset: a data set has no frames.
+        BackendError: NNCF cannot quantise the network, too many labels change, or an IoU loses
+            `LARGEST_LOSS` or more.
         BadOutput: `folder` cannot be written.
     """
     card = cards.read(folder)
     for dataset in (*calibration, *judged.values()):
         if card.task != dataset.TASK:
             raise BadInput(
-                f"the model {card.name} is of the task {card.task!r}, the frames are of "
-                f"{dataset.TASK!r}: quantise with data of what the model is for"
+                f"the model {card.name} has the task {card.task!r}, but the frames have "
+                f"{dataset.TASK!r}: quantise with data of the model's task"
             )
     images = [
         resize_image(dataset[index].image, card.resize)[None]
@@ -83,7 +83,7 @@ def quantize(
         for index in spread(len(dataset), -(-frames // len(calibration)))
     ]
     try:
-        # A model folder of its own, beside which the real one stays as it is until all is right.
+        # Work in a copy of the model folder; the real one stays untouched until all checks pass.
         with TemporaryDirectory(prefix=".int8-", dir=folder) as name:
             part = Path(name)
             for file in (folder / cards.CARD, _engine.onnx_path(folder)):
@@ -102,19 +102,20 @@ def quantize(
 
 
 def spread(count: int, wanted: int) -> Sequence[int]:
-    """Up to `wanted` indices from 0 to `count`, as far apart as can be."""
+    """Up to `wanted` evenly spaced indices below `count`."""
     if wanted < 1:
-        raise BadInput(f"{wanted} frames were asked for; wanted 1 or more, some hundred are best")
+        raise BadInput(f"got {wanted} frames to calibrate on; wanted 1 or more, ideally hundreds")
     if not count:
         raise BadDataset("the data set has no frames to calibrate on: give another split or root")
     return [int(index) for index in np.linspace(0, count - 1, min(count, wanted))]
 
 
 def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
-    """The share of labels at int8 that are those of the network before, by installed backend.
+    """The share of int8 labels equal to the fp32 labels, by installed backend.
 
     Raises:
-        BackendError: it is below `LEAST`, or no backend is installed.
+        BackendError: a share is below `LEAST`.
+        MissingDependency: no backend is installed.
     """
     shares: dict[str, float] = {}
     for name in PREFERENCE:
@@ -126,10 +127,10 @@ def compare(folder: Path, images: Sequence[ImageBatch]) -> dict[str, float]:
         if shares[name] < LEAST:
             raise BackendError(
                 f"{name} int8 agrees with fp32 on {shares[name]:.2%} of the pixels, wanted "
-                f"{LEAST:.0%}: the calibration frames may be too few, or unlike the model's"
+                f"{LEAST:.0%}: calibrate on more frames, or on frames like the model's data"
             )
     if not shares:
-        raise MissingDependency(f"no backend that computes int8 is installed: {PREFERENCE}")
+        raise MissingDependency(f"no backend for int8 is installed: install one of {PREFERENCE}")
     return shares
 
 
@@ -141,7 +142,7 @@ def _labels(folder: Path, name: str, precision: str, images: Sequence[ImageBatch
 def _costs(
     folder: Path, backend: str, judged: Mapping[str, Dataset]
 ) -> dict[str, dict[str, float]]:
-    """The figures that tell the most at fp32 and int8; raises `BackendError` for a loss."""
+    """The main figures at fp32 and int8; raises `BackendError` if int8 loses too much."""
     by_precision = {}
     for precision in ("fp32", _engine.INT8):
         with segmenters.load(str(folder), backend, precision) as model:
@@ -154,24 +155,24 @@ def _costs(
         name: {precision: figures[name] for precision, figures in by_precision.items()}
         for name in dataset_scores.headlines(by_precision["fp32"])
     }
-    # A figure is NaN where there is nothing to judge.
+    # A figure is NaN with nothing to score.
     costs = {name: cost for name, cost in costs.items() if np.isfinite([*cost.values()]).all()}
     for name, cost in costs.items():
         loss = cost["fp32"] - cost[_engine.INT8]
         if name.endswith("iou") and loss >= LARGEST_LOSS:
             raise BackendError(
-                f"int8 takes {loss * 100:.2f} points from {name} ({cost['fp32']:.2%} in fp32), "
-                f"wanted less than {LARGEST_LOSS * 100:.1f}: nothing is written; calibrate on more "
-                "frames, or on others"
+                f"int8 loses {loss * 100:.2f} points of {name} ({cost['fp32']:.2%} in fp32), "
+                f"wanted less than {LARGEST_LOSS * 100:.1f}: nothing was written; calibrate on "
+                "more frames, or on others"
             )
     return costs
 
 
 def _write(folder: Path, images: Sequence[ImageBatch]) -> None:
-    """Quantise `model.onnx` of `folder` by the values that `images` bring about."""
+    """Quantise `model.onnx` of `folder`, calibrated on `images`."""
     path = folder / cards.ONNX
     try:
-        # NNCF reports each use to Google Analytics where it finds the package that does so.
+        # NNCF reports each use to Google Analytics if it finds the telemetry package.
         with _engine.without("openvino_telemetry"):
             import nncf
         import onnx
@@ -183,15 +184,15 @@ def _write(folder: Path, images: Sequence[ImageBatch]) -> None:
         quantized = nncf.quantize(
             network,
             nncf.Dataset(images, lambda image: {name: image}),
-            # Not all values between layers begin at 0, as those after ReLU do.
+            # Not all activations start at 0 as those after ReLU do.
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
-            # Processors without VNNI add products in 16 bits, which overflow unless weights keep to
-            # 7: without this one network costs 0.3 points of IoU here and 0.7 there.
+            # Processors without VNNI accumulate in 16 bits, which overflow unless weights use only
+            # 7: without this, the IoU loss of one network varied from 0.3 to 0.7 points by machine.
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 overflow_fix=nncf.OverflowFix.ENABLE
             ),
         )
-    except Exception as error:  # of which NNCF has no common class
+    except Exception as error:  # NNCF's errors have no common base class
         raise BackendError(f"NNCF cannot quantise {path}: {error}") from error
     onnx.save(quantized, folder / cards.INT8_ONNX)

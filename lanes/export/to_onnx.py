@@ -1,8 +1,7 @@
 """Checkpoint -> model folder: `model.onnx` (uint8 images in, uint8 labels out) and `card.json`.
 
-Normalisation and argmax live inside the graph, so no runtime can disagree with training. After
-writing, the file itself is run in every installed backend and compared with the checkpoint: an
-export that merely runs is not yet right.
+Normalisation and argmax are part of the graph, so no runtime can disagree with training. After
+writing, the file runs in every installed backend and the labels are compared with the checkpoint's.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ from lanes.types import Image, ImageBatch, LabelMap
 OPSET = 18
 PARITY = {"fp32": 0.999}
 LOW_PARITY = 0.99
-"""The least share of pixels on which a backend must agree with the checkpoint, by precision; the
-second is that of every precision below fp32."""
+"""The least share of pixels on which a backend must agree with the checkpoint: `PARITY` by
+precision, `LOW_PARITY` for every precision below fp32."""
 CHECK_FRAMES = 8
 
 
 class Deployed(nn.Module):
-    """What is exported: uint8 images (N, H, W, 3) BGR -> uint8 labels (N, H, W)."""
+    """The exported module: uint8 images (N, H, W, 3) BGR -> uint8 labels (N, H, W)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        # TensorRT makes uint8 only from float: ArgMax -> Cast FLOAT -> Cast UINT8.
+        # TensorRT casts only float to uint8: ArgMax -> Cast FLOAT -> Cast UINT8.
         logits: Tensor = self.network(images)
-        # Flat planes: OpenVINO's argmax takes 0.2 ms on them, 4 ms on what comes with its channels
-        # last, as from a transposed convolution.
+        # Flat planes: OpenVINO's argmax takes 0.2 ms on them, but 4 ms on channels-last data, such
+        # as the output of a transposed convolution.
         count, _, height, width = logits.shape
         labels = logits.flatten(2).argmax(1).reshape(count, height, width)
         return labels.float().to(torch.uint8)
@@ -64,16 +63,16 @@ class Deployed(nn.Module):
 def export(
     checkpoint: Checkpoint, folder: Path, command: str, keep: Collection[str] = ()
 ) -> ModelCard:
-    """Write the model folder of `checkpoint`; an existing folder is replaced once all is right.
+    """Write the model folder of `checkpoint`; replaces an existing one after all checks pass.
 
-    The nodes `keep` stay in fp32 where the network runs in half. Returns the card.
+    The nodes `keep` stay in fp32 when the network runs in half precision. Returns the card.
 
     Raises:
-        BackendError: a backend's labels differ from the checkpoint's by more than `PARITY`, or the
-            network in half gives too many other labels.
-        BadOutput: `folder` is something else than a model folder, or cannot be written.
+        BackendError: a backend's labels agree with the checkpoint's on less than `PARITY`, or half
+            precision changes too many labels.
+        BadOutput: `folder` is not a model folder, or cannot be written.
     """
-    # Absolute, so that "." and "x/.." have a name too.
+    # Absolute, so that "." and "x/.." have a name.
     folder = folder.resolve()
     network = checkpoints.network_of(checkpoint)
     with replacing(folder) as part:
@@ -91,7 +90,7 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
     height, width = size
     images = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
-        # torch's exporter warns of its own deprecated calls (2.14: onnxscript's version adapter).
+        # torch's exporter warns about its own deprecated calls (2.14: onnxscript version adapter).
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             Deployed(network).eval(),
@@ -104,16 +103,16 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
             external_data=False,
         )
     if program is None:
-        raise BackendError("torch.onnx.export gave no program: install the extra [train] whole")
+        raise BackendError("torch.onnx.export returned no program: install the extra [train]")
     model = program.model_proto
-    # The exporter notes the lines of Python that each node came from, with this machine's paths.
+    # The exporter records the Python source lines of each node, with this machine's paths.
     for noted in (model, model.graph, *model.graph.node, *model.graph.value_info):
         del noted.metadata_props[:]
     onnx.save(model, path)
 
 
 def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -> ModelCard:
-    """The card of a checkpoint: its data sets with their terms, every number of the run."""
+    """The card of a checkpoint: its data sets with their terms, and every setting of the run."""
     config = checkpoint.config
     uses = tuple(_use(data, network) for data in checkpoints.learned_from(checkpoint))
     return ModelCard(
@@ -123,7 +122,7 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
         resize=config.resize,
         classes=tasks.load(config.task).class_names,
         parameters=sum(p.numel() for p in network.parameters()),
-        # A copy: counting moves it to where there is no data.
+        # A copy, because counting moves the network to the meta device.
         gflop=round(_layers.gflop(copy.deepcopy(network), config.size), 4),
         terms="; ".join(dict.fromkeys(use.terms for use in uses)),
         data=uses,
@@ -153,14 +152,14 @@ def _use(name: str, network: Network) -> DataUse:
 def check_frames(checkpoint: Checkpoint) -> list[Image]:
     """Frames of the task to compare labels on.
 
-    They are of a data set that needs no files, else of the run's own data, else noise.
+    From a data set that needs no files, else from the run's own data, else noise.
     """
     if found := drawn.of_task(checkpoint.config.task, CHECK_FRAMES):
         return found
     for name, root in checkpoint.data.items():
         try:
             dataset = plugins.load("datasets", name).open(root, "choose")
-        except BadDataset:  # the checkpoint came from another machine
+        except BadDataset:  # the checkpoint is from another machine
             continue
         return [dataset[index].image for index in range(min(CHECK_FRAMES, len(dataset)))]
     noise = np.random.default_rng(0).integers(0, 256, (CHECK_FRAMES, *checkpoint.config.size, 3))
@@ -191,7 +190,7 @@ def compare(
         if share < least:
             raise BackendError(
                 f"{name} {precision} agrees with the checkpoint on {share:.2%} of the pixels, "
-                f"wanted {least:.1%}: the export is not right"
+                f"wanted {least:.1%}: the export is wrong; update {name}, or report it as a bug"
             )
     return shares
 

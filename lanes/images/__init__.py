@@ -1,1 +1,1 @@
-"""One picture: reading it, its colours' tables, and its way to the network's input and back."""
+"""Read single pictures, resize or tile them for the network, and resize labels back."""

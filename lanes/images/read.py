@@ -1,4 +1,4 @@
-"""Pictures as laboratories save them: 8 or 16 bits, grey or colour, with alpha, as TIFF."""
+"""Read pictures as laboratories save them: 8 or 16 bits, grey or colour, with alpha, as TIFF."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lanes.errors import BadInput
 from lanes.types import Image
 
 DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that cameras have."""
+"""Bit depths of cameras."""
 SLIDE = 255
-"""What is seen through transparent pixels: white."""
+"""The background behind transparent pixels: white."""
 PAGED = (".tif", ".tiff")
 PHOTOS = (".jpg", ".jpeg")
 
 
 def read_picture(path: Path) -> Image:
-    """The picture of a file as BGR (H, W, 3), 8 bits; of several in one file the first.
+    """The (first) picture of a file as 8-bit BGR (H, W, 3).
 
-    16 bits are scaled by the least depth that holds the brightest pixel (8, 10, 12, 14 or 16 bits:
-    a 12-bit camera's pictures become as bright as they were), so black stays black and colours
-    keep their balance. Transparent pixels are laid on white; a photo's EXIF orientation is undone.
+    16-bit pictures are scaled by the least depth that holds the brightest pixel (8, 10, 12, 14 or
+    16 bits: pictures of a 12-bit camera keep their brightness). Black stays black and colours keep
+    their balance. Transparent pixels become white; a photo's EXIF orientation is applied.
 
     Raises:
-        BadInput: the file cannot be read, or holds other numbers, such as fractions.
+        BadInput: the file cannot be read, or holds other numbers, such as floats.
     """
     try:
         content = np.fromfile(path, np.uint8)
@@ -43,15 +43,15 @@ def read_picture(path: Path) -> Image:
         except cv2.error:
             stored = None
     if stored is None:
-        what = "is damaged, or no image that OpenCV reads" if content.size else "is empty"
-        raise BadInput(f"{path} {what}: see whether an image viewer opens it, and save it again")
+        what = "is damaged, or not an image that OpenCV can read" if content.size else "is empty"
+        raise BadInput(f"{path} {what}: if an image viewer can open it, save it again")
     if stored.dtype not in (np.uint8, np.uint16):
-        raise BadInput(f"{path} holds {stored.dtype} pixels; wanted 8 or 16 bits: save it so")
+        raise BadInput(f"{path} holds {stored.dtype} pixels; wanted 8 or 16 bits: convert it")
     return _opaque(np.asarray(stored))
 
 
 def pages(path: Path) -> int:
-    """How many pictures a file holds; 1 for those that hold only one by their kind."""
+    """The number of pictures in a file; 1 for formats that hold only one."""
     if path.suffix.lower() not in PAGED:
         return 1
     with _silent():
@@ -59,7 +59,7 @@ def pages(path: Path) -> int:
 
 
 def to_8_bits(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
-    """Levels of 8 bits; see `read_picture`."""
+    """Scale `values` to 8 bits; see `read_picture`."""
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
     brightest = int(values.max(initial=0))
@@ -68,7 +68,7 @@ def to_8_bits(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
 
 
 def _opaque(stored: NDArray[Any]) -> Image:
-    """As BGR of 8 bits, what is transparent laid on white."""
+    """Convert to 8-bit BGR, with transparent pixels on white."""
     if stored.ndim == 2:
         return np.asarray(cv2.cvtColor(to_8_bits(stored), cv2.COLOR_GRAY2BGR), np.uint8)
     colours = to_8_bits(stored[..., :3])
@@ -82,7 +82,7 @@ def _opaque(stored: NDArray[Any]) -> Image:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """OpenCV prints lines of its own about files that it cannot read; ours are enough."""
+    """Silence OpenCV's own messages about unreadable files; ours are enough."""
     log: Any = getattr(cv2.utils, "logging", None)
     if log is None:
         yield

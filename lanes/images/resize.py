@@ -1,6 +1,6 @@
-"""The one way from a picture to the network's input, and from its labels back.
+"""Resize a picture to the network's input, and its labels back.
 
-Training, evaluation and every runtime call these functions, so none can disagree.
+Training, evaluation and every runtime call these functions, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ Ids = TypeVar("Ids", np.uint8, np.uint16)
 
 @dataclass(frozen=True)
 class Resize:
-    """How a model's card wants its input of `size` (height, width).
+    """How a model takes its input of `size` (height, width); part of the model's card.
 
-    `mode` "stretch": the whole picture brought to that size, aspect not kept. "tile": pieces of the
-    picture as it is (`lanes.images.tiles`), where a thing's size in pixels tells what it is.
+    `mode` "stretch": the whole picture is resized to `size`, without keeping its aspect. "tile":
+    the picture is cut into tiles at its own scale (`lanes.images.tiles`), for tasks where the size
+    in pixels matters.
     """
 
     size: Size
@@ -34,14 +35,14 @@ class Resize:
 
     @property
     def in_tiles(self) -> bool:
-        """Whether the network labels pieces of a picture, so that its labels are of any size."""
+        """Whether the network labels tiles of a picture, so that labels can have any size."""
         return self.mode == "tile"
 
 
 def resize_image(image: Image, resize: Resize) -> Image:
-    """`image` (H, W, 3) at the network's input size; returned as it is if it has that size.
+    """`image` (H, W, 3) at the network's input size; returned unchanged if it has that size.
 
-    Where the network takes tiles it is one of them, the middle.
+    For a network that takes tiles, this is the middle tile.
     """
     if resize.in_tiles:
         return middle(image, resize.size)
@@ -49,11 +50,11 @@ def resize_image(image: Image, resize: Resize) -> Image:
 
 
 def resize_frame(frame: Frame, resize: Resize) -> Image:
-    """The network's input (h, w, 3) BGR of a frame: `resize_image(frame.bgr, resize)`, but faster.
+    """The network's input (h, w, 3) BGR of a frame: a faster `resize_image(frame.bgr, resize)`.
 
-    Of a picture more than twice as large the planes are halved first and converted then: the same
-    but for rounding, and 4:2:0 has U and V halved already. Smaller ones come out exactly the same.
-    Where the network takes tiles it is the whole picture, which the segmenter cuts.
+    If the frame is more than twice as large, the planes are halved before the colour conversion:
+    equal up to rounding, and 4:2:0 has U and V halved already. Smaller frames give exactly the same
+    result. For a network that takes tiles, returns the whole picture; the segmenter cuts it.
     """
     if resize.in_tiles:
         return frame.bgr
@@ -65,13 +66,13 @@ def resize_frame(frame: Frame, resize: Resize) -> Image:
     y = _halved(y)
     while _is_large(y, resize.size):
         y, u, v = _halved(y), _halved(u), _halved(v)
-    # Of odd sizes U and V have one row or column more.
+    # For odd sizes U and V have one extra row or column.
     here = np.s_[: y.shape[0], : y.shape[1]]
     return resize_image(to_bgr_444((y, u[here], v[here]), frame.colour), resize)
 
 
 def resize_plane(plane: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """`plane` (H, W) or (H, W, 3) in `size` (height, width), without aliasing."""
+    """Resize `plane` (H, W) or (H, W, 3) to `size` (height, width) without aliasing."""
     if plane.shape[:2] == size:
         return plane
     while _is_large(plane, size):
@@ -81,20 +82,20 @@ def resize_plane(plane: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def _is_large(plane: NDArray[np.uint8], size: Size) -> bool:
-    """Whether `plane` is more than twice `size` both ways."""
+    """Whether `plane` is more than twice `size` in both dimensions."""
     height, width = plane.shape[:2]
     return bool(height > 2 * size[0] and width > 2 * size[1])
 
 
 def _halved(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    # Halving by 2x2 means before the linear step keeps large pictures free of aliasing, at a
-    # sixth of the time of INTER_AREA with a broken ratio.
+    # Halving by 2x2 means before the linear step avoids aliasing in a sixth of the time of
+    # INTER_AREA with a fractional ratio.
     half = (plane.shape[1] // 2, plane.shape[0] // 2)
     return np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def resize_labels(labels: NDArray[Ids], size: Size) -> NDArray[Ids]:
-    """Resize `labels` to `size` (height, width); nearest, so that no id is invented."""
+    """Resize `labels` to `size` (height, width) by nearest neighbour, so no new ids appear."""
     if labels.shape == size:
         return labels
     height, width = size

@@ -1,10 +1,10 @@
-"""Pictures of any size in tiles that overlap, so that their scale need not change.
+"""Label pictures of any size in overlapping tiles, at their own scale.
 
-Of each tile only the middle is used: near a tile's edge a network knows one side of things only.
-What is kept of two tiles meets in the middle of their overlap. Tiles begin at multiples of `GRID`,
-so that a network which halves its input several times halves each tile as it would the whole
-picture (Huang et al., "Tiling and Stitching Segmentation Output for Remote Sensing", 2018,
-arXiv:1805.12219, have both reasons). What a tile has beyond the picture mirrors it.
+Only the middle of each tile is kept, because a network lacks context near a tile's edge. The kept
+parts of two tiles meet in the middle of their overlap. Tiles start at multiples of `GRID`, so that
+a network that halves its input several times halves each tile as it would the whole picture (Huang
+et al., "Tiling and Stitching Segmentation Output for Remote Sensing", 2018, arXiv:1805.12219, give
+both reasons). Tiles that reach beyond the picture are filled by mirroring.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from lanes.types import Backend, Image, LabelMap, Pending, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 GRID = 32
-"""Pixels: no network here works on coarser cells than these."""
+"""Pixels: the coarsest stride of any network here."""
 MARGIN = 8
-"""At least this part (an eighth) of a tile is left unused at a side where another tile goes on."""
+"""At least 1 / `MARGIN` of a tile is unused on a side with a neighbouring tile."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one side of a picture: it begins at `start`; from `first` to `last` is kept."""
+    """A tile along one side of a picture: it starts at `start`; `first` to `last` is kept."""
 
     start: int
     first: int
@@ -51,7 +51,7 @@ def spans(length: int, tile: int) -> list[Span]:
 
 
 def extended(image: NDArray[Pixel], size: Size) -> NDArray[Pixel]:
-    """`image` with mirrored rows and columns below and to the right of it, of `size` or larger."""
+    """`image` extended to at least `size` by mirrored rows below and columns on the right."""
     below, right = (max(n - m, 0) for n, m in zip(size, image.shape, strict=False))
     if not below and not right:
         return image
@@ -60,7 +60,7 @@ def extended(image: NDArray[Pixel], size: Size) -> NDArray[Pixel]:
 
 
 def middle(image: Image, size: Size) -> Image:
-    """The middle of `image` as one tile of `size`: what a network sees of a small picture."""
+    """The middle of `image` as one tile of `size`, extended if `image` is smaller."""
     whole = extended(image, size)
     top, left = ((n - m) // 2 for n, m in zip(whole.shape, size, strict=False))
     return np.ascontiguousarray(whole[top : top + size[0], left : left + size[1]])
@@ -68,7 +68,7 @@ def middle(image: Image, size: Size) -> Image:
 
 @dataclass
 class _Work:
-    """A picture in tiles: those that wait, and those in the engine, in order."""
+    """A picture in tiles: those waiting and those in the engine, in order."""
 
     image: Image
     labels: LabelMap
@@ -77,16 +77,16 @@ class _Work:
 
 
 class Tiler:
-    """Labels pictures of any size by a backend that takes tiles of `size`, one picture at a time.
+    """Labels pictures of any size with a backend that takes tiles of `size`.
 
-    A backend of `any_size` gets the picture as a whole.
+    Takes one picture at a time. A backend with `any_size` gets the whole picture.
     """
 
     def __init__(self, backend: Backend, size: Size) -> None:
         self.backend, self.size = backend, size
 
     def submit(self, image: Image) -> Pending:
-        """Begin to label `image` (H, W, 3), which must not change until the result is taken."""
+        """Start labelling `image` (H, W, 3), which must not change until the result is taken."""
         height, width = image.shape[:2]
         size = (height, width) if self.backend.any_size else self.size
         rows, columns = (spans(n, m) for n, m in zip((height, width), size, strict=True))
@@ -117,7 +117,7 @@ class Tiler:
         return work.labels
 
     def _start(self, work: _Work, size: Size) -> None:
-        """Hand as many tiles to the engine as it takes."""
+        """Submit as many tiles as the engine takes."""
         while work.waiting and len(work.flying) < self.backend.depth:
             row, column = place = work.waiting.popleft()
             tile = work.image[

@@ -1,1 +1,1 @@
-"""Figures of labels against truth."""
+"""Metrics: score labels against truth."""

@@ -1,4 +1,4 @@
-"""IoU of a clip while it is played: of each frame, of the last few, and of all together."""
+"""IoU of a clip during playback: per frame, over the last few frames, and over all frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lanes.types import Frame, LabelMap, Task
 from lanes.video.label_files import Truth, sayable
 
 IOU_FRAMES = 30
-"""The recent figures are pooled over the last so many frames."""
+"""Number of frames that the recent figures are pooled over."""
 
 
 class Pool:
@@ -25,19 +25,19 @@ class Pool:
         self._recent: deque[confusion_matrix.Matrix] = deque(maxlen=IOU_FRAMES)
 
     def add(self, matrix: confusion_matrix.Matrix) -> dict[str, float]:
-        """Pool one more; gives its own IoU by class."""
+        """Add a matrix to the pool; returns its own IoU by class."""
         self._total = self._total + matrix
         self._recent.append(matrix)
         return self._by_name(matrix)
 
     @property
     def recent(self) -> dict[str, float]:
-        """IoU by class, 0..1, of the last matrices; classes that do not occur are left out."""
+        """IoU by class, 0..1, of the last matrices; omits absent classes."""
         return self._by_name(np.sum(self._recent, axis=0)) if self._recent else {}
 
     @property
     def total(self) -> dict[str, float]:
-        """IoU by class, 0..1, of all matrices; classes that do not occur are left out."""
+        """IoU by class, 0..1, of all matrices; omits absent classes."""
         return self._by_name(self._total)
 
     def _by_name(self, matrix: confusion_matrix.Matrix) -> dict[str, float]:
@@ -53,10 +53,10 @@ class ClipScores(Pool):
         self.truth, self.task = truth, task
 
     def score(self, frame: Frame, labels: LabelMap, number: int) -> dict[str, float]:
-        """IoU by class of a frame's `labels`; the frame is the `number`-th of the whole input.
+        """IoU by class of a frame's `labels`; the frame has this `number` in the whole input.
 
         Raises:
-            BadInput: its truth is missing or damaged.
+            BadInput: the frame's truth is missing or damaged.
         """
         truth = sayable(self.truth.labels_of(frame, number), self.task)
         return self.add(confusion_matrix.confusion_matrix(truth, labels, len(self.task.classes)))

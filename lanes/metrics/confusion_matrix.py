@@ -1,6 +1,6 @@
 """Figures from one confusion matrix pooled over a whole split, in NumPy.
 
-An engine is scored exactly as a checkpoint is. Rows are target ids of the truth (see
+Engines and checkpoints are scored by the same code. Rows are target ids of the truth (see
 `lanes.types.Dataset.TARGETS`), columns predicted class ids; for plain truth both are the classes.
 """
 
@@ -28,7 +28,7 @@ def confusion_matrix(
 ) -> Matrix:
     """Pixel counts (K, C): row = target id of `truth`, column = class id of `labels`.
 
-    Both arrays have one shape; pixels whose truth is 255 are left out. K is `targets`, or C.
+    Both arrays have the same shape; pixels with truth 255 are skipped. K is `targets`, or C.
 
     Raises:
         BadInput: shapes differ, or an id lies outside its range.
@@ -51,7 +51,7 @@ def confusion_matrix(
 def _counted(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matrix | None:
     """The matrix by OpenCV's histogram of one 8-bit index, ten times faster than bincount.
 
-    None where that does not serve: too many cells, or ids out of range, which the caller tells.
+    Returns None if this is impossible: too many cells, or ids out of range (the caller raises).
     """
     cells = rows * classes
     # calcHist counts in float32, exact below 2^24.
@@ -59,7 +59,7 @@ def _counted(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matr
         return None
     if cv2.minMaxLoc(labels)[1] >= classes:
         return None
-    # OpenCV's arithmetic saturates: an ignored pixel is 255 in the index too.
+    # OpenCV's arithmetic saturates, so an ignored pixel is 255 in the index too.
     index = cv2.addWeighted(truth, classes, labels, 1, 0)
     counts = np.asarray(cv2.calcHist([index], [0], None, [256], [0, 256])).ravel()
     ignored = np.count_nonzero(truth == IGNORE)
@@ -81,27 +81,27 @@ def dice(matrix: Matrix) -> NDArray[np.float64]:
 
 
 def precision(matrix: Matrix) -> NDArray[np.float64]:
-    """Share of the pixels predicted as each class that are it (C,); NaN without any."""
+    """Precision of each class (C,); NaN for a class that is never predicted."""
     return _shares(np.diag(matrix), matrix.sum(0))
 
 
 def recall(matrix: Matrix) -> NDArray[np.float64]:
-    """Share of the pixels of each class that are predicted as it (C,); NaN without any."""
+    """Recall of each class (C,); NaN for a class absent from the truth."""
     return _shares(np.diag(matrix), matrix.sum(1))
 
 
 def miou(matrix: Matrix, first: int = 0) -> float:
-    """Mean IoU of the classes from `first` on; those that occur in neither map are left out."""
+    """Mean IoU of the classes from `first` on; skips classes that occur in neither map."""
     return _mean_known(iou(matrix)[first:])
 
 
 def pixel_accuracy(matrix: Matrix) -> float:
-    """Share of all pixels whose class is right ("global accuracy"); NaN without any."""
+    """Share of pixels with the right class ("global accuracy"); NaN without pixels."""
     return _share(int(np.trace(matrix)), int(matrix.sum()))
 
 
 def class_accuracy(matrix: Matrix) -> float:
-    """Mean recall of the classes, each weighing alike; those that truth does not have are left out.
+    """Unweighted mean recall of the classes; skips classes absent from the truth.
 
     The "class average accuracy" of SegNet (Badrinarayanan et al. 2015, arXiv:1511.00561).
     """
@@ -133,7 +133,7 @@ def measure_dice(matrix: Matrix, measure: Measure) -> float:
 
 
 def measure_precision(matrix: Matrix, measure: Measure) -> float:
-    """Share of the pixels predicted as `classes` whose truth is of `targets`; NaN without any."""
+    """Share of the pixels predicted as `classes` whose truth is in `targets`; NaN without any."""
     hit, predicted, _ = _joined(matrix, measure)
     return _share(hit, predicted)
 
@@ -145,7 +145,7 @@ def measure_recall(matrix: Matrix, measure: Measure) -> float:
 
 
 def _joined(matrix: Matrix, measure: Measure) -> tuple[int, int, int]:
-    """Pixels that are both, predicted as `classes`, and truly of `targets`."""
+    """Counts of pixels: hits, predicted as `classes`, and true `targets`."""
     rows, columns = list(measure.targets), list(measure.classes)
     hit = matrix[np.ix_(rows, columns)].sum()
     return int(hit), int(matrix[:, columns].sum()), int(matrix[rows].sum())
@@ -157,7 +157,7 @@ def _share(part: float, whole: float) -> float:
 
 @dataclass(frozen=True)
 class LineCounts:
-    """Pixels behind the tolerant F score of thin lines; `+` pools two pictures."""
+    """Pixel counts for the tolerant F score of thin lines; `+` pools two pictures."""
 
     near_truth: int = 0
     """Predicted pixels near a true one."""
@@ -186,10 +186,10 @@ class LineCounts:
 
     @property
     def f4(self) -> float:
-        """Harmonic mean of precision and recall; 0 if nothing fits, NaN if both maps are empty."""
+        """Harmonic mean of precision and recall; 0 without a match, NaN if both maps are empty."""
         if not self.predicted and not self.true:
             return float("nan")
-        # 2PR/(P+R) is 0 at the limit where a side is empty.
+        # In the limit, 2PR/(P+R) is 0 when one side is empty.
         if not self.near_truth or not self.near_predicted:
             return 0.0
         return 2 * self.precision * self.recall / (self.precision + self.recall)
@@ -202,7 +202,7 @@ class LineCounts:
 def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineCounts:
     """Compare line masks (H, W) at 640x360 with a tolerance of 4 px (an ellipse).
 
-    A mask of another size is area-averaged to 640x360 and is line where the mean is at least 0.3.
+    Masks of other sizes are area-averaged to 640x360 and thresholded at 0.3.
     """
     truth, predicted = _at_f4_size(truth), _at_f4_size(predicted)
     return LineCounts(
@@ -230,11 +230,11 @@ def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def bootstrap(counts: Tallies, rounds: int = 1000, seed: int = 0) -> Tallies:
     """Sums (rounds, ...) of `counts` (images, ...) over resamplings of the images.
 
-    Efron 1979: as many images as there are, drawn with replacement; the spread of a figure over
-    the rounds tells how far it may be off because these images were taken and not others.
+    Efron 1979: each round draws as many images as there are, with replacement. The spread of a
+    figure over the rounds estimates its sampling error.
     """
     images = len(counts)
     chosen = np.random.default_rng(seed).integers(0, images, (rounds, images))
-    # How often each image was drawn, times its counts: one product instead of a loop of sums.
+    # Draw counts times pixel counts: one product instead of a loop of sums.
     drawn = np.stack([np.bincount(row, minlength=images) for row in chosen])
     return np.asarray(np.tensordot(drawn, counts, axes=1), counts.dtype)

@@ -1,4 +1,4 @@
-"""The confusion matrix of a data set with names: as plain values, and as a picture."""
+"""The confusion matrix of a data set with class names, as plain values and as a picture."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lanes.types import Image
 CELL = (34, 64)
 """Least size of a cell (height, width)."""
 RIGHT, WRONG = (140, 80, 0), (30, 40, 200)
-"""BGR of a cell that holds all pixels of its row."""
+"""BGR of a cell that holds all the pixels of its row."""
 LEAST = 480
-"""Least width of the picture: room for the words above."""
+"""Least width of the picture, so that the caption fits."""
 DARK = 0.55
-"""From this share of the full colour on, the number is white."""
+"""Above this share of the full colour the number is white."""
 CORNER, TOTAL = "truth \\ predicted", "pixels"
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Pixels (K, C) by what they are (rows) and what they were taken for (columns).
+    """Pixel counts (K, C) by truth (rows) and prediction (columns).
 
-    `right` (K, C) says which predictions are no fault: with partial truth ("background or lane
-    line") more than one of a row. Unknown truth has no row.
+    `right` (K, C) marks the correct predictions; with partial truth ("background or lane line") a
+    row has more than one. Unknown truth has no row.
     """
 
     rows: tuple[str, ...]
@@ -39,7 +39,7 @@ class Confusion:
 
     @classmethod
     def named(cls, targets: NDArray[np.bool_], matrix: Matrix, classes: Sequence[str]) -> Confusion:
-        """Name the rows of `matrix` (K, C) by what `targets` (K, C) says that they may be."""
+        """Name the rows of `matrix` (K, C) by the classes that `targets` (K, C) allows."""
         known = ~targets.all(axis=1)
         rows = [
             " or ".join(classes[int(k)] for k in np.flatnonzero(target))
@@ -49,7 +49,7 @@ class Confusion:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Share of its row's pixels in each cell (K, C); NaN in a row without pixels."""
+        """Each cell's share of its row (K, C); NaN in a row without pixels."""
         totals = self.pixels.sum(axis=1, keepdims=True)
         return np.where(totals > 0, self.pixels / np.maximum(totals, 1), np.nan)
 
@@ -79,17 +79,17 @@ class Confusion:
                 _write_centred(table, _percent(share), left, top + below, width, ink)
             total = _rounded(int(self.pixels[k].sum()))
             _write_centred(table, total, first + width * len(shares), top + below, width)
-        told = "Percent of each row's pixels: blue is right, red is wrong."
-        notes = [paragraph(text, table.shape[1]) for text in (title, told)]
+        legend = "Percent of each row's pixels: blue is right, red is wrong."
+        notes = [paragraph(text, table.shape[1]) for text in (title, legend)]
         return np.asarray(np.vstack([*notes, table]), np.uint8)
 
 
 def _fill(cell: Image, share: float, right: bool) -> tuple[int, int, int]:
-    """Colour `cell` by `share`, in place; returns the colour of its number."""
+    """Colour `cell` in place by `share`; returns the colour of its number."""
     if np.isnan(share):
         cell[:] = 245
         return BLACK
-    # The root makes small faults visible: one percent is a tenth of the full red.
+    # The square root makes small errors visible: one percent gets a tenth of the full red.
     depth = share if right else share**0.5
     full = np.array(RIGHT if right else WRONG)
     cell[:] = np.rint(255 - depth * (255 - full)).astype(np.uint8)
@@ -103,7 +103,7 @@ def _percent(share: float) -> str:
 
 
 def _rounded(count: int) -> str:
-    """A number of pixels in few digits: 950, 12 k, 3.4 M."""
+    """A pixel count in a few digits: 950, 12 k, 3.4 M."""
     for size, unit in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
         if count >= size:
             return f"{count / size:.2g}{unit}" if count < 10 * size else f"{count / size:.0f}{unit}"

@@ -1,13 +1,13 @@
-"""Score any labelling of images against a data set's truth: checkpoints and engines alike.
+"""Score labels from any source, checkpoint or engine, against a data set's truth.
 
-Figures are those of the project's data description: IoU from one confusion matrix pooled over the
+The figures follow the project's data description: IoU from one confusion matrix pooled over the
 split, at the truth's own size; for lines also the tolerant precision, recall and F4 at 640x360.
-Truth pixels that may be any class are unknown: they count for nothing, and what is predicted there
-is no fault. A data set whose truth judges every pixel has no such row in the split that is scored.
+Truth pixels that may be any class are unknown and ignored, whatever is predicted there. A data set
+whose truth covers every pixel has no such row in the scored split.
 
-Plain truth, which says of every known pixel the one class that it is, also has figures over all
-classes: mIoU, pixel accuracy and class accuracy. Truth with instances has those of
-`lanes.metrics.instances`: the labels become instances as the task says.
+Plain truth, with exactly one class for every known pixel, also gets figures over all classes:
+mIoU, pixel accuracy and class accuracy. Truth with instances gets those of
+`lanes.metrics.instances`; the task defines how labels become instances.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample, Task
 
 MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"
 MIOU_WITHOUT_BACKGROUND = "miou without background"
-"""The figures over all classes. None ends in " iou" or " f4", so that `choice` leaves them out."""
+"""The figures over all classes. No name ends in " iou" or " f4", so `choice` skips them."""
 INSTANCES = "instances"
-"""The name of the figures of things found against things there: `instances ap50`, ..."""
+"""The name of the figures of predicted against true instances: `instances ap50`, ..."""
 CHOOSING = (" iou", " f4", " ap50")
-"""How the figures end whose mean chooses a checkpoint."""
+"""Name endings of the figures whose mean chooses a checkpoint."""
 FEW = 4
-"""So many classes of a data set are told one by one."""
+"""A data set with more classes than this is summarised by its mean IoU."""
 
 
 class Counts(Protocol):
-    """What figures are made of besides pixels: a dataclass of numbers; `+` pools two images."""
+    """Counts other than pixels, for figures: a dataclass of numbers; `+` pools two images."""
 
     def __add__(self, other: Any, /) -> Any: ...
     def figures(self) -> dict[str, float]:
@@ -53,7 +53,7 @@ class Counts(Protocol):
 
 @dataclass
 class Scores:
-    """Counts of each image: a confusion matrix (K, C), and those of lines and instances by name."""
+    """Counts per image: a confusion matrix (K, C), and line and instance counts by name."""
 
     dataset: Dataset
     matrices: list[Matrix] = field(default_factory=list)
@@ -61,20 +61,20 @@ class Scores:
 
     @cached_property
     def task(self) -> Task:
-        """What the labels mean."""
+        """The task of the data set."""
         task: Task = plugins.load("tasks", self.dataset.TASK).TASK
         return task
 
     @property
     def matrix(self) -> Matrix:
-        """The pooled confusion matrix (K, C), unknown targets left out."""
+        """The pooled confusion matrix (K, C) without unknown targets."""
         pooled: Matrix = np.zeros(self.dataset.TARGETS.shape, np.int64)
         for matrix in self.matrices:
             pooled = pooled + matrix
         return pooled
 
     def add(self, sample: Sample, labels: LabelMap) -> None:
-        """Count one image; `labels` of any size are enlarged to the truth's."""
+        """Count one image; `labels` are resized to the truth's size."""
         labels = resize_labels(labels, (sample.targets.shape[0], sample.targets.shape[1]))
         rows, classes = self.dataset.TARGETS.shape
         unknown = np.flatnonzero(np.all(self.dataset.TARGETS, axis=1))
@@ -94,10 +94,10 @@ class Scores:
 
     @property
     def plain(self) -> bool:
-        """Whether each known pixel is of one class, and the measures tell all classes apart.
+        """Whether each known pixel has one class, and the measures distinguish all classes.
 
-        A user's masks may know a class only as part of another (paint as drivable): then there is
-        no measure of it, and the model's finding it is no fault.
+        Masks may merge one class into another (paint into drivable): that class then has no
+        measure, and predicting it is not an error.
         """
         targets, measures = self.dataset.TARGETS, self.dataset.MEASURES.values()
         sizes = set(targets.sum(axis=1).tolist())
@@ -108,7 +108,7 @@ class Scores:
         return any(class_id in m.classes for m in self.dataset.MEASURES.values())
 
     def class_matrix(self, matrix: Matrix | None = None) -> Matrix:
-        """The confusion matrix (C, C) of plain truth: that of the split, or of `matrix` (K, C)."""
+        """The confusion matrix (C, C) of plain truth, of the split or from `matrix` (K, C)."""
         matrix = self.matrix if matrix is None else matrix
         known = self.dataset.TARGETS.sum(axis=1) == 1
         rows = self.dataset.TARGETS[known].astype(np.int64)
@@ -122,7 +122,7 @@ class Scores:
     def intervals(
         self, percent: float = 95.0, rounds: int = 1000
     ) -> dict[str, tuple[float, float]]:
-        """Bootstrap interval of every figure, by image; NaN where a figure is NaN."""
+        """Bootstrap interval of every figure, resampled by image; NaN where the figure is NaN."""
         matrices = bootstrap(np.stack(self.matrices), rounds)
         drawn_counts = {name: _bootstrap(counts, rounds) for name, counts in self.counts.items()}
         drawn = [
@@ -139,12 +139,12 @@ class Scores:
 
     @property
     def judged_by(self) -> tuple[str, ...]:
-        """The figures whose mean is an image's own score: IoU of areas, F4 of lines."""
+        """The figures whose mean is an image's score: IoU of areas, F4 of lines."""
         measures = self.dataset.MEASURES.items()
         return tuple(f"{name} {'f4' if m.lines else 'iou'}" for name, m in measures)
 
     def of_images(self) -> list[float]:
-        """Each image's own score 0..1, the mean of `judged_by`; NaN where nothing was to judge."""
+        """The score of each image, 0..1, the mean of `judged_by`; NaN with nothing to score."""
         found = []
         for index, matrix in enumerate(self.matrices):
             counts = {name: self.counts[name][index] for name in self.counts}
@@ -154,9 +154,9 @@ class Scores:
         return found
 
     def ranking(self) -> list[int]:
-        """Indices of the images by their own score, worst first; those without one are left out.
+        """Indices of the images by score, worst first, without the images that have no score.
 
-        Where scores are equal, such as 0 for any area found where none is, the faults decide.
+        Ties, such as 0 for every false positive in an empty image, are ordered by wrong pixels.
         """
         scores = self.of_images()
         faults = [int(matrix[~self.dataset.TARGETS].sum()) for matrix in self.matrices]
@@ -184,7 +184,7 @@ class Scores:
 
 
 def _bootstrap(counts: list[Counts], rounds: int) -> list[Counts]:
-    """The sums of `counts`, one an image, over resamplings of the images."""
+    """The sums of `counts` (one per image) over resamplings of the images."""
     numbers = np.array([dataclasses.astuple(c) for c in counts])  # type: ignore[call-overload]
     kind = type(counts[0])
     return [kind(*sums) for sums in bootstrap(numbers, rounds).tolist()]
@@ -214,30 +214,29 @@ def score(dataset: Dataset, label: Callable[[Image], LabelMap]) -> Scores:
 
 
 def choice(figures: Mapping[str, float]) -> float:
-    """The one number that picks the best checkpoint: the mean of all IoU, F4 and AP at 0.5, 0..1.
+    """The one number that selects the best checkpoint: the mean of all IoU, F4 and AP at 0.5, 0..1.
 
-    Every data set's figures weigh alike. A figure is NaN only where neither
-    truth nor prediction has a pixel; then there is nothing to judge, and it is left out. The mIoU
-    does not enter, since the IoU of the classes do. Without any figure the choice is -inf, which no
-    checkpoint's figure falls below.
+    All figures of all data sets weigh the same. NaN figures, where neither truth nor prediction has
+    a pixel, are skipped. So is mIoU, because the IoU of each class already counts. Returns -inf
+    without any figure, so that any checkpoint with figures wins.
     """
     judged = [v for k, v in figures.items() if k.endswith(CHOOSING) and np.isfinite(v)]
     return float(np.mean(judged)) if judged else float("-inf")
 
 
 def headlines(names: Iterable[str]) -> list[str]:
-    """Of figures named "DATASET MEASURE KIND" those that tell the most: IoU, F4 and AP at 0.5.
+    """The main figures among names "DATASET MEASURE KIND": IoU, F4 and AP at 0.5.
 
-    A data set with more than `FEW` classes is told by its mean IoU.
+    A data set with more than `FEW` classes is represented by its mean IoU.
     """
     names = list(names)
     areas = Counter(name.partition(" ")[0] for name in names if name.endswith(" iou"))
 
-    def tells(name: str) -> bool:
+    def is_headline(name: str) -> bool:
         many = areas[name.partition(" ")[0]] > FEW
         return name.endswith((" miou", *CHOOSING[1:]) if many else CHOOSING)
 
-    return [name for name in names if tells(name)]
+    return [name for name in names if is_headline(name)]
 
 
 def share_equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

@@ -1,20 +1,20 @@
 """Score an exported model, in the backend that will run it, on a data set's split.
 
-The measures are those of the project's data description, and the same code as in training
+The measures follow the project's data description and share the code of training
 (`dataset_scores`): labels as the user gets them, at the image's own size, against the truth.
 
 - IoU, Dice, precision and recall of an area: pixels at the truth's own size, pooled over the split.
-- IoU and Dice of lines: likewise at the truth's own size (1280x720 for TuSimple and road_marks).
-- Precision, recall and F4 of lines: at 640x360 with a tolerance of 4 px; a map of another size is
-  area-averaged to it and cut at 0.3.
+- IoU and Dice of lines: also at the truth's own size (1280x720 for TuSimple and road_marks).
+- Precision, recall and F4 of lines: at 640x360 with a tolerance of 4 px; maps of other sizes are
+  area-averaged and thresholded at 0.3.
 - "teacher" is the agreement with a teacher's lines, where a data set has one: no ground truth.
-- mIoU, pixel accuracy and class accuracy (the mean recall of the classes): where truth says which
-  class a pixel is. There, each class is told alone too, if the measures join some (paint is
-  drivable). Without background: where no measure is of the class 0.
+- mIoU, pixel accuracy and class accuracy (the mean recall of the classes): where the truth has one
+  class per pixel. Each class then also gets its own row if measures combine classes (paint is
+  drivable). mIoU without background: where no measure covers class 0.
 - AP, F1, panoptic quality and count error of instances: `lanes.metrics.instances`, where truth has
   instances; counts pooled over the split.
 
-Beside each figure stands its 95 % bootstrap interval, images drawn with replacement.
+Each figure has a 95 % bootstrap interval, with images drawn with replacement.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from lanes.types import Dataset
 from lanes.video.output_files import TextFile, write_image
 
 KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
-"""The figures of a measure, and how they are written."""
+"""The figures of a measure and their display names."""
 OVERALL = {
     MIOU: "mIoU",
     MIOU_WITHOUT_BACKGROUND: "mIoU without background",
@@ -62,15 +62,15 @@ OVERALL = {
     f"{INSTANCES} pq": "panoptic quality",
     f"{INSTANCES} mape": "count error (MAPE)",
 }
-"""The figures of no single measure, and how they are written."""
+"""The figures that belong to no single measure, and their display names."""
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
 FEW = 3
-"""Up to so many figures are named on the sheet."""
+"""The sheet names at most this many figures."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with the ends of its interval; NaN where there was nothing to judge."""
+    """A figure with the ends of its interval; NaN with nothing to score."""
 
     value: float
     low: float
@@ -79,11 +79,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was scored on what, and the figures by name (`drivable iou`, `lane line f4`, ...).
+    """The model, the data, and the figures by name (`drivable iou`, `lane line f4`, ...).
 
-    `classes` are the plain figures of each class alone, if truth is plain. `image_scores` has one
-    number for each image, NaN where nothing was to judge: the mean of its figures `judged_by`.
-    `ranking` are the indices of the others, worst first.
+    `classes` holds the figures of each single class, if the truth is plain. `image_scores` holds
+    the mean of the figures `judged_by` for each image, NaN with nothing to score. `ranking` holds
+    the indices of the scored images, worst first.
     """
 
     model: str
@@ -101,7 +101,7 @@ class Evaluation:
     ranking: tuple[int, ...]
 
     def to_json(self) -> str:
-        """The evaluation as JSON; a figure without anything to judge is null."""
+        """The evaluation as JSON; NaN becomes null."""
         values = {
             **vars(self),
             "figures": {name: vars(figure) for name, figure in self.figures.items()},
@@ -110,7 +110,7 @@ class Evaluation:
         return json.dumps(_without_nan(values), indent=2)
 
     def write(self, path: Path) -> None:
-        """Write the JSON file, whole or not at all; raises `BadOutput`."""
+        """Write the JSON file atomically; raises `BadOutput`."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -119,7 +119,7 @@ class Evaluation:
             file.write_text(self.to_json() + "\n")
 
     def note_in_card(self, folder: Path) -> None:
-        """Write the figures into the card of the model in `folder`, beside those of other sets."""
+        """Add the figures to the card of the model in `folder`."""
         card = cards.read(folder)
         figures = {
             f"{self.dataset} {self.split}: {name}": round(figure.value, 4)
@@ -130,13 +130,13 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """Which model on which data."""
+        """The model and the data, as a title."""
         return f"{self.model} on {self.dataset} {self.split}, {self.images} images"
 
     def table(self) -> Table:
-        """The figures as a table: a row for each measure, the figures over all classes below."""
+        """The figures as a table: a row per measure, with the figures over all classes below."""
         notes = [
-            f"{title} {_told(self.figures[name])}"
+            f"{title} {_with_interval(self.figures[name])}"
             for name, title in OVERALL.items()
             if name in self.figures
         ]
@@ -152,13 +152,13 @@ class Evaluation:
             table.add_column(KINDS[kind], justify="right", no_wrap=True)
         measures = dict.fromkeys(name for name, _, _ in of_measures)
         for name in measures:
-            told = (_told(self.figures.get(f"{name} {kind}")) for kind in kinds)
-            # The interval below its figure: so all columns fit into 80 characters.
-            table.add_row(name, *(text.replace(" ", "\n", 1) for text in told))
+            texts = (_with_interval(self.figures.get(f"{name} {kind}")) for kind in kinds)
+            # The interval goes below its figure, so that all columns fit in 80 characters.
+            table.add_row(name, *(text.replace(" ", "\n", 1) for text in texts))
         table.add_section()
         for name, values in self.classes.items():
             judged = self.figures.get(f"{name} iou")
-            # A measure of this very class has said it.
+            # A measure already shows this class.
             if judged and np.array_equal(judged.value, values["iou"], equal_nan=True):
                 continue
             alone = (_number(values[kind]) if kind in values else "" for kind in kinds)
@@ -181,16 +181,16 @@ def evaluate(
 ) -> Evaluation:
     """Label every image of `dataset`, which is the `split` of `name`, and score the labels.
 
-    `progress` may wrap the indices to show how far it is.
+    `progress` may wrap the indices to show progress.
 
     Raises:
-        BadInput: the data set is of another task than the model.
+        BadInput: the data set and the model have different tasks.
     """
     card = segmenter.card
     if card.task != dataset.TASK:
         raise BadInput(
-            f"the model {card.name} is of the task {card.task!r}, the data set {name} of "
-            f"{dataset.TASK!r}: they have no classes in common"
+            f"the model {card.name} has the task {card.task!r}, but the data set {name} has "
+            f"{dataset.TASK!r}: choose a data set of the model's task"
         )
     scores = Scores(dataset)
     for index in progress(range(len(dataset))):
@@ -215,15 +215,15 @@ def evaluate(
 
 
 def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path) -> None:
-    """Write confusion.png, and worst_best.png (images labelled anew), into `folder`.
+    """Write confusion.png and worst_best.png into `folder`; labels the shown images again.
 
     Raises:
-        BadOutput: `folder` cannot be made or written.
+        BadOutput: `folder` cannot be created or written.
     """
     make_folder(folder)
     title = f"{found.title}. An image's figure is {_mean_of(found.judged_by)}."
     write_image(folder / CONFUSION, found.confusion.picture(f"{found.title}: confusion of pixels"))
-    # The truth may be of a class that is younger than the model.
+    # The truth may have a class that is newer than the model.
     task = segmenter.task
     task = Scores(dataset).task if task.later else task
     captions = [f"image {index}: {score:.3f}" for index, score in enumerate(found.image_scores)]
@@ -232,22 +232,22 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it; raises `BadOutput`."""
+    """Create `folder` and its parents; raises `BadOutput`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+        raise BadOutput(f"cannot create {folder} ({error.strerror}): name another") from error
 
 
 def _mean_of(names: tuple[str, ...]) -> str:
-    """In words, what a mean is taken of: `its drivable IoU`, `the mean of its 11 IoU figures`."""
+    """The mean of `names` in words: `its drivable IoU`, `the mean of its 11 IoU figures`."""
     parts = [name.rpartition(" ") for name in names]
     if len(parts) <= FEW:
-        told = " and ".join(f"{name} {KINDS[kind]}" for name, _, kind in parts)
+        listed = " and ".join(f"{name} {KINDS[kind]}" for name, _, kind in parts)
     else:
         counts = Counter(KINDS[kind] for _, _, kind in parts)
-        told = " and ".join(f"{count} {kind}" for kind, count in counts.items()) + " figures"
-    return f"the mean of its {told}" if len(parts) > 1 else f"its {told}"
+        listed = " and ".join(f"{count} {kind}" for kind, count in counts.items()) + " figures"
+    return f"the mean of its {listed}" if len(parts) > 1 else f"its {listed}"
 
 
 def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -273,7 +273,7 @@ def _confusion(scores: Scores, names: tuple[str, ...]) -> Confusion:
 
 
 def _without_nan(value: Any) -> Any:
-    """Plain values with null for NaN, which JSON does not have."""
+    """Plain values with None for NaN, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -281,11 +281,11 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _told(figure: Figure | None) -> str:
+def _with_interval(figure: Figure | None) -> str:
     if figure is None:
         return ""
     if math.isnan(figure.value):
-        return "nothing to judge"
+        return "nothing to score"
     ends = (f"{end:.2f}".removeprefix("0") for end in (figure.low, figure.high))
     low, high = ("1" if end == "1.00" else end for end in ends)
     return rf"{_number(figure.value)} \[{low}-{high}]"

@@ -1,7 +1,7 @@
-"""Figures of found things against true ones: average precision, F1, panoptic quality, count error.
+"""Instance metrics: average precision, F1, panoptic quality, count error.
 
-Counts are pooled over a split, as the pixels of the other figures are. A found thing hits a true
-one where their IoU is at least a threshold; from 0.5 on each has one partner at most.
+Counts are pooled over a split, like the pixels of the other figures. A predicted instance hits a
+true one if their IoU reaches a threshold; from 0.5 on, each has at most one partner.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ THRESHOLDS = (0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class InstanceCounts:
-    """What the figures of one picture, or of several pooled by `+`, are made of."""
+    """The counts behind the figures of one picture; `+` pools pictures."""
 
     true: int = 0
     found: int = 0
@@ -30,20 +30,20 @@ class InstanceCounts:
     overlap: float = 0.0
     """Sum of the IoU of the pairs of `hits_50`."""
     count_error: float = 0.0
-    """Sum over the pictures with true things of |found - true| / true."""
+    """Sum of |found - true| / true over the pictures with true instances."""
     pictures: int = 0
-    """Those with true things."""
+    """Number of pictures with true instances."""
 
     def __add__(self, other: InstanceCounts) -> InstanceCounts:
         return InstanceCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def figures(self) -> dict[str, float]:
-        """The figures by kind; NaN where neither truth nor prediction has a thing.
+        """The figures by kind; NaN if neither truth nor prediction has an instance.
 
         `ap50`, `ap75`, `ap90`: TP / (TP + FP + FN) at that IoU, "average precision" as StarDist
         (Schmidt et al. 2018, arXiv:1806.03535) and Cellpose (Stringer et al. 2021) define it. `f1`
         at 0.5. `pq`: the mean IoU of the hits times F1 (Kirillov et al. 2019, arXiv:1801.00868).
-        `mape`: the mean of the pictures' count errors, each a share of the true count, 0..inf.
+        `mape`: the mean over pictures of the count error relative to the true count, 0..inf.
         """
         either = self.true + self.found
         hits = {"ap50": self.hits_50, "ap75": self.hits_75, "ap90": self.hits_90}
@@ -56,9 +56,9 @@ class InstanceCounts:
 
 
 def instance_counts(truth: InstanceMap, found: InstanceMap) -> InstanceCounts:
-    """Compare two maps (H, W) of ids, 0 = none; raises `BadInput` if their shapes differ."""
+    """Compare two instance maps (H, W), 0 = none; raises `BadInput` if their shapes differ."""
     if truth.shape != found.shape:
-        raise BadInput(f"true instances are {truth.shape}, found ones {found.shape}: resize one")
+        raise BadInput(f"true instances are {truth.shape}, found are {found.shape}: resize one")
     columns = int(found.max(initial=0)) + 1
     both, shared = np.unique(truth.astype(np.int64) * columns + found, return_counts=True)
     rows, columns_of = both // columns, both % columns
@@ -82,10 +82,10 @@ def instance_counts(truth: InstanceMap, found: InstanceMap) -> InstanceCounts:
 
 
 def _matches(close: NDArray[np.bool_], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> int:
-    """How many of the `close` pairs of true and found things can be matched one to one.
+    """How many of the `close` pairs of true and found instances can be matched one to one.
 
-    Two pairs share a thing only if its two partners are exactly its halves, at an IoU of exactly
-    0.5: then one of them is its match.
+    Two pairs share an instance only if its two partners are exactly its halves, at an IoU of
+    exactly 0.5. One of them is then its match.
     """
     matched = len(np.unique(rows[close])) + len(np.unique(columns[close])) - int(close.sum())
     return int(matched)

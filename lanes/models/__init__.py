@@ -1,1 +1,1 @@
-"""Architectures: one file each, with `build(classes, ...) -> torch.nn.Module`."""
+"""Architectures: one module each, with `build(classes, ...) -> torch.nn.Module`."""

@@ -1,4 +1,4 @@
-"""The pieces that several architectures are made of."""
+"""Building blocks shared by several architectures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """ResNet's bottleneck whose 3x3 convolution is dilated, for context at little cost."""
+    """ResNet's bottleneck with a dilated 3x3 convolution, for context at little cost."""
 
     def __init__(self, channels: int, inner: int, dilation: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Bottleneck(nn.Module):
 
 
 def bilinear_kernel_(weight: Tensor) -> None:
-    """Fill a transposed convolution's weight (I, O, K, K) with bilinear upsampling, I = O or more.
+    """Initialise a transposed convolution's weight (I, O, K, K), I >= O, to bilinear upsampling.
 
     Long et al. 2015 (arXiv:1411.4038), section 3.3: learned upsampling starts as bilinear.
     """
@@ -65,12 +65,12 @@ def bilinear_kernel_(weight: Tensor) -> None:
 
 
 def double(x: Tensor) -> Tensor:
-    """Enlarge (N, C, H, W) to (N, C, 2H, 2W), bilinear."""
+    """Upsample (N, C, H, W) to (N, C, 2H, 2W) bilinearly."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad (N, C, H, W) at the bottom and right by edge values to a multiple of `multiple`."""
+    """Pad (N, C, H, W) at the bottom and right with edge values to multiples of `multiple`."""
     height, width = x.shape[-2:]
     bottom, right = -height % multiple, -width % multiple
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

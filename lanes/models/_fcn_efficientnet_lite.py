@@ -1,8 +1,8 @@
 """FCN's fusion of scales on an EfficientNet-Lite encoder.
 
 After Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR
-2015, arXiv:1411.4038), whose point was transfer learning: features learned on ImageNet serve every
-other picture too.
+2015, arXiv:1411.4038), which relies on transfer learning: features learned on ImageNet are useful
+for other pictures too.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ STRIDE = 32
 class FcnEfficientNetLite(nn.Module):
     """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 32.
 
-    `decoder` are the channels of the fused maps at 1/16 and 1/8, and at 1/4; `finest` those of one
-    more at 1/2, for things as thin as poles (0: there is none). `frozen` stages of the
-    encoder keep their ImageNet weights, once they are loaded: the first are the costliest to train
-    and the least in need of it.
+    `decoder` lists the channels of the fused maps at 1/16 and 1/8, and at 1/4; `finest` those of
+    another map at 1/2, for objects as thin as poles (0 = no such map). The first `frozen` stages
+    of the encoder keep their ImageNet weights once loaded: they cost most to train and need it
+    least.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class FcnEfficientNetLite(nn.Module):
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:
-        """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
+        """Add `bias` (classes,) to the logits; bilinear upsampling preserves constants."""
         self.enlarge.bias = nn.Parameter(bias)
 
     def load_pretrained(self) -> None:
-        """ImageNet weights into the encoder, its first stages frozen; see `load_imagenet`."""
+        """Load ImageNet weights into the encoder, freeze its first stages; see `load_imagenet`."""
         self.encoder.load_imagenet()
         self.encoder.freeze(self.frozen)

@@ -1,7 +1,7 @@
-"""What a network is made of: its layers with their shapes, parameters and cost.
+"""The layers of a network with their shapes, parameters and cost.
 
-Cost is counted as the field does: two operations a multiply-add of convolutions (dense, grouped or
-transposed) and of matrix products; all else is small beside them and left out.
+Cost follows the usual convention: two operations per multiply-add in convolutions (dense, grouped
+or transposed) and matrix products; everything else is negligible and ignored.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ GIGA = 1e9
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its name in the network, its kind, and what one image costs in it.
+    """One layer: its name in the network, its kind, and its cost per image.
 
-    `shape` is that of its result (channels, height, width).
+    `shape` is the shape of its output (channels, height, width).
     """
 
     name: str
@@ -31,9 +31,9 @@ class Layer:
 
 
 def layers(network: nn.Module, size: tuple[int, int]) -> list[Layer]:
-    """The layers of `network` in the order of work, for one image (1, height, width, 3) uint8.
+    """The layers of `network` in execution order, for one image (1, height, width, 3) uint8.
 
-    Nothing is computed: the network is moved to torch's "meta" device, and stays there.
+    Computes nothing: moves the network to torch's "meta" device and leaves it there.
     """
     network = network.to("meta").eval()
     found: list[Layer] = []
@@ -59,7 +59,7 @@ def layers(network: nn.Module, size: tuple[int, int]) -> list[Layer]:
 
 
 def gflop(network: nn.Module, size: tuple[int, int]) -> float:
-    """Billions of operations that one image of `size` (height, width) costs; see `layers`."""
+    """Billions of operations per image of `size` (height, width); see `layers`."""
     return sum(layer.gflop for layer in layers(network, size))
 
 

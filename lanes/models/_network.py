@@ -1,4 +1,4 @@
-"""An architecture with the normalisation that it was trained with: uint8 images to logits."""
+"""An architecture with its input normalisation: uint8 images to logits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lanes.errors import BadConfig
 
 
 class Network(nn.Module):
-    """`forward`: images uint8 (N, H, W, 3) BGR -> logits (N, C, H, W). Trained and exported as one.
+    """Images uint8 (N, H, W, 3) BGR -> logits (N, C, H, W); the unit of training and export.
 
-    `mean` and `std` are per channel, 0..255; they live in the state dict.
+    `mean` and `std` are per channel, 0..255, and part of the state dict.
     """
 
     mean: Tensor
@@ -32,11 +32,11 @@ class Network(nn.Module):
         return logits
 
     def add_to_logits(self, bias: tuple[float, ...]) -> None:
-        """Add one number a class to the logits, after training.
+        """Add one number per class to the logits, after training.
 
-        Menon et al. 2021 (arXiv:2007.07314): class weights in the loss make rare classes learnable,
-        and also too eager, which a bias takes back. The architecture's own `add_to_logits` does it
-        where it costs nothing: at full resolution it took 2 of 17 ms in OpenVINO.
+        Menon et al. 2021 (arXiv:2007.07314): class weights in the loss make rare classes learnable
+        but over-predicted, which a bias corrects. The architecture's `add_to_logits` folds it into
+        a layer at no cost; a separate addition at full resolution took 2 of 17 ms in OpenVINO.
 
         Raises:
             BadConfig: the architecture has no such method.
@@ -48,11 +48,11 @@ class Network(nn.Module):
         method(torch.tensor(bias))
 
     def load_pretrained(self) -> None:
-        """Begin with the encoder's ImageNet weights, by the architecture's own `load_pretrained`.
+        """Start from the encoder's ImageNet weights, by the architecture's `load_pretrained`.
 
         Raises:
             BadConfig: the architecture has no such method.
-            MissingDependency, BadInput: the weights are not at hand; the error names the cure.
+            MissingDependency, BadInput: the weights are not available; the error names the cure.
         """
         method = getattr(self.model, "load_pretrained", None)
         if method is None:
@@ -61,9 +61,9 @@ class Network(nn.Module):
         method()
 
     def parameter_groups(self, encoder_rate: float) -> list[dict[str, Any]]:
-        """What an optimiser trains: "params" with a factor "scale" on the learning rate.
+        """Parameter groups for an optimiser, each with a factor "scale" on the learning rate.
 
-        It is `encoder_rate` for the module `encoder` of the architecture, 1 for all else.
+        The factor is `encoder_rate` for the architecture's module `encoder`, 1 for the rest.
         """
         encoder = getattr(self.model, "encoder", nn.Module())
         inside = {id(p) for p in encoder.parameters()}
@@ -86,11 +86,11 @@ def build(
 
     Raises:
         UnknownName: there is no such file.
-        BadConfig: it takes no such `options`.
+        BadConfig: the architecture does not accept `options`.
     """
     make = plugins.load("models", name).build
     try:
         model: nn.Module = make(classes, **(options or {}))
     except (TypeError, ValueError) as error:
-        raise BadConfig(f"model_options {options} do not suit models/{name}.py: {error}") from error
+        raise BadConfig(f"model_options {options} do not fit models/{name}.py: {error}") from error
     return Network(model, mean, std)

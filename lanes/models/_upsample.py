@@ -1,8 +1,7 @@
-"""The four ways up: what a decoder may do to undo a 2x2 pooling of stride 2.
+"""Four interchangeable ways for a decoder to undo a 2x2 pooling with stride 2.
 
-All are called alike, `up(x, before)`: x (N, C, H, W) is enlarged to (N, C, 2H, 2W), and `before`
-(N, C, 2H, 2W) is what the pooling was given, which max unpooling alone looks at. So a decoder can
-take one for another.
+All have the same interface, `up(x, before)`: x (N, C, H, W) is upsampled to (N, C, 2H, 2W);
+`before` (N, C, 2H, 2W) is the input of the pooling, which only max unpooling uses.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ def pool(x: Tensor) -> Tensor:
 def first_maximum(before: Tensor) -> Tensor:
     """1 where `pool` found the maximum of each 2x2 window of (N, C, 2H, 2W), 0 elsewhere.
 
-    Of equals it is the first in row-major order, as torch has it. In any precision it is one
-    position a window, since the ranks 0..7 are exact in all of them. Without gradient; no NaN.
+    Ties go to the first in row-major order, as in torch. There is exactly one position per window
+    in any precision, because the ranks 0..7 are exact in all. No gradient; NaN is not supported.
     """
     height, width = before.shape[-2:]
     with torch.no_grad():
@@ -36,7 +35,7 @@ def first_maximum(before: Tensor) -> Tensor:
 
 
 class BedOfNails(nn.Module):
-    """Each value at the top left of its 2x2 window, zeros elsewhere."""
+    """Puts each value at the top left of its 2x2 window, zeros elsewhere."""
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
         nail = torch.tensor([[1, 0], [0, 0]], dtype=x.dtype, device=x.device)
@@ -44,11 +43,11 @@ class BedOfNails(nn.Module):
 
 
 class MaxUnpool(nn.Module):
-    """Each value where the pooling found the maximum, zeros elsewhere.
+    """Puts each value where the pooling found the maximum, zeros elsewhere.
 
-    Zeiler & Fergus 2014 (arXiv:1311.2901); Badrinarayanan et al. 2017 (arXiv:1511.00561). It is
-    `nn.MaxUnpool2d`, gradient included, from standard operations: torch's own is exported as
-    ScatterND, which made a network of 9 ms take 230 in OpenVINO, and TensorRT has no MaxUnpool.
+    Zeiler & Fergus 2014 (arXiv:1311.2901); Badrinarayanan et al. 2017 (arXiv:1511.00561). The same
+    as `nn.MaxUnpool2d`, including gradients, but from standard operations: torch exports its own as
+    ScatterND, which slowed a network from 9 to 230 ms in OpenVINO, and TensorRT has no MaxUnpool.
     """
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
@@ -56,16 +55,16 @@ class MaxUnpool(nn.Module):
 
 
 class Bilinear(nn.Module):
-    """Linear between the values, which stand at the centres of their 2x2 windows."""
+    """Interpolates linearly between the values, which sit at the centres of their 2x2 windows."""
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
         return double(x)
 
 
 class Transposed(nn.Module):
-    """A transposed convolution (Zeiler et al. 2010), which begins as bilinear.
+    """A transposed convolution (Zeiler et al. 2010), initialised as bilinear.
 
-    A `kernel` of 3 gives (N, C, 2H - 1, 2W - 1), one of 4 twice the size.
+    A `kernel` of 3 gives (N, C, 2H - 1, 2W - 1), a `kernel` of 4 exactly twice the size.
     """
 
     def __init__(self, channels: int, kernel: int = 4) -> None:
@@ -82,7 +81,7 @@ WAYS = ("bed_of_nails", "max_unpooling", "bilinear", "transposed")
 
 
 def way_up(name: str, channels: int) -> nn.Module:
-    """The one of `WAYS` with that name, for maps of `channels`.
+    """The module `name` of `WAYS`, for maps with `channels`.
 
     Raises:
         UnknownName: there is no such way.
@@ -100,5 +99,5 @@ def way_up(name: str, channels: int) -> nn.Module:
 
 
 def _repeat(x: Tensor) -> Tensor:
-    """Each value four times: (N, C, H, W) to (N, C, 2H, 2W)."""
+    """Repeat each value four times: (N, C, H, W) to (N, C, 2H, 2W)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")

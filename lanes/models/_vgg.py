@@ -18,23 +18,24 @@ from lanes.models._blocks import conv_bn
 from lanes.models._upsample import pool
 
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-"""Channels and number of convolutions before each of the five poolings."""
+"""Channels and number of convolutions before each of the five pooling layers."""
 STRIDE = 2 ** len(STAGES)
 WEIGHTS = VGG16_BN_Weights.IMAGENET1K_V1
 
 
 class Vgg16(nn.Module):
-    """What each pooling is given, at 1 to 1/16 of images (N, 3, H, W) BGR, and what it gives.
+    """The inputs and outputs of each pooling layer, from images (N, 3, H, W) BGR.
 
-    `width` scales the number of channels, which `channels` lists; sides are multiples of 32. The
-    convolutions have no bias, which the normalisation after them would take away.
+    The inputs are at 1 to 1/16 of the size. `width` scales the number of channels, which `channels`
+    lists; sides must be multiples of 32. The convolutions have no bias, because the normalisation
+    after them would cancel it.
     """
 
     PRETRAINED = (
         "ImageNet-1k (Deng et al. 2009): the encoder's first weights, torchvision's VGG16-BN",
         "first weights: BSD-3-Clause, learned from ImageNet (research)",
     )
-    """What `load_imagenet` brings, and its terms, for the card."""
+    """The source of the weights and their terms, for the card."""
 
     def __init__(self, width: float = 1) -> None:
         super().__init__()
@@ -58,14 +59,16 @@ class Vgg16(nn.Module):
         return before, pooled
 
     def load_imagenet(self) -> None:
-        """Take torchvision's weights of VGG16-BN, downloaded once into torch's cache.
+        """Load torchvision's VGG16-BN weights, downloaded once into torch's cache.
 
         Raises:
             BadConfig: `width` is not 1.
-            BadInput: they cannot be downloaded, or their file is damaged.
+            BadInput: the weights cannot be downloaded, or their file is damaged.
         """
         if self.width != 1:
-            raise BadConfig(f"pretrained: the weights are for width 1, got {self.width}")
+            raise BadConfig(
+                f"pretrained: the weights are for width 1, got {self.width}; leave width out"
+            )
         path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS.url.rpartition("/")[2]
         scratch = "or train from scratch with pretrained = false"
         try:
@@ -73,23 +76,23 @@ class Vgg16(nn.Module):
                 progress=True, check_hash=True, weights_only=True, map_location="cpu"
             )
             self.load_state_dict(self._renamed(theirs))
-        # Errors of the network are OSErrors too (urllib.error.URLError, HTTPError).
+        # Network errors are OSErrors too (urllib.error.URLError, HTTPError).
         except OSError as error:
             raise BadInput(
-                f"cannot download VGG16-BN's ImageNet weights ({error}): bring {path.name} from "
-                f"{WEIGHTS.url} into {path.parent}, {scratch}"
+                f"cannot download VGG16-BN's ImageNet weights ({error}): copy {path.name} from "
+                f"{WEIGHTS.url} to {path.parent}, {scratch}"
             ) from error
         except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError) as error:
-            # Not torch's own message: it advises to load the file unsafely.
+            # Hide torch's message, which advises loading the file unsafely.
             raise BadInput(
-                f"{path} does not hold VGG16-BN's weights ({type(error).__name__}): delete it, "
-                f"which downloads it again, {scratch}"
+                f"{path} does not hold VGG16-BN's weights ({type(error).__name__}): delete it to "
+                f"download it again, {scratch}"
             ) from error
 
     def _renamed(self, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Torchvision's tensors under our names, without those of the classifier."""
         ours: dict[str, Tensor] = {}
-        number = 0  # of the layer in their list: convolution, normalisation, ReLU; pooling
+        number = 0  # index in torchvision's list: convolution, normalisation, ReLU; pooling
         for stage, (_, count) in enumerate(STAGES):
             for index in range(count):
                 conv, norm = f"features.{number}", f"features.{number + 1}"
@@ -97,7 +100,7 @@ class Vgg16(nn.Module):
                 ours[f"{here}.0.weight"] = theirs[f"{conv}.weight"]
                 for part in ("weight", "bias", "running_var"):
                     ours[f"{here}.1.{part}"] = theirs[f"{norm}.{part}"]
-                # Their convolutions have a bias, which the mean takes away again.
+                # Fold the bias of their convolutions into the running mean.
                 ours[f"{here}.1.running_mean"] = (
                     theirs[f"{norm}.running_mean"] - theirs[f"{conv}.bias"]
                 )

@@ -2,7 +2,7 @@
 
 Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR 2015,
 arXiv:1411.4038): a classifier's fully connected layers become convolutions, and the scores of
-coarse, deep maps are enlarged and added to those of finer ones. 27.8 M parameters, 117 GFLOP
+coarse, deep maps are upsampled and added to those of finer ones. 27.8 M parameters, 117 GFLOP
 at 480x360 (padded to 480x384).
 """
 
@@ -18,19 +18,20 @@ from lanes.models._vgg import STRIDE, Vgg16
 from lanes.plugins import unknown
 
 STEPS = {32: (32,), 16: (2, 16), 8: (2, 2, 8)}
-"""By how much scores are enlarged, coarsest first, for each stride of the finest."""
+"""The upsampling factors of the scores, coarsest first, for each stride of the finest scores."""
 WAYS = ("bilinear", "transposed")
 
 
 class Fcn(nn.Module):
     """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 32.
 
-    `stride` is that of the finest scores: 32, 16 or 8. `upsample` is "bilinear", or "transposed":
-    learned, and bilinear at the beginning. `width` scales the encoder. `channels` are those of fc6
-    and fc7: VGG's 4096, made for 1000 classes, would be 120 M of 134 M parameters.
+    `stride` is the stride of the finest scores: 32, 16 or 8. `upsample` is "bilinear", or
+    "transposed" (learned, initialised as bilinear). `width` scales the encoder. `channels` is the
+    number of channels of fc6 and fc7: VGG's 4096, for 1000 classes, would take 120 M of 134 M
+    parameters.
 
-    Train it on 96 x 96 or more: on a smaller map some of fc6's 7x7 weights meet nothing but
-    padding, and torch 2.14 leaves their gradient unset (bf16 on the CPU).
+    Train on 96 x 96 or more: on smaller maps some of fc6's 7x7 weights see only padding, and torch
+    2.14 leaves their gradient unset (bf16 on the CPU).
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Fcn(nn.Module):
         if upsample not in WAYS:
             raise UnknownName(unknown("upsample of fcn", upsample, list(WAYS)))
         self.encoder = Vgg16(width)
-        # pool5, and of pool4 and pool3 as many as there are steps.
+        # pool5, and then pool4 and pool3 if `stride` needs them.
         last, *finer = self.encoder.channels[::-1][: len(STEPS[stride])]
         self.classifier = nn.Sequential(
             conv_bn(last, channels, kernel=7),
@@ -65,14 +66,14 @@ class Fcn(nn.Module):
         height, width = x.shape[-2:]
         _, pooled = self.encoder(pad_to_multiple(x, STRIDE))
         logits: Tensor = self.score(self.classifier(pooled[-1]))
-        # The last way up is left over: it leads to the images' size.
+        # The last upsampling goes to image size, below.
         for up, score, features in zip(self.ups, self.finer, pooled[-2::-1], strict=False):
             logits = up(logits) + score(features)
         logits = self.ups[-1](logits)
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:
-        """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
+        """Add `bias` (classes,) to the logits; bilinear upsampling preserves constants."""
         last = self.ups[-1]
         if isinstance(last, nn.ConvTranspose2d):
             last.bias = nn.Parameter(bias)
@@ -81,7 +82,7 @@ class Fcn(nn.Module):
             self.score.bias = nn.Parameter(self.score.bias + bias)
 
     def load_pretrained(self) -> None:
-        """ImageNet weights into the encoder; see `Vgg16.load_imagenet`."""
+        """Load ImageNet weights into the encoder; see `Vgg16.load_imagenet`."""
         self.encoder.load_imagenet()
 
 

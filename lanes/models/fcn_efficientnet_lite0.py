@@ -1,4 +1,4 @@
-"""FCN on EfficientNet-Lite0, whose encoder begins with ImageNet weights.
+"""FCN on EfficientNet-Lite0, with ImageNet weights for the encoder.
 
 2.46 M parameters, 3.2 GFLOP at 480x360.
 """
@@ -12,5 +12,5 @@ from lanes.models._fcn_efficientnet_lite import FcnEfficientNetLite
 
 
 def build(classes: int, **options: Any) -> FcnEfficientNetLite:
-    """The network with random weights; `options` are further arguments of the class."""
+    """The network with random weights; `options` are arguments of `FcnEfficientNetLite`."""
     return FcnEfficientNetLite(LITE0, classes, **options)

@@ -1,4 +1,4 @@
-"""FCN on EfficientNet-Lite2, whose encoder begins with ImageNet weights.
+"""FCN on EfficientNet-Lite2, with ImageNet weights for the encoder.
 
 3.87 M parameters, 6.1 GFLOP at 640x352.
 """
@@ -12,5 +12,5 @@ from lanes.models._fcn_efficientnet_lite import FcnEfficientNetLite
 
 
 def build(classes: int, decoder: tuple[int, int] = (96, 48), **options: Any) -> FcnEfficientNetLite:
-    """The network with random weights; `options` are further arguments of the class."""
+    """The network with random weights; `options` are arguments of `FcnEfficientNetLite`."""
     return FcnEfficientNetLite(LITE2, classes, decoder=decoder, **options)

@@ -1,11 +1,11 @@
 """FCN-lite: a light residual encoder to 1/16 with dilated context, and FCN's fusion of scales.
 
 After Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Segmentation" (CVPR
-2015, arXiv:1411.4038): scores of coarse, deep features are enlarged and added to those of finer,
-shallow ones. The mean of the deepest features over the whole image is added to each of them, as in
-Liu, Rabinovich & Berg, "ParseNet" (2015, arXiv:1506.04579): whether it is night or a motorway shows
-there. The encoder is made of dense 3x3 convolutions in multiples of 16 channels, since on a
-CPU those come nearer to its peak than depthwise ones. 0.70 M parameters, 3.3 GFLOP at 480x360.
+2015, arXiv:1411.4038): scores of coarse, deep features are upsampled and added to those of finer,
+shallow ones. The global mean of the deepest features is added to each of them, as in Liu,
+Rabinovich & Berg, "ParseNet" (2015, arXiv:1506.04579), for image-wide context such as night or
+motorway. The encoder uses dense 3x3 convolutions in multiples of 16 channels, which come closer to
+a CPU's peak than depthwise ones. 0.70 M parameters, 3.3 GFLOP at 480x360.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ STRIDE = 16
 class FcnLite(nn.Module):
     """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 16.
 
-    `channels` are those at 1/2, 1/4, 1/8 and 1/16; `dilations` one block each at 1/16;
-    `decoder` the channels of the fused maps at 1/8 and 1/4. `dropout` is the share of channels
-    that training silences before the classifier (Tompson et al. 2015, arXiv:1411.4280).
+    `channels` are the channels at 1/2, 1/4, 1/8 and 1/16; `dilations` has one entry per block at
+    1/16; `decoder` lists the channels of the fused maps at 1/8 and 1/4. `dropout` is the share of
+    channels dropped before the classifier in training (Tompson et al. 2015, arXiv:1411.4280).
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class FcnLite(nn.Module):
         return logits[..., :height, :width]
 
     def add_to_logits(self, bias: Tensor) -> None:
-        """Add `bias` (classes,) to the logits; bilinear enlarging passes a constant on as it is."""
+        """Add `bias` (classes,) to the logits; bilinear upsampling preserves constants."""
         self.enlarge.bias = nn.Parameter(bias)
 
 
 def build(classes: int, **options: Any) -> FcnLite:
-    """The network as shipped, 0.7 M parameters; `options` are further arguments of `FcnLite`."""
+    """The default network, 0.7 M parameters; `options` are further arguments of `FcnLite`."""
     return FcnLite(classes, **options)

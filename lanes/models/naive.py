@@ -1,8 +1,8 @@
-"""Convolutions at full resolution: the least idea of a segmentation network, and its price.
+"""Convolutions at full resolution: the simplest segmentation network, and its cost.
 
-Nothing is made smaller, so that every layer works on every pixel, and the last one still sees only
-13 x 13 of them: why Long, Shelhamer & Darrell (CVPR 2015, arXiv:1411.4038) and all after them go
-down and up again. 0.05 M parameters, 16.3 GFLOP at 480x360.
+Without downsampling, every layer works on every pixel, yet the last one sees only 13 x 13 of them.
+That is why Long, Shelhamer & Darrell (CVPR 2015, arXiv:1411.4038) and their successors downsample
+and upsample again. 0.05 M parameters, 16.3 GFLOP at 480x360.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lanes.models._blocks import conv_bn
 
 
 class Naive(nn.Module):
-    """Logits (N, classes, H, W) of images (N, 3, H, W), by `layers` convolutions of `channels`."""
+    """Logits (N, classes, H, W) of images (N, 3, H, W); `layers` convolutions of `channels`."""
 
     def __init__(self, classes: int, channels: int = 32, layers: int = 6) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""SegNet: VGG16's 13 convolutions and their mirror image, joined by the poolings' indices.
+"""SegNet: VGG16's 13 convolutions and their mirror image, connected by the pooling indices.
 
 Badrinarayanan, Kendall & Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for
 Image Segmentation" (PAMI 2017, arXiv:1511.00561): the decoder puts each value back where the
-encoder's pooling found it, so that edges survive without keeping whole maps. 29.4 M parameters,
+encoder's pooling found it, which preserves edges without storing whole maps. 29.4 M parameters,
 225 GFLOP at 480x360 (padded to 480x384).
 """
 
@@ -29,7 +29,7 @@ class SegNet(nn.Module):
         self.ups = nn.ModuleList()
         self.stages = nn.ModuleList()
         channels = self.encoder.channels
-        # The coarsest first: each stage ends with the channels that the next finer one begins with.
+        # Coarsest first: each stage ends with the channels of the next finer one.
         for stage in reversed(range(len(STAGES))):
             inner, count = channels[stage], STAGES[stage][1]
             self.ups.append(way_up(upsample, inner))
@@ -54,7 +54,7 @@ class SegNet(nn.Module):
         self.classify.bias = nn.Parameter(self.classify.bias + bias)
 
     def load_pretrained(self) -> None:
-        """ImageNet weights into the encoder; see `Vgg16.load_imagenet`."""
+        """Load ImageNet weights into the encoder; see `Vgg16.load_imagenet`."""
         self.encoder.load_imagenet()
 
 

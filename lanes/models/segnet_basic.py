@@ -1,9 +1,10 @@
 """SegNet-Basic: four encoders and four decoders of one 7x7 convolution each.
 
 Badrinarayanan, Kendall & Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for
-Image Segmentation" (PAMI 2017, arXiv:1511.00561), section 3.1: the small network by which
-they compare ways up. No bias before the classifier, no ReLU in the decoders. 1.4 M parameters,
-121 GFLOP at 480x360 (padded to 480x368), most of it in the last decoder, at full resolution.
+Image Segmentation" (PAMI 2017, arXiv:1511.00561), section 3.1: the small network with which they
+compare upsampling methods. No bias before the classifier, no ReLU in the decoders. 1.4 M
+parameters, 121 GFLOP at 480x360 (padded to 480x368), most of it in the last decoder, at full
+resolution.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""SegNet-lite: SegNet's idea at a hundredth of its price, for real time on a CPU.
+"""SegNet-lite: SegNet's idea at a hundredth of its cost, for real time on a CPU.
 
-After Badrinarayanan, Kendall & Cipolla, "SegNet" (PAMI 2017, arXiv:1511.00561): nothing but the
-poolings' indices goes from the encoder to the mirrored decoder. It begins at 1/2, has residual
-blocks and dilated context at 1/16, and only dense 3x3 convolutions in multiples of 16 channels,
-which come near a CPU's peak. 0.67 M parameters, 2.9 GFLOP at 480x360 (padded to 480x368); with
-transposed convolutions 0.75 M and 3.1.
+After Badrinarayanan, Kendall & Cipolla, "SegNet" (PAMI 2017, arXiv:1511.00561): only the pooling
+indices go from the encoder to the mirrored decoder. It starts at 1/2, has residual blocks, dilated
+context at 1/16, and only dense 3x3 convolutions in multiples of 16 channels, which come close to a
+CPU's peak. 0.67 M parameters, 2.9 GFLOP at 480x360 (padded to 480x368); with transposed
+convolutions 0.75 M and 3.1.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ STRIDE = 16
 class SegNetLite(nn.Module):
     """Logits (N, classes, H, W) of images (N, 3, H, W); sizes are padded to multiples of 16.
 
-    `channels` are those at 1/2, 1/4, 1/8 and 1/16; `blocks` the residual ones at 1/4 and 1/8;
-    `dilations` one block each at 1/16. `upsample` is one of `_upsample.WAYS`: encoder and
-    convolutions are the same with each.
+    `channels` are the channels at 1/2, 1/4, 1/8 and 1/16; `blocks` the numbers of residual blocks
+    at 1/4 and 1/8; `dilations` has one entry per block at 1/16. `upsample` is one of
+    `_upsample.WAYS`; encoder and convolutions are the same for each.
     """
 
     def __init__(

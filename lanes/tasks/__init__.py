@@ -1,10 +1,10 @@
-"""What the pixels mean: one file a task, each with a `TASK`."""
+"""Tasks, which define the classes of pixels: one module each, with a `TASK`."""
 
 from lanes import plugins
 from lanes.types import Task
 
 
 def load(name: str) -> Task:
-    """The task of that name; raises `UnknownName`."""
+    """The task `name`; raises `UnknownName`."""
     task: Task = plugins.load("tasks", name).TASK
     return task

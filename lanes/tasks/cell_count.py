@@ -1,7 +1,7 @@
-"""Every cell of a smear, to be counted: cells, and the borders between those that touch.
+"""Every cell of a smear, to be counted: cells, and the borders between touching cells.
 
-The border class is that of U-Net (Ronneberger et al. 2015, arXiv:1505.04597), which learned to part
-touching cells by the background left between them; here that gap is given back to the cells.
+The border class follows U-Net (Ronneberger et al. 2015, arXiv:1505.04597), which learned to
+separate touching cells by background between them; here the gap is given back to the cells.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lanes.cells import instances
 from lanes.types import LabelClass, Task, Things
 
 BACKGROUND, CELL, BORDER = range(3)
-# Of bbbc041seg's cells one in 500 is smaller than a quarter of its picture's typical one.
+# In bbbc041seg, one cell in 500 is smaller than a quarter of its picture's typical cell.
 THINGS = Things(classes=(CELL,), border=BORDER, least=0.25)
 
 TASK = Task(

@@ -1,8 +1,8 @@
-"""Road scenes as a driver sees them: drivable ground, painted lane lines, and lines implied.
+"""Road scenes from the driver's view: drivable ground, painted lane lines, and implied lines.
 
-Paint and line are two ideas. `lane line` is visible paint. `implied line` is where a lane line runs
-without visible paint: between dashes, worn away, behind a vehicle. Models made before this class
-existed have the first three classes.
+Paint and lines are distinct. `lane line` is visible paint. `implied line` is a lane line without
+visible paint: between dashes, worn away, behind a vehicle. Models older than this class have the
+first three classes.
 """
 
 from __future__ import annotations

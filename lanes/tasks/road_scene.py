@@ -1,4 +1,4 @@
-"""The street as CamVid's eleven classes see it; paint on the road is road."""
+"""Street scenes in CamVid's eleven classes; paint on the road is road."""
 
 from __future__ import annotations
 

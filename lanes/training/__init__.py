@@ -1,1 +1,1 @@
-"""From data sets and a configuration to a checkpoint."""
+"""Training: from data sets and a configuration to a checkpoint."""

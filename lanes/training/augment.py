@@ -1,4 +1,4 @@
-"""Random turn, crop, scale, flip, light and blur: one geometry for all the arrays of a sample."""
+"""Random rotation, crop, scale, flip, light and blur, with one geometry per sample."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Box: TypeAlias = tuple[int, int, int, int]
 
 
 class Augment:
-    """Sample -> sample at the network's input size; random from torch's generator."""
+    """Sample -> sample at the network's input size, randomised by torch's generator."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.size, self.in_tiles = config.size, config.resize.in_tiles
@@ -37,9 +37,9 @@ class Augment:
     def __call__(
         self, sample: Sample, size: Size | None = None, background: int | None = None
     ) -> Sample:
-        """Turn, crop, mirror, resize to `size` (default: the network's), change light and weather.
+        """Rotate, crop, flip, resize to `size` (default: the network's), change light and weather.
 
-        `background` is the target id of what bars and bonnets cover; None = they are left out.
+        `background` is the target id under bars and bonnets; None disables both.
         """
         size = size or self.size
         if happens(self.turn):
@@ -57,9 +57,9 @@ class Augment:
 def _tile(
     sample: Sample, size: Size, area: Sequence[float], ratio: Sequence[float]
 ) -> tuple[Sample, Box]:
-    """A random box whose area is a share of the network's input, and the sample that it fits into.
+    """A random box whose area is a share of the network's input, and the sample, extended to fit.
 
-    What the box has beyond the picture mirrors it, as at inference.
+    Pixels beyond the picture mirror it, as in inference.
     """
     share, log_ratio, down, right = torch.rand(4).tolist()
     pixels = size[0] * size[1] * (area[0] + share * (area[1] - area[0]))
@@ -76,7 +76,7 @@ def _tile(
 
 
 def turned(sample: Sample) -> Sample:
-    """Every array a quarter turn anticlockwise; with the flips this makes all eight positions."""
+    """Rotate every array by 90 degrees anticlockwise; with flips this gives all 8 orientations."""
 
     def turn(array: NDArray[Pixel]) -> NDArray[Pixel]:
         return np.ascontiguousarray(np.rot90(array))
@@ -100,7 +100,7 @@ def moved(sample: Sample, box: Box, mirror: bool, upside_down: bool = False) -> 
 
 
 def fit(sample: Sample, resize: Resize) -> Sample:
-    """Bring every array to the network's input size, by the functions that inference uses."""
+    """Resize every array to the network's input size with the functions that inference uses."""
     return on_each(
         sample,
         image=lambda image: resize_image(image, resize),
@@ -119,9 +119,9 @@ def on_each(
     labels: _OnLabels,
     soft: Callable[[Plane], Plane] | None = None,
 ) -> Sample:
-    """The sample with `image` applied to its picture and `labels` to its other arrays.
+    """Apply `image` to the sample's picture and `labels` to its other arrays.
 
-    Each class's plane of the teacher's probabilities takes `soft`, by default `labels`.
+    `soft` (default: `labels`) is applied to each plane of the teacher's probabilities.
     """
     planes, instances = sample.soft, sample.instances
     on_plane = soft or labels

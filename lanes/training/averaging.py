@@ -1,4 +1,4 @@
-"""Running mean of a network's weights: steadier than the last step's, and what is exported."""
+"""Running mean of a network's weights: smoother than the last step's; used for export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lanes.models._network import Network
 class Averaged:
     """Exponential mean of weights and buffers (Polyak & Juditsky 1992; Tarvainen & Valpola 2017).
 
-    Its memory grows up to `decay`, so that a short run is not weighed down by its first steps.
+    The decay grows up to `decay`, so that early steps do not dominate a short run.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -32,11 +32,11 @@ class Averaged:
         return self
 
     def update(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step."""
         self.averaged.update_parameters(network)
 
     def restore(self, state: dict[str, Tensor], updates: int) -> None:
-        """Go on from a checkpoint's weights, which `updates` steps went into."""
+        """Continue from a checkpoint's averaged weights after `updates` steps."""
         self.network.load_state_dict(state)
         self.averaged.n_averaged.fill_(updates)
 
@@ -46,7 +46,7 @@ class Averaged:
         new: tuple[Tensor, ...] | list[Tensor],
         count: Tensor | int,
     ) -> None:
-        """One group of tensors of one type; counters of batches are copied."""
+        """Update one group of tensors of the same type; batch counters are copied."""
         share = min(self.decay, (1 + int(count)) / (10 + int(count)))
         for mine, theirs in zip(kept, new, strict=True):
             if mine.is_floating_point():

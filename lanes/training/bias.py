@@ -1,8 +1,8 @@
-"""A bias for each class's logit, fitted on the choosing splits: it undoes what loss weights skew.
+"""Fit a bias for each class's logit on the choosing splits, to undo the skew of loss weights.
 
-A class that weighs 3 in the loss is labelled too often by the greatest logit. Menon et al., "Long-
-tail learning via logit adjustment" (2021, arXiv:2007.07314), shift the logits instead of training
-anew; here the shift is the one by which the labels score best.
+A class with weight 3 in the loss wins the argmax too often. Menon et al., "Long-tail learning via
+logit adjustment" (2021, arXiv:2007.07314), shift the logits instead of retraining; here the shift
+is the one with the best score.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from lanes.training.checkpoint import Checkpoint
 from lanes.types import Dataset, Image
 
 STEPS = (0.8, 0.4, 0.2)
-"""The changes that are tried of each class's bias, one size after the other."""
+"""The step sizes of the search, largest first."""
 LEAST_GAIN = 1e-4
 Logits: TypeAlias = NDArray[np.float16]
 
 
 def fit_bias(checkpoint: Checkpoint) -> tuple[float, ...]:
-    """The bias (classes,) by which the checkpoint's labels have the greatest `choice`.
+    """The bias (classes,) that maximises the `choice` of the checkpoint's labels.
 
-    Coordinate ascent from the bias of the configuration (or none). It is relative to no bias at
-    all, as `TrainConfig.logit_bias` is. The background's stays: only differences count.
+    Coordinate ascent from the configuration's bias (default: 0). The result is absolute, like
+    `TrainConfig.logit_bias`. The background's bias stays fixed: only differences matter.
     """
     classes = len(tasks.load(checkpoint.config.task).classes)
     bare = checkpoints.with_logit_bias(checkpoint, (0.0,) * classes)
@@ -56,7 +56,7 @@ def fit_bias(checkpoint: Checkpoint) -> tuple[float, ...]:
 
 
 def _logits(checkpoint: Checkpoint, dataset: Dataset) -> list[Logits]:
-    """The logits (classes, h, w) of every image, in half: 100 images of 11 classes are 0.4 GB."""
+    """The logits (classes, h, w) of every image, in float16: 0.4 GB for 100 images, 11 classes."""
     network = checkpoints.network_of(checkpoint)
     found = []
     for index in range(len(dataset)):
@@ -64,14 +64,14 @@ def _logits(checkpoint: Checkpoint, dataset: Dataset) -> list[Logits]:
         image = torch.from_numpy(_input(picture, checkpoint.config.resize))[None]
         with torch.inference_mode():
             logits = network(image)[0].half().numpy()
-        # What a tile has beyond the picture counts for nothing.
+        # Ignore the part of a tile beyond the picture.
         height, width = picture.shape[:2] if checkpoint.config.resize.in_tiles else logits.shape[1:]
         found.append(logits[:, :height, :width])
     return found
 
 
 def _input(picture: Image, resize: Resize) -> Image:
-    """What the network sees: of a picture that it would see in tiles all at once."""
+    """The network's input; for a network that takes tiles, the whole picture at once."""
     if not resize.in_tiles:
         return resize_image(picture, resize)
     rows, columns = (-(-n // GRID) * GRID for n in picture.shape[:2])

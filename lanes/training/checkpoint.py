@@ -1,4 +1,4 @@
-"""What a run leaves behind: weights, their running mean, the optimiser, and every number of it."""
+"""Checkpoints of a run: weights, their running mean, the optimiser, and all settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
 RETIRED = ("soft_ignore",)
-"""Numbers that older checkpoints have and no run uses any more."""
+"""Settings of older checkpoints that no longer exist."""
 IMAGENET = "imagenet"
-"""Stands among the data sets of a network whose encoder began with ImageNet weights."""
+"""Listed as a data set of networks whose encoder started from ImageNet weights."""
 
 
 @dataclass
 class Checkpoint:
-    """The state of a run after `step` of `steps`; `run` tells how it came about (plain values)."""
+    """The state of a run after `step` of `steps`; `run` holds its history as plain values."""
 
     config: TrainConfig
     data: dict[str, str]
@@ -39,7 +39,7 @@ class Checkpoint:
     run: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write to `path`, which never holds half a checkpoint."""
+        """Write atomically to `path`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         torch.save({**vars(self), "config": self.config.to_dict()}, part)
@@ -47,12 +47,12 @@ class Checkpoint:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint without running any code that it holds; raises `BadInput`."""
+    """Read a checkpoint without executing any code in it; raises `BadInput`."""
     if not path.is_file():
-        raise BadInput(f"no checkpoint {path}: give the .pt file that a training wrote")
+        raise BadInput(f"no checkpoint {path}: give the .pt file that a training run wrote")
     try:
         with warnings.catch_warnings():
-            # torch warns of pickle protocols in files that it then refuses.
+            # torch warns about pickle protocols in files that it then rejects.
             warnings.simplefilter("ignore")
             values = torch.load(path, weights_only=True, map_location="cpu")
         numbers = values.pop("config")
@@ -62,7 +62,9 @@ def load(path: Path) -> Checkpoint:
     except LanesError:
         raise
     except pickle.UnpicklingError as error:
-        raise BadInput(f"{path} holds more than weights, or is damaged: not loaded") from error
+        raise BadInput(
+            f"{path} holds more than weights, or is damaged: not loaded; use a checkpoint of lanes"
+        ) from error
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [repr(error)])[0]
         raise BadInput(f"{path} is not a checkpoint of lanes: {reason}") from error
@@ -74,7 +76,7 @@ def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
     """The trained network with its logit bias, ready to run; averaged weights unless not `ema`.
 
     Raises:
-        BadInput: the weights are not those of the architecture that the checkpoint names.
+        BadInput: the weights do not fit the architecture that the checkpoint names.
     """
     network = build(checkpoint.config)
     fill(network, checkpoint, ema)
@@ -84,10 +86,10 @@ def network_of(checkpoint: Checkpoint, ema: bool = True) -> Network:
 
 
 def fill(network: Network, checkpoint: Checkpoint, ema: bool = True) -> None:
-    """Put the checkpoint's averaged weights into `network`; those of its last step unless `ema`.
+    """Load the checkpoint's averaged weights into `network`; the last step's weights unless `ema`.
 
     Raises:
-        BadInput: they are of another architecture.
+        BadInput: the weights do not fit the network's architecture.
     """
     try:
         network.load_state_dict(checkpoint.ema if ema else checkpoint.network)
@@ -98,16 +100,16 @@ def fill(network: Network, checkpoint: Checkpoint, ema: bool = True) -> None:
 
 
 def learned_from(checkpoint: Checkpoint) -> list[str]:
-    """The names of all data sets that went into the weights, those before `init` included."""
+    """The names of all data sets behind the weights, including those before `init`."""
     own = [*checkpoint.data, *([IMAGENET] if checkpoint.config.pretrained else [])]
     return list(dict.fromkeys([*own, *checkpoint.run.get("before", [])]))
 
 
 def with_logit_bias(checkpoint: Checkpoint, bias: tuple[float, ...]) -> Checkpoint:
-    """The checkpoint with another logit bias, one number a class; its metrics no longer hold.
+    """The checkpoint with another logit bias, one number per class, and without metrics.
 
     Raises:
-        BadConfig: not as many numbers as classes.
+        BadConfig: the number of values differs from the number of classes.
     """
     classes = tasks.load(checkpoint.config.task).class_names
     if len(bias) != len(classes):

@@ -1,4 +1,4 @@
-"""Every number of a run, read from one TOML file and written whole into checkpoint and card."""
+"""All settings of a run, read from one TOML file and stored in the checkpoint and the card."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The numbers of a run; an unknown key is an error. Sizes are (height, width) in pixels."""
+    """The settings of a run; unknown keys are errors. Sizes are (height, width) in pixels."""
 
     task: str
     model: str
     size: tuple[int, int]
-    """The network's input."""
+    """The network's input size."""
     weights: dict[str, float]
-    """How often a sample comes from each data set, relative to the others."""
+    """How often to draw a sample from each data set, relative to the others."""
     mode: str = "stretch"
-    """How a picture comes to the network's input, one of `lanes.images.resize.MODES`."""
+    """How pictures are fitted to the network's input, one of `lanes.images.resize.MODES`."""
     seed: int = 0
     batch: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 200
-    """Steps in which the learning rate rises from 0 (at most half of a short run), while it falls
-    to 0 along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
+    """Steps over which the learning rate rises from 0 (at most half of a short run); it also
+    decays to 0 along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
     clip_norm: float = 5.0
-    """Gradients of a greater norm are scaled down to it."""
+    """Gradients with a greater norm are scaled down to this norm."""
     ema_decay: float = 0.998
-    """Memory of the averaged weights, which are those that are validated and exported."""
+    """Decay of the averaged weights, which are validated and exported."""
     precision: str = "auto"
-    """One of `PRECISIONS`; "auto" is bf16 where the processor has it, else fp32."""
+    """One of `PRECISIONS`; "auto" is bf16 if the processor supports it, else fp32."""
     workers: int = 1
-    """Processes that read and augment samples; 0 = the training's own."""
+    """Processes that read and augment samples; 0 = the training process itself."""
     class_weights: tuple[float, ...] = ()
     """Loss weight of each class; empty = all 1."""
     logit_bias: tuple[float, ...] = ()
-    """Added to each class's logit after training, in what is exported; empty = 0. Validation does
-    not use it: it is chosen on the finished weights, on the "choose" splits."""
+    """Added to each class's logit in the exported model; empty = 0. Validation does not use it: it
+    is fitted after training, on the "choose" splits."""
     soft_weight: float = 1.0
-    """Weight of the teacher's term beside the truth's."""
+    """Weight of the teacher's term relative to the truth's."""
     teachers: str = ""
-    """A cache of lanes teach, outside the project: what two networks say of the frames that
-    are learned. Choosing and judging is by truth alone."""
+    """A cache of lanes teach, outside the project: the answers of two networks for the training
+    frames. Model selection and scoring use only the truth."""
     distilled: str = ""
-    """The folder of a teacher's maps, of `lanes distill`; empty: there is no teacher."""
+    """The folder with a teacher's maps from `lanes distill`; empty = no teacher."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"
-    """The split that is learned; some data sets have others, such as CamVid's "trainval"."""
+    """The split to train on; some data sets have others, such as CamVid's "trainval"."""
     keep_last: bool = False
-    """Whether the last weights are kept, rather than the best on the choosing split: for a run
-    that learns its choosing split too, and so may not choose by it."""
+    """Whether to keep the last weights instead of the best on the choosing split: for runs that
+    also train on the choosing split."""
     crop_area: tuple[float, float] = (0.4, 1.0)
-    """Share of the picture that a random crop keeps; of the network's input in mode "tile", where
-    a crop of 1.0 has the picture's own scale."""
+    """Area of a random crop as a share of the picture; in mode "tile" as a share of the network's
+    input, where a crop of 1.0 keeps the picture's own scale."""
     crop_ratio: tuple[float, float] = (1.5, 2.1)
     """Width / height of a random crop."""
     flip: float = 0.5
     """Probability of a left-right flip."""
     flip_vertical: float = 0.0
-    """Probability of a flip upside down: where a picture has no up, as under a microscope."""
+    """Probability of an upside-down flip, for pictures without an up, as under a microscope."""
     turn: float = 0.0
-    """Probability of a quarter turn, before the crop."""
+    """Probability of a 90-degree rotation, before the crop."""
     brightness: float = 0.35
     contrast: float = 0.35
     saturation: float = 0.35
     hue: float = 0.0
-    """Greatest change of hue, in turns of the colour circle, 0 to 0.5."""
+    """Largest change of hue, in turns of the colour circle, 0 to 0.5."""
     blur: float = 0.1
     """Probability of a Gaussian blur."""
     rain: float = 0.0
@@ -86,29 +86,29 @@ class TrainConfig:
     jpeg: float = 0.0
     bars: float = 0.0
     bonnet: float = 0.0
-    """Probabilities of what `lanes.training.weather` draws."""
+    """Probabilities of the effects in `lanes.training.weather`."""
     sizes: tuple[tuple[float, tuple[int, int]], ...] = ()
-    """Progressive sizes: from which share of the budget on which size the network learns, such as
-    `[[0.0, [224, 384]], [0.5, [352, 640]]]` (Tan & Le 2021, arXiv:2104.00298). Empty: `size`, which
-    validation and export always have."""
+    """Progressive training sizes, each with the share of the budget from which it applies, such as
+    `[[0.0, [224, 384]], [0.5, [352, 640]]]` (Tan & Le 2021, arXiv:2104.00298). Empty = `size`,
+    which validation and export always use."""
     mean: tuple[float, float, float] = (103.5, 116.3, 123.7)
     """BGR mean that the exported graph subtracts, 0..255."""
     std: tuple[float, float, float] = (57.4, 57.1, 58.4)
     """BGR deviation that the exported graph divides by, 0..255."""
     pretrained: bool = False
-    """Whether the encoder begins with the ImageNet weights that its architecture knows."""
+    """Whether the encoder starts from its architecture's ImageNet weights."""
     encoder_rate: float = 1.0
-    """The encoder's share of the learning rate: below 1, it keeps more of what it knows."""
+    """The encoder's share of the learning rate; below 1, it keeps more of its pretraining."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
 
     @property
     def resize(self) -> Resize:
-        """What the model's card will say of its input."""
+        """The input description for the model's card."""
         return Resize(self.size, mode=cast(Any, self.mode))
 
     def size_at(self, spent: float) -> tuple[int, int]:
-        """The size that the network learns on where the share `spent` of the budget is used up."""
+        """The training size after the share `spent` of the budget."""
         return next((size for share, size in reversed(self.sizes) if spent >= share), self.size)
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def from_dict(values: dict[str, Any], where: str = "the configuration") -> Train
         if key not in fields:
             raise BadConfig(unknown(where, key, list(fields)))
         if not _fits(value, str(fields[key].type)):
-            raise BadConfig(f"{where}: {key} = {value!r} is no {fields[key].type}")
+            raise BadConfig(f"{where}: {key} = {value!r}; wanted {fields[key].type}")
     for key, field_ in fields.items():
         optional = field_.default is not dataclasses.MISSING
         if key not in values and not optional and field_.default_factory is dataclasses.MISSING:
@@ -137,7 +137,7 @@ def from_dict(values: dict[str, Any], where: str = "the configuration") -> Train
 def read(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     """Read a TOML file; raises `BadConfig`.
 
-    `changes` are lines of TOML that take the place of the file's, such as `seed = 3` or
+    `changes` are lines of TOML that override the file's, such as `seed = 3` or
     `model_options.upsample = "bilinear"`.
     """
     try:
@@ -151,13 +151,13 @@ def read(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
             _merge(values, tomllib.loads(line))
         except ValueError as error:
             raise BadConfig(
-                f"{line!r} is no KEY=VALUE of TOML ({error}); wanted seed=3 or name='\"text\"'"
+                f"{line!r} is not KEY=VALUE in TOML ({error}); wanted seed=3 or name='\"text\"'"
             ) from error
     return from_dict(values, str(path))
 
 
 def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Put `changes` into `values`; a table that is not empty changes the table of its name."""
+    """Put `changes` into `values`; a non-empty table is merged into the table of the same name."""
     for key, value in changes.items():
         if isinstance(value, dict) and value and isinstance(values.get(key), dict):
             _merge(values[key], value)
@@ -166,7 +166,7 @@ def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether `value`, as TOML gives it, is of the type written as `kind`."""
+    """Whether `value`, as parsed from TOML, has the type written as `kind`."""
     name, _, inner = kind.rstrip("]").partition("[")
     if name == "tuple":
         if "tuple[" in inner:
@@ -187,7 +187,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _is_stage(value: Any) -> bool:
-    """Whether `value` is a share and a size."""
+    """Whether `value` is a pair of a share and a size."""
     return (
         _is_list(value)
         and len(value) == 2
@@ -205,7 +205,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _check_ranges(config: TrainConfig, where: str) -> None:
-    """Raise `BadConfig` for a number that no run can have."""
+    """Raise `BadConfig` for a value out of range."""
     wanted = {
         "at least 1": ("batch", "validate_every", "size"),
         "at least 0": (
@@ -240,7 +240,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
     shares = [share for share, _ in config.sizes]
     if shares and (shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1):
         raise BadConfig(
-            f"{where}: sizes begin at {shares}; wanted shares that rise from 0, below 1"
+            f"{where}: sizes start at {shares}; wanted shares that rise from 0, all below 1"
         )
     if any(side < 1 for _, size in config.sizes for side in size):
         raise BadConfig(f"{where}: sizes = {_plain(config.sizes)}; wanted sides of at least 1")

@@ -1,9 +1,9 @@
-"""What a trained teacher says of every picture, in a folder that its students learn from.
+"""Store a trained teacher's predictions for every picture, for students to learn from.
 
 Layout: `FOLDER/NAME/teacher.json` and, for each picture of the data set NAME, one 8-bit grey PNG:
-255 times the probability of every class, the classes' maps stacked from top to bottom, each of half
-the teacher's input size. A PNG bears the hash of its picture's pixels as its name, so that no
-picture can take another's map, whatever becomes of splits and orders.
+255 times the probability of every class, with the class maps stacked from top to bottom, each at
+half the teacher's input size. The file name is a hash of the picture's pixels, so maps cannot be
+mixed up when splits or orders change.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from lanes.types import Dataset, Image, Sample
 
 RECORD = "teacher.json"
 SHRUNK = 2
-"""The maps' size is the network's divided by this."""
+"""The maps are smaller than the network's input by this factor."""
 SHARE = 255
-"""A probability of 1 in 8 bits."""
+"""The 8-bit value of probability 1."""
 
 
 def write(
@@ -42,17 +42,17 @@ def write(
     mirror: bool = False,
     shown: Callable[[range, str], Iterable[int]] = lambda indices, _: indices,
 ) -> int:
-    """Write the maps that `folder` lacks of every picture of `datasets`; returns how many.
+    """Write the missing maps of all pictures of `datasets` to `folder`; returns how many.
 
-    With `mirror` a map is the mean of the picture's and its mirror image's. An interrupted call is
-    continued by the next. `shown` may report the progress over the indices of a data set.
+    With `mirror`, each map is the mean over the picture and its mirror image. A second call resumes
+    an interrupted one. `shown` may report the progress over the indices of a data set.
 
     Raises:
         BadConfig: the teacher takes tiles, which have no map of the whole picture.
         BadOutput: `folder` holds the maps of another teacher, or cannot be written.
     """
     if teacher.config.resize.in_tiles:
-        raise BadConfig("a teacher of tiles cannot be distilled: its mode must be stretch")
+        raise BadConfig("cannot distil a teacher with mode tile: use a teacher with mode stretch")
     probabilities = _Teacher(teacher, mirror)
     height, width = (side // SHRUNK for side in teacher.config.size)
     record = {
@@ -82,10 +82,10 @@ def write(
 
 
 def taught(datasets: Mapping[str, Dataset], folder: Path) -> dict[str, Dataset]:
-    """The data sets, those that `folder` has maps of with these as `Sample.soft`.
+    """The data sets; where `folder` has maps, they are added as `Sample.soft`.
 
     Raises:
-        BadDataset: `folder` has maps of none of them, or of other classes.
+        BadDataset: `folder` has no maps for any of the data sets, or maps of other classes.
     """
     found = {
         name: Taught(dataset, folder / name) if (folder / name / RECORD).is_file() else dataset
@@ -93,17 +93,17 @@ def taught(datasets: Mapping[str, Dataset], folder: Path) -> dict[str, Dataset]:
     }
     if not any(isinstance(dataset, Taught) for dataset in found.values()):
         raise BadDataset(
-            f"{folder} holds no teacher's maps of {', '.join(datasets)}: write them with "
+            f"{folder} holds no teacher's maps of {', '.join(datasets)}: create them with "
             "lanes distill"
         )
     return found
 
 
 class Taught:
-    """A data set whose samples have a teacher's soft maps; see `lanes.types.Dataset`."""
+    """A data set with a teacher's soft maps in its samples; see `lanes.types.Dataset`."""
 
     def __init__(self, dataset: Dataset, folder: Path) -> None:
-        """Take the maps of `dataset` from `folder`; raises `BadDataset` if they do not suit it."""
+        """Use the maps of `dataset` in `folder`; raises `BadDataset` if they do not fit."""
         self.dataset, self.folder = dataset, folder
         self.TASK, self.TARGETS, self.MEASURES = dataset.TASK, dataset.TARGETS, dataset.MEASURES
         groups = getattr(dataset, "groups", None)
@@ -113,7 +113,8 @@ class Taught:
         classes = list(tasks.load(dataset.TASK).class_names)
         if (record["task"], record["classes"]) != (dataset.TASK, classes):
             raise BadDataset(
-                f"{folder} holds maps of {record['classes']}; the task {dataset.TASK} has {classes}"
+                f"{folder} holds maps of {record['classes']}, but the task {dataset.TASK} has "
+                f"{classes}: create new maps with lanes distill"
             )
         self.shape = (len(classes), *record["size"])
 
@@ -128,18 +129,18 @@ class Taught:
         except OSError as error:
             raise BadDataset(
                 f"{self.folder} holds no map of sample {index}: the data set has changed, or "
-                "lanes distill was not finished; run it again"
+                "lanes distill did not finish; run it again"
             ) from error
         classes, height, width = self.shape
         if stacked is None or stacked.shape != (classes * height, width):
-            raise BadDataset(f"{path} is damaged: remove it and run lanes distill again")
+            raise BadDataset(f"{path} is damaged: delete it and run lanes distill again")
         rows, columns = sample.targets.shape
         planes = [resize_plane(p, (rows, columns)) for p in stacked.reshape(self.shape)]
         return replace(sample, soft=np.stack(planes))
 
 
 def name_of(image: Image) -> str:
-    """The name of a picture's map: a hash of every fourth row, which tells frames apart."""
+    """The name of a picture's map: a hash of every fourth row, enough to distinguish frames."""
     rows = np.ascontiguousarray(image[::4])
     return blake2b(rows.data, digest_size=10, person=str(image.shape[:2]).encode()[:16]).hexdigest()
 
@@ -149,7 +150,7 @@ class _Teacher:
 
     def __init__(self, teacher: Checkpoint, mirror: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # A logit bias is for labels: it moves a decision, and no student needs it twice.
+        # Without the logit bias: it shifts decisions, and students must not get it twice.
         self.network = checkpoints.network_of(
             replace(teacher, config=replace(teacher.config, logit_bias=()))
         ).to(self.device)
@@ -167,14 +168,14 @@ class _Teacher:
 
 
 def _encoded(shares: NDArray[np.float32], size: tuple[int, int]) -> bytes:
-    """A PNG of `shares` (C, H, W), each class's map brought to `size`."""
+    """A PNG of `shares` (C, H, W), with each class map resized to `size`."""
     small = [cv2.resize(p, size[::-1], interpolation=cv2.INTER_AREA) for p in shares]
     stacked = np.rint(np.vstack(small) * SHARE).astype(np.uint8)
     return bytes(cv2.imencode(".png", stacked)[1])
 
 
 def _note(record: dict[str, Any], path: Path) -> None:
-    """Write `record`; raises `BadOutput` if that of another teacher is there."""
+    """Write `record`; raises `BadOutput` if another teacher's record exists."""
     if not path.exists():
         _write_atomically(path, json.dumps(record, indent=2).encode())
     elif _read(path) != record:
@@ -186,19 +187,19 @@ def _read(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text())
         return {key: record[key] for key in ("task", "classes", "size", "mirror", "weights")}
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BadDataset(f"{path} is damaged: write the maps anew, in another folder") from error
+        raise BadDataset(f"{path} is damaged: create the maps again in another folder") from error
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    # One process's part is not another's: two may fill a folder together.
+    # The process id keeps two processes that fill one folder apart.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(data)
     os.replace(part, path)
 
 
 def _weights_hash(teacher: Checkpoint) -> str:
-    told = blake2b(digest_size=8)
+    digest = blake2b(digest_size=8)
     for name, tensor in sorted(teacher.ema.items()):
-        told.update(name.encode())
-        told.update(tensor.detach().contiguous().cpu().numpy().tobytes())
-    return told.hexdigest()
+        digest.update(name.encode())
+        digest.update(tensor.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A network in training as a labeller of images, as the exported model will be one."""
+"""Label images with a network in training, as the exported model will."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def labeller(
 ) -> Callable[[Image], LabelMap]:
     """A function from an image (H, W, 3) of any size to labels at the network's size.
 
-    Of a network that takes tiles the labels are at the image's size.
-    With `fabric` it computes on its device and in its precision, else in fp32 on the CPU.
+    A network that takes tiles returns labels at the image's size. With `fabric` it runs on fabric's
+    device and in its precision, else in fp32 on the CPU.
     """
     network.eval()
 
@@ -43,7 +43,7 @@ def labeller(
 
 
 class _AtOnce:
-    """A function as a `lanes.types.Backend` that has its labels when `submit` returns."""
+    """Adapts a function to a `lanes.types.Backend` that computes in `submit`."""
 
     name, device, precision, depth, any_size = "checkpoint", "cpu", "fp32", 1, False
 
@@ -62,4 +62,4 @@ class _AtOnce:
         return self.label(images)
 
     def close(self) -> None:
-        """There is nothing to free."""
+        """Nothing to free."""

@@ -18,11 +18,11 @@ BLUR_KERNEL, BLUR_SIGMA = (5, 5), (0.3, 1.5)
 
 
 class Light:
-    """Image -> image in another light, sometimes blurred; random from torch's generator.
+    """Image -> image in other light, sometimes blurred, randomised by torch's generator.
 
-    Each factor is drawn from 1 - x to 1 + x, the hue from -x to x of a circle, x the
-    configuration's. All are one affine map of the colours, applied and rounded once: a sixth of the
-    time of torchvision's `ColorJitter`, which rounds after each.
+    Each factor is drawn from 1 - x to 1 + x, the hue from -x to x turns, with x from the
+    configuration. They combine into one affine map of the colours, applied and rounded once: a
+    sixth of the time of torchvision's `ColorJitter`, which rounds after each step.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -45,9 +45,9 @@ class Light:
 def changed(
     image: Image, brightness: float, contrast: float, saturation: float, hue: float = 0.0
 ) -> Image:
-    """Scale the distance of all colours from black, from their mean grey, from their own grey.
+    """Scale the colours' distances from black, from their mean grey, and from their own grey.
 
-    `hue` turns them about the line of greys by that share of a circle.
+    `hue` rotates them about the grey axis, in turns.
     """
     grey = float(GREY @ cv2.mean(image)[:3])
     colours = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * GREY)
@@ -57,7 +57,7 @@ def changed(
 
 
 def turn(hue: float) -> NDArray[np.float64]:
-    """The rotation of BGR colours by `hue` of a circle that leaves greys as they are."""
+    """The rotation matrix of BGR colours by `hue` turns about the grey axis."""
     # Red towards yellow is positive, as in HSV; with blue first the axis points the other way.
     axis = np.full(3, -2 * math.pi * hue / math.sqrt(3))
     return np.asarray(cv2.Rodrigues(axis)[0])

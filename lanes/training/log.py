@@ -1,4 +1,4 @@
-"""The figures of a run over its steps: `log.csv`, and TensorBoard's files."""
+"""Log the figures of a run by step: `log.csv` and TensorBoard's files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ COLUMNS = ("step", "name", "value")
 
 
 class Log:
-    """Writes every figure at once, one a line, so that a killed run has lost none.
+    """Writes every figure immediately, one per line, so that a killed run loses none.
 
-    Fabric's CSVLogger keeps lines back and deletes an earlier run's file, so it does not serve.
+    Fabric's CSVLogger is unsuitable: it buffers lines and deletes an earlier run's file.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        """Log into `folder`; what it holds of later steps than `step` is forgotten."""
+        """Log into `folder`; entries after `step` are deleted."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / CSV
         kept = [row for row in rows(folder) if row[0] <= step] if step else []
@@ -41,11 +41,11 @@ class Log:
 
 
 def rows(folder: Path) -> list[tuple[int, str, float]]:
-    """The lines (step, name, value) of a run's `log.csv`; none if there is no such file."""
+    """The lines (step, name, value) of a run's `log.csv`; empty if the file is missing."""
     path = folder / CSV
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.reader(file))[1:]
-    # A run that was killed may have left half a line.
+    # A killed run may have left an incomplete line.
     return [(int(line[0]), line[1], float(line[2])) for line in lines if len(line) == 3 and line[2]]

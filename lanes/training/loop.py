@@ -1,4 +1,4 @@
-"""The training loop: readable from top to bottom, on Lightning Fabric.
+"""The training loop, on Lightning Fabric; read it from top to bottom.
 
 Shapes: images uint8 (N, H, W, 3), targets uint8 (N, H, W), soft uint8 (N, C, H, W),
 logits (N, C, H, W).
@@ -39,13 +39,13 @@ from lanes.types import Size
 SAVE_SECONDS = 180
 LOG_STEPS = 20
 HOPELESS = 50
-"""So many steps in a row without a finite loss end the run."""
+"""The run stops after this many consecutive steps without a finite loss."""
 BEST, LAST = "best.pt", "last.pt"
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, validation included: a number of steps, or of minutes."""
+    """How long to train, including validation: a number of steps or of minutes."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -57,7 +57,7 @@ class Budget:
             raise BadConfig(f"got --steps {self.steps}, --minutes {self.minutes}; wanted above 0")
 
     def spent(self, step: int, seconds: float) -> float:
-        """Which share of it a run has used up, 0..1 and beyond."""
+        """The share of the budget that a run has used, 0..1 and beyond."""
         return step / self.steps if self.steps else seconds / 60 / (self.minutes or 1)
 
 
@@ -71,25 +71,27 @@ def train(
 ) -> Checkpoint:
     """Train on `data` (data set name -> root) into `folder`: best.pt, last.pt, log.csv.
 
-    `resume` continues the run of `folder`, or begins one if there is none. With steps, in fp32 and
-    on the same machine, its weights are to the bit those of a run that was not stopped. A run's
-    number of steps stays, since its learning rate follows it; one that has minutes may be given
-    others. `init` is a checkpoint whose averaged weights a new run begins with.
+    `resume` continues the run in `folder`, or starts one if there is none. With a budget in steps,
+    in fp32 and on the same machine, the weights are bit-identical to those of an uninterrupted run.
+    The number of steps cannot change, because the learning rate depends on it; minutes can. `init`
+    is a checkpoint whose averaged weights a new run starts from.
 
-    Returns the best checkpoint: the greatest `dataset_scores.choice` on the "choose" splits; the
-    last one if the configuration says `keep_last`.
+    Returns the best checkpoint, by `dataset_scores.choice` on the "choose" splits, or the last one
+    if the configuration sets `keep_last`.
 
     Raises:
-        BadConfig: the configuration does not fit the data sets, the run that is resumed, or `init`.
+        BadConfig: the configuration does not fit the data sets, the resumed run, or `init`.
         BadDataset: images or labels are missing or contradict each other.
         BadOutput: `folder` holds a run and `resume` is False.
-        BadInput: the loss stays not finite.
+        BadInput: the loss does not become finite.
     """
     saved = None
     if (folder / LAST).exists() or (folder / BEST).exists():
         if not resume:
-            raise BadOutput(f"{folder} holds a run: continue it with --resume, or name another")
-        # A run that ended before its first last.pt begins anew.
+            raise BadOutput(
+                f"{folder} holds a run: continue it with --resume, or name another folder"
+            )
+        # A run that ended before its first last.pt starts over.
         saved = checkpoints.load(folder / LAST) if (folder / LAST).exists() else None
     seed_everything(config.seed, verbose=False)
     keep_freed_memory()
@@ -103,7 +105,7 @@ def train(
 
 
 class Run:
-    """One training run: the state that its steps change."""
+    """The state of one training run."""
 
     def __init__(
         self,
@@ -148,14 +150,16 @@ class Run:
         return cast(Network, self.model.module)
 
     def restore(self, saved: Checkpoint) -> None:
-        """Go on from `saved`; its number of steps stands."""
+        """Continue from `saved`, with its number of steps."""
         if saved.config != self.config or saved.data != self.data:
-            raise BadConfig("--resume: the configuration or the data differ from the run's own")
+            raise BadConfig(
+                "--resume: the configuration or the data differ from the run's: use the originals"
+            )
         if saved.steps:
             if self.budget.steps not in (None, saved.steps):
                 raise BadConfig(
                     f"--resume: the run has {saved.steps} steps, --steps says {self.budget.steps}: "
-                    "the learning rate follows their number, so it stays"
+                    "leave out --steps, because the learning rate depends on it"
                 )
             self.budget = Budget(saved.steps)
         self.network.load_state_dict(saved.network)
@@ -170,15 +174,15 @@ class Run:
             self.best = -math.inf
 
     def begin_with(self, other: Checkpoint) -> None:
-        """Begin with the averaged weights of `other`; the card will name what they learned from."""
+        """Start from the averaged weights of `other`; the card will also list its data sets."""
         theirs, ours = ((c.model, c.model_options) for c in (other.config, self.config))
         if theirs != ours:
-            raise BadConfig(f"--init: that checkpoint is a {theirs}, the configuration says {ours}")
+            raise BadConfig(f"--init: the checkpoint is a {theirs}, the configuration wants {ours}")
         checkpoints.fill(self.network, other)
         self.before = checkpoints.learned_from(other)
 
     def loop(self) -> None:
-        """All steps that are left, with validation and checkpoints in between."""
+        """Run all remaining steps, with validation and checkpoints in between."""
         if self.spent >= 1:
             return
         began = saved = time.monotonic()
@@ -193,7 +197,7 @@ class Run:
                 bar.update(task, completed=self.spent, note=note)
                 last = self.spent >= 1
                 if last:
-                    self.budget = Budget(self.step)  # minutes that are over have become steps
+                    self.budget = Budget(self.step)  # a finished run records its steps
                 if last or self.step % LOG_STEPS == 0:
                     rate = self.optimizer.param_groups[0]["lr"]
                     log.write({"loss": loss, "learning rate": rate}, self.step)
@@ -208,16 +212,16 @@ class Run:
 
     @property
     def spent(self) -> float:
-        """The share of the budget that is used up, 0..1 and beyond."""
+        """The used share of the budget, 0..1 and beyond."""
         return self.budget.spent(self.step, self.seconds)
 
     def batches(self) -> Generator[dict[str, Tensor], None, None]:
-        """Batches without end, from the next step on; each follows from the seed and its step."""
+        """Endless batches from the next step on; each depends only on the seed and its step."""
         samples, draws = mix.mixed(self.datasets, self.config.weights, Augment(self.config))
         size = self.config.size
 
         def size_of(number: int) -> Size:
-            # A batch keeps its size, though minutes go on while it is drawn.
+            # Fix the size for a whole batch, although time passes while it is drawn.
             nonlocal size
             if number % self.config.batch == 0:
                 step = number // self.config.batch
@@ -236,7 +240,7 @@ class Run:
             num_workers=self.config.workers,
             drop_last=True,
             collate_fn=mix.together,
-            # 4 batches ahead ride over a slow picture; threads of cv2 would fight with torch's.
+            # Prefetching 4 batches hides slow pictures; cv2's threads would compete with torch's.
             prefetch_factor=4 if self.config.workers else None,
             worker_init_fn=_one_thread,
         )
@@ -244,13 +248,13 @@ class Run:
             yield cast(dict[str, Tensor], batch)
 
     def train_step(self, batch: dict[str, Tensor]) -> float:
-        """One step of the optimiser; a loss or gradient that is not finite is skipped, counted."""
+        """One optimiser step; steps with a non-finite loss or gradient are skipped and counted."""
         self.model.train()
-        # Dropout too is a function of the step: a run that goes on needs no generator's state.
+        # Seeding dropout by step means that resuming needs no generator state.
         torch.manual_seed(mix.seed_of(self.config.seed, "step", self.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate() * group["scale"]
-        # The forward pass moves batch normalisation's means: a skipped step must not spoil them.
+        # The forward pass updates batch normalisation's means: a skipped step must restore them.
         buffers = [buffer.clone() for buffer in self.network.buffers()]
         loss = self.loss(batch)
         self.fabric.backward(loss)
@@ -266,7 +270,7 @@ class Run:
         return float(loss.detach())
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The truth's term, plus the teacher's if one speaks of a sample of the batch."""
+        """The truth's term, plus the teacher's if a sample of the batch has one."""
         log_p = torch.log_softmax(self.model(batch["images"]).float(), 1)
         loss = partial_cross_entropy(log_p, batch["targets"].int(), self.table, self.class_weights)
         if "soft" not in batch:
@@ -274,7 +278,7 @@ class Run:
         return loss + self.config.soft_weight * distillation(log_p, batch["soft"])
 
     def skip(self, buffers: list[Tensor]) -> None:
-        """Count a step without a finite loss, and put the buffers back; raises when hopeless."""
+        """Count a step without a finite loss and restore the buffers; raises after `HOPELESS`."""
         with torch.no_grad():
             for buffer, kept in zip(self.network.buffers(), buffers, strict=True):
                 buffer.copy_(kept)
@@ -287,14 +291,14 @@ class Run:
             )
 
     def rate(self) -> float:
-        """The learning rate of the next step: a linear rise on a cosine that ends at zero."""
-        # A run shorter than twice the warm-up has risen after half of it.
+        """The learning rate of the next step: linear warm-up times a cosine that ends at zero."""
+        # In a run shorter than twice the warm-up, the rate rises over the first half.
         rise = max((self.step + 1) / max(self.config.warmup_steps, 1), 2 * self.spent)
         fall = 0.5 * (1 + math.cos(math.pi * min(self.spent, 1.0)))
         return self.config.learning_rate * min(rise, 1.0) * fall
 
     def validate(self, log: Log) -> str:
-        """Score the averaged weights on the choosing splits, keep the best; returns it in words."""
+        """Score the averaged weights on the choosing splits, keep the best; returns a summary."""
         label = labeller(self.average.network, self.config, self.fabric)
         figures: dict[str, float] = {}
         for name, dataset in self.choosing.items():
@@ -303,16 +307,16 @@ class Run:
         self.metrics = figures
         log.write(figures, self.step)
         chosen = choice(figures)
-        # `best` is never NaN, which no later figure could exceed.
+        # `best` is never NaN, because no later figure could exceed NaN.
         if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
             self.best = chosen
             self.save(BEST)
-        told = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
-        note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {told};"
+        scores = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
+        note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 
     def save(self, name: str) -> None:
-        """Write the run's state under `name` in its folder."""
+        """Write the run's state as `name` into its folder."""
         Checkpoint(
             config=self.config,
             data=self.data,

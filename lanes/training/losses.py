@@ -1,6 +1,6 @@
-"""The loss of partial truth: a pixel costs -log of the summed probability of what it may be.
+"""The loss for partial truth: a pixel costs -log of the total probability of its allowed classes.
 
-Both take log-probabilities `log_p` (N, C, H, W), float32, of `torch.log_softmax(logits, 1)`.
+Both losses take log-probabilities `log_p` (N, C, H, W), float32, of `torch.log_softmax(logits, 1)`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 EPSILON = 1e-6
 SPEAKS = 127
-"""A teacher speaks where its 8-bit probabilities sum to more."""
+"""A teacher speaks where its 8-bit probabilities sum to more than this."""
 
 
 def partial_cross_entropy(
@@ -19,10 +19,10 @@ def partial_cross_entropy(
 ) -> Tensor:
     """Mean over pixels of -log sum of p(class) over the classes that the pixel may be.
 
-    `targets` (N, H, W) are ids into `table` (K, C) bool. A set of one is plain cross-entropy, the
-    full set costs nothing and is not counted. A set weighs as its lightest class, so that a mere
-    possibility of a rare class does not make a pixel heavy. Every row of `table` allows a class:
-    `mix.table_of` sees to it.
+    `targets` (N, H, W) are ids into `table` (K, C) bool. A set of one class is plain cross-entropy;
+    the full set costs nothing and is not counted. A set has the weight of its lightest class, so a
+    mere possibility of a rare class does not make a pixel heavy. Every row of `table` must allow a
+    class; `mix.table_of` ensures this.
     """
     weights = torch.where(table, class_weights, torch.inf).amin(1)
     weights = torch.where(table.all(1), 0.0, weights)
@@ -37,8 +37,8 @@ def distillation(log_p: Tensor, soft: Tensor) -> Tensor:
     """Cross-entropy with a teacher's distribution (Hinton et al. 2015, arXiv:1503.02531).
 
     `soft` uint8 (N, C, H, W) is 255 times the teacher's probabilities. The mean is over the pixels
-    where it speaks: where they sum to more than a half, which rounding and the resizing of a map
-    beside silence leave as they are; they are brought to a sum of 1.
+    where the teacher speaks: where they sum to more than a half. This threshold tolerates rounding
+    and resizing at the edge of silent areas. The probabilities are normalised to sum to 1.
     """
     shares = soft.to(log_p.dtype)
     total = shares.sum(1)

@@ -1,4 +1,4 @@
-"""Several data sets as one: one table of target ids, samples drawn by weight."""
+"""Mix several data sets: one table of target ids, samples drawn by weight."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lanes.training.augment import Augment
 from lanes.types import Dataset, Size
 
 BLOCK = 1024
-"""So many draws come from one seed."""
+"""Number of draws per seed."""
 Tensors: TypeAlias = dict[str, Tensor]
 
 
@@ -34,10 +34,10 @@ def open_all(
 ) -> dict[str, Dataset]:
     """Open `split` of each data set NAME -> ROOT; raises `BadConfig` if one has another task.
 
-    `teachers` is a cache of lanes teach: those sets that can learn from it do.
+    `teachers` is a cache of lanes teach, used by the data sets that support it.
     """
     if not roots:
-        raise BadConfig("no data set given: name at least one, NAME=ROOT")
+        raise BadConfig("no data set given: give at least one NAME=ROOT")
     opened: dict[str, Dataset] = {}
     for name, root in roots.items():
         module = plugins.load("datasets", name)
@@ -45,21 +45,24 @@ def open_all(
         more = {"teachers": teachers} if takes else {}
         dataset: Dataset = module.open(Path(root) if root else "", split, **more)
         if task != dataset.TASK:
-            raise BadConfig(f"data set {name} is of task {dataset.TASK!r}, the run of {task!r}")
+            raise BadConfig(
+                f"data set {name} has the task {dataset.TASK!r}, but the run has {task!r}: "
+                "change one of them"
+            )
         opened[name] = dataset
     return opened
 
 
 def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
-    """The tables `TARGETS` one below the other (K, C), each with one more row: background alone.
+    """The `TARGETS` tables stacked (K, C), each with an extra row for background only.
 
-    What a training itself covers is of that row; few data sets can say it. Raises `BadDataset` for
-    a row of nothing.
+    The extra row is the target under bars and bonnets; few data sets have such a row. Raises
+    `BadDataset` for a row without classes.
     """
     for name, dataset in datasets.items():
         if not np.all(np.any(dataset.TARGETS, axis=1)):
             # -log of an empty sum is infinite.
-            raise BadDataset(f"a target of data set {name} may be no class at all: correct TARGETS")
+            raise BadDataset(f"a target of data set {name} allows no class: correct TARGETS")
     parts = []
     for dataset in datasets.values():
         background = np.eye(1, dataset.TARGETS.shape[1], dtype=bool)
@@ -68,7 +71,7 @@ def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
 
 
 class Part(TorchDataset[Tensors]):
-    """One data set, augmented, its target ids moved behind those of the sets before it."""
+    """One data set, augmented, with its target ids offset by those of the sets before it."""
 
     def __init__(self, dataset: Dataset, offset: int, augment: Augment) -> None:
         self.dataset, self.offset, self.augment = dataset, offset, augment
@@ -80,33 +83,33 @@ class Part(TorchDataset[Tensors]):
         return self.at(index)
 
     def at(self, index: int, size: Size | None = None) -> Tensors:
-        """The sample `index` at `size`, by default the network's."""
+        """The sample `index` at `size` (default: the network's)."""
         sample, rows = self.dataset[index], len(self.dataset.TARGETS)
         if sample.targets.max() >= rows:
             raise BadDataset(
-                f"sample {index} holds the target {sample.targets.max()}; its data set's table "
-                f"has {rows} rows"
+                f"sample {index} holds the target {sample.targets.max()}, but its data set's "
+                f"TARGETS has {rows} rows: correct the data set"
             )
-        # The row behind its own is the background.
+        # The row after the data set's own is background.
         sample = self.augment(sample, size, rows)
         tensors = {
             "images": torch.from_numpy(sample.image),
-            # uint8 to the very loss: int64 would be eight times as much to hand between processes.
+            # uint8 up to the loss: int64 would make inter-process transfers eight times larger.
             "targets": torch.from_numpy(sample.targets + np.uint8(self.offset)),
         }
         if sample.soft is not None:
             wanted = (self.dataset.TARGETS.shape[1], *sample.targets.shape)
             if sample.soft.shape != wanted:
                 raise BadDataset(
-                    f"the soft map of sample {index} is {sample.soft.shape}; wanted {wanted}: "
-                    "a probability of every class"
+                    f"the soft map of sample {index} is {sample.soft.shape}; wanted {wanted}, "
+                    "a probability for every class: create it again with lanes distill"
                 )
             tensors["soft"] = torch.from_numpy(sample.soft)
         return tensors
 
 
 def together(samples: list[Tensors]) -> Tensors:
-    """A batch; where only some samples have a teacher, that of the others says nothing (0)."""
+    """Collate a batch; samples without a teacher get a soft map of zeros, which is ignored."""
     soft = next((s["soft"] for s in samples if "soft" in s), None)
     if soft is not None:
         silence = torch.zeros_like(soft)
@@ -118,11 +121,10 @@ def together(samples: list[Tensors]) -> Tensors:
 def mixed(
     datasets: Mapping[str, Dataset], weights: Mapping[str, float], augment: Augment
 ) -> tuple[ConcatDataset[Tensors], list[float]]:
-    """All samples in a row, and the weight that each is drawn with.
+    """All samples concatenated, and the drawing weight of each.
 
-    `weights` say how often a sample comes from each data set, relative to the others of the run.
-    Within one all samples weigh alike; where it offers `groups`, a name for each sample such as
-    that of its drive, all groups do.
+    `weights` are the relative frequencies of the data sets. Within a data set all samples have
+    equal weight; if it offers `groups` (a name per sample, such as its drive), all groups do.
     """
     parts: list[TorchDataset[Any]] = []
     draws: list[float] = []
@@ -136,25 +138,27 @@ def mixed(
         draws += [weights[name] * share for share in shares(dataset)]
         offset += len(dataset.TARGETS) + 1
     if not any(draws):
-        raise BadConfig("the configuration's weights are 0 for every data set of the run")
+        raise BadConfig(
+            "the configuration's weights are 0 for every data set of the run: raise one"
+        )
     return ConcatDataset(parts), draws
 
 
 def shares(dataset: Dataset) -> list[float]:
-    """How often each sample is drawn of the data set's draws; they sum to 1."""
+    """Each sample's share of the data set's draws; they sum to 1."""
     groups = getattr(dataset, "groups", None)
     if groups is None:
         return [1 / len(dataset)] * len(dataset)
     if len(groups) != len(dataset):
-        raise BadDataset(f"{len(groups)} groups for {len(dataset)} samples: wanted one each")
+        raise BadDataset(f"{len(groups)} groups for {len(dataset)} samples: give one per sample")
     sizes = Counter(groups)
     return [1 / len(sizes) / sizes[group] for group in groups]
 
 
 class Draw(NamedTuple):
-    """Which sample, and the how manieth of the run it is: `number` = step x batch + place in it.
+    """A sample, and its position in the run: `number` = step x batch + place in the batch.
 
-    `size` is that of the batch, None = the network's.
+    `size` is the batch's size, None = the network's.
     """
 
     sample: int
@@ -163,10 +167,9 @@ class Draw(NamedTuple):
 
 
 class Draws(Sampler[Draw]):
-    """Samples drawn by weight, with replacement and without end, from the draw `first` on.
+    """Endless draws by weight with replacement, starting at draw `first`.
 
-    Each draw is a function of `seed` and its number: a run that goes on draws as if it had not
-    stopped.
+    Each draw depends only on `seed` and its number, so a resumed run draws the same samples.
     """
 
     def __init__(
@@ -176,7 +179,7 @@ class Draws(Sampler[Draw]):
         first: int = 0,
         size_of: Callable[[int], Size] | None = None,
     ) -> None:
-        """`size_of` tells the size of the draw of a number, where a run has several."""
+        """`size_of` maps a draw's number to its size, for runs with progressive sizes."""
         self.weights = torch.tensor(weights, dtype=torch.float64)
         self.seed, self.first, self.size_of = seed, first, size_of
 
@@ -193,13 +196,13 @@ class Draws(Sampler[Draw]):
 
 
 class Drawn(TorchDataset[Tensors]):
-    """Samples by `Draw`; what is random in one is a function of `seed` and the draw's number."""
+    """Samples by `Draw`; their randomness depends only on `seed` and the draw's number."""
 
     def __init__(self, samples: ConcatDataset[Tensors], seed: int) -> None:
         self.samples, self.seed = samples, seed
 
     def __getitem__(self, draw: Draw) -> Tensors:
-        # Without workers the network's dropout draws from the same generator: it is put back.
+        # Restore the generator: without workers, the network's dropout uses it too.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
             if draw.size is None:
@@ -212,6 +215,6 @@ class Drawn(TorchDataset[Tensors]):
 
 
 def seed_of(seed: int, purpose: str, number: int) -> int:
-    """A seed of 63 bits for the `number`-th thing of its `purpose` in the run of `seed`."""
-    told = f"{seed} {purpose} {number}".encode()
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big") >> 1
+    """A 63-bit seed derived from the run's `seed`, a `purpose` and a `number`."""
+    key = f"{seed} {purpose} {number}".encode()
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") >> 1

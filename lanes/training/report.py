@@ -1,4 +1,4 @@
-"""Pictures of a finished run: its curves, and choosing-split images with truth and prediction."""
+"""Plots of a finished run: its curves, and images with truth and prediction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Values: TypeAlias = NDArray[np.float64]
 
 
 def write(folder: Path, best: Checkpoint) -> list[Path]:
-    """Write curves.png (if the run has logged) and samples.png of `best` into `folder`."""
+    """Write curves.png (if there is a log) and samples.png of `best` into `folder`."""
     written = []
     rows = log.rows(folder)
     if rows:
@@ -48,7 +48,7 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
 
 
 def curves(rows: Rows, best_step: int) -> Figure:
-    """Loss, learning rate and the choosing splits' figures over the steps."""
+    """Loss, learning rate and the figures of the choosing splits by step."""
     names = list(dict.fromkeys(name for _, name, _ in rows))
     areas = headlines(names)
     figure = Figure(figsize=(10, 11), layout="constrained")
@@ -57,7 +57,7 @@ def curves(rows: Rows, best_step: int) -> Figure:
     steps, smooth = _smoothed(*_points(rows, "loss"))
     loss.plot(steps, smooth, color="tab:blue", label="running mean")
     loss.set(title="Training loss", ylabel="loss")
-    # A first loss far above the others would flatten the rest.
+    # A high initial loss would flatten the rest of the curve.
     if len(smooth):
         loss.set_ylim(0, 1.1 * max(float(np.max(smooth[len(smooth) // 20 :])), 1e-6))
     loss.legend()
@@ -85,11 +85,11 @@ def _line(axes: Axes, rows: Rows, name: str, **style: Any) -> None:
 
 
 def sheet(datasets: Mapping[str, Dataset], label: Callable[[Image], LabelMap], task: Task) -> Image:
-    """A sheet (BGR): per data set eight images, each with its truth and its prediction."""
+    """A sheet (BGR) with eight images per data set, each with truth and prediction."""
     parts = []
     for name, dataset in datasets.items():
         count = min(PER_DATASET, len(dataset))
-        # Spread over the split: neighbours in a folder are often of one drive.
+        # Spread over the split: neighbours in a folder often belong to one drive.
         chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
         triples = [triple(dataset[int(i)], dataset, label, task, CELL) for i in chosen]
         if len(triples) % 2:
@@ -100,7 +100,7 @@ def sheet(datasets: Mapping[str, Dataset], label: Callable[[Image], LabelMap], t
 
 
 def _smoothed(steps: Values, values: Values, window: int = 25) -> tuple[Values, Values]:
-    """A centred running mean, shorter at the ends."""
+    """A centred running mean with shorter windows at the ends."""
     half = min(window, len(values)) // 2
     padded = np.concatenate([[0.0], np.cumsum(values)])
     index = np.arange(len(values))

@@ -1,14 +1,14 @@
-"""Run two published networks over a data set's frames and keep what they say, for training.
+"""Run two published networks over a data set's frames and cache their output for training.
 
-Both are run by OpenVINO in fp32. What they say of a frame is one PNG, `CACHE/<set>/<stem>.png`:
-8 bits, 3 channels as OpenCV reads them, 640x360, each 255 x a probability:
+Both run in OpenVINO in fp32. The output for a frame is one PNG, `CACHE/<set>/<stem>.png`: 8 bits,
+3 channels in OpenCV's order, 640x360, each 255 x a probability:
 
 - 0 paint: class "mark" of road-segmentation-adas-0001 (Intel Open Model Zoo, Apache-2.0), which
-  marks visible paint, crossings, arrows and stop lines included;
-- 1 line and 2 drivable: TwinLiteNet+ small (MIT), which draws a line on through gaps and vehicles.
+  marks visible paint, including crossings, arrows and stop lines;
+- 1 line and 2 drivable: TwinLiteNet+ small (MIT), which draws lines through gaps and vehicles.
 
-The cache is made of the frames: it falls under the terms of the frames, and stays out of the
-repository. `lanes.datasets._lane_targets` reads it.
+The cache derives from the frames, so their terms apply to it, and it stays out of the repository.
+`lanes.datasets._lane_targets` reads it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from lanes.video.output_files import write_image
 PAINT_FILE, LINE_FILE = "road-segmentation-adas-0001.xml", "twinlitenetplus_small.onnx"
 PAINT_SIZE = (512, 896)
 MARK = 3
-"""The class of paint among the four of the paint teacher."""
+"""The paint class among the paint teacher's four classes."""
 PADDING, GREY = 12, 114
-"""Rows above and below the picture that the line teacher wants, and their value."""
+"""Padding rows above and below the picture for the line teacher, and their value."""
 Teach = Callable[[Image], NDArray[np.uint8]]
 
 
@@ -43,7 +43,7 @@ class Teachers:
         """Load the networks of `folder`.
 
         Raises:
-            BadModel: a file is missing or is no network.
+            BadModel: a file is missing or is not a network.
         """
         # OpenVINO takes a second to import.
         import openvino
@@ -56,21 +56,23 @@ class Teachers:
         for name in (PAINT_FILE, LINE_FILE):
             path = folder / name
             if not path.is_file():
-                raise BadModel(f"no teacher {path}: give the folder that holds {name}")
+                raise BadModel(f"no teacher {path}: give a folder with {name}")
             try:
                 network = core.read_model(path)
                 requests.append(core.compile_model(network, "CPU", options).create_infer_request())
             except RuntimeError as error:
-                raise BadModel(f"{path} is no network that OpenVINO reads: {error}") from error
+                raise BadModel(
+                    f"OpenVINO cannot read {path}: {error}; download it again"
+                ) from error
         self._paint, self._line = requests
 
     def __call__(self, image: Image) -> NDArray[np.uint8]:
-        """What the teachers say of `image` (H, W, 3): uint8 (360, 640, 3), see the module."""
+        """The teachers' maps for `image` (H, W, 3): uint8 (360, 640, 3), see the module."""
         try:
             self._paint.infer([paint_input(image)])
             self._line.infer([line_input(image)])
         except RuntimeError as error:
-            raise BackendError(f"openvino failed on a teacher: {error}") from error
+            raise BackendError(f"a teacher failed in openvino: {error}") from error
         marks = np.array(self._paint.get_output_tensor(0).data[0, MARK])
         line, drivable = (
             probability_of(np.array(self._line.get_tensor(name).data)) for name in ("ll", "da")
@@ -84,23 +86,23 @@ def paint_input(image: Image) -> NDArray[np.float32]:
 
 
 def line_input(image: Image) -> NDArray[np.float32]:
-    """The line teacher's input (1, 3, 384, 640): RGB 0..1, grey above and below."""
+    """The line teacher's input (1, 3, 384, 640): RGB 0..1, padded with grey above and below."""
     rows = ((PADDING, PADDING), (0, 0), (0, 0))
     padded = np.pad(_resized(image, SIZE)[..., ::-1], rows, constant_values=GREY)
     return _planes(padded) / np.float32(255)
 
 
 def probability_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """P of the second of two channels (1, 2, 384, 640), without the padding: (360, 640)."""
+    """Probability (360, 640) of the second of two channels (1, 2, 384, 640), without padding."""
     yes = logits[0, 1] - logits[0, 0]
-    # A softmax over two channels is the logistic of their difference.
+    # A softmax over two channels is the logistic function of their difference.
     return np.asarray(1 / (1 + np.exp(-np.clip(yes, -50, 50))), np.float32)[PADDING:-PADDING]
 
 
 def joined(
     paint: NDArray[np.float32], line: NDArray[np.float32], drivable: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Probabilities 0..1 of any size as one picture (360, 640, 3), 255 x each."""
+    """Join probabilities 0..1 of any size into one picture (360, 640, 3), 255 x each."""
     maps = [_resized(each, SIZE) for each in (paint, line, drivable)]
     return np.asarray(np.rint(np.clip(np.stack(maps, -1), 0, 1) * 255), np.uint8)
 
@@ -112,10 +114,10 @@ def fill(
     teach: Teach,
     tick: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> int:
-    """Write what `teach` says of each of `frames` (stem -> image file) of the data set `name`.
+    """Cache the output of `teach` for `frames` (stem -> image file) of the data set `name`.
 
-    What is in the cache stays, so that a broken run goes on. Gives how many files are new; `tick`
-    hears how many frames are done, of how many, and a note for the bar.
+    Existing files are kept, so an interrupted run can continue. Returns the number of new files.
+    `tick` receives the frames done, their total, and a note for the progress bar.
 
     Raises:
         BadDataset: a frame cannot be read.
@@ -132,12 +134,12 @@ def fill(
 
 
 def _write(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadOutput(
-            f"cannot make {path.parent} ({error.strerror}): name another cache"
+            f"cannot create {path.parent} ({error.strerror}): name another cache"
         ) from error
     write_image(path, picture)
 

@@ -1,7 +1,7 @@
-"""Rain, glare, darkness, JPEG, black bars and bonnets: what dashboard cameras see.
+"""Effects of dashboard cameras: rain, glare, darkness, JPEG, black bars and bonnets.
 
-Each comes with a probability of the configuration and draws from torch's generator. Bars and
-bonnets also change the truth: they are background, whatever a teacher says there.
+Each has a probability in the configuration and draws from torch's generator. Bars and bonnets also
+change the truth: they become background, whatever a teacher predicts there.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from lanes.training.config import TrainConfig
 from lanes.types import Image, Sample
 
 BAR = (0.05, 0.2)
-"""Share of the width or height that each of two black bars covers."""
+"""Share of the width or height that each of the two black bars covers."""
 BONNET = (0.06, 0.25)
 """Share of the height that a bonnet or dashboard covers in its middle."""
 
 
 class Weather:
-    """Sample -> sample in another weather, or behind bars and a bonnet."""
+    """Sample -> sample in other weather, or behind bars and a bonnet."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.rain, self.glare, self.dark = config.rain, config.glare, config.dark
         self.jpeg, self.bars, self.bonnet = config.jpeg, config.bars, config.bonnet
 
     def __call__(self, sample: Sample, background: int | None) -> Sample:
-        """Change `sample`; `background` is the target id of bars and bonnets, None = no such id.
+        """Change `sample`; `background` is the target id of bars and bonnets, None disables both.
 
-        The camera's own doing comes last: darkness has noise, and JPEG packs all of it.
+        Effects of the camera come last: darkness adds noise, and JPEG compresses everything.
         """
         image = sample.image
         if happens(self.rain):
@@ -53,12 +53,12 @@ class Weather:
 
 def happens(probability: float) -> bool:
     """Whether an event of this probability happens."""
-    # What cannot happen draws no number: the draws of a run without it stay as they were.
+    # Probability 0 draws no number, so that a disabled effect does not change a run's draws.
     return probability > 0 and bool(torch.rand(()) < probability)
 
 
 def rained(image: Image) -> Image:
-    """Bright, slanted, blurred streaks over a picture of less contrast."""
+    """Bright, slanted, blurred streaks over a picture with reduced contrast."""
     height, width = image.shape[:2]
     length, slant = _between(0.03, 0.1) * height, _between(-0.4, 0.4)
     streaks = np.zeros((height, width), np.uint8)
@@ -72,7 +72,7 @@ def rained(image: Image) -> Image:
 
 
 def glared(image: Image) -> Image:
-    """A round light that outshines the picture about it, as a low sun or a lamp does."""
+    """A round glare that outshines its surroundings, like a low sun or a lamp."""
     height, width = image.shape[:2]
     x, y = _between(0, width), _between(0, 0.7 * height)
     radius = _between(0.1, 0.4) * width
@@ -82,19 +82,19 @@ def glared(image: Image) -> Image:
 
 
 def darkened(image: Image) -> Image:
-    """A fifth to a half of the light, and a sensor's noise (standard deviation 2 to 10 of 255)."""
+    """A fifth to a half of the light, with sensor noise (standard deviation 2 to 10 of 255)."""
     noise = torch.randn(image.shape).numpy() * _between(2, 10)
     return _image(image * _between(0.2, 0.5) + noise)
 
 
 def packed(image: Image, quality: int) -> Image:
-    """The picture after JPEG of `quality`, 0..100."""
+    """The picture after JPEG compression with `quality`, 0..100."""
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def bars_mask(size: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Bars of equal width at left and right, or at top and bottom, of (H, W)."""
+    """A mask (H, W) of equal bars on the left and right, or at the top and bottom."""
     mask = np.zeros(size, bool)
     across = mask if happens(0.5) else mask.T
     wide = max(int(_between(*BAR) * len(across)), 1)
@@ -103,7 +103,7 @@ def bars_mask(size: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def bonnet_mask(size: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The lower part of (H, W) below a line that falls towards both sides."""
+    """A mask (H, W) of the bottom part, below a curve that falls towards both sides."""
     height, width = size
     top, middle = _between(*BONNET) * height, _between(0.4, 0.6) * width
     fall, power = _between(0, 0.9), _between(2, 4)
@@ -113,7 +113,7 @@ def bonnet_mask(size: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def covered(sample: Sample, mask: NDArray[np.bool_], brightness: float, background: int) -> Sample:
-    """The sample with `mask` (H, W) of one grey; there is `background`, no teacher, no thing."""
+    """Fill `mask` (H, W) with one grey: target `background`, no teacher, no instance."""
     image, targets = sample.image.copy(), sample.targets.copy()
     image[mask], targets[mask] = np.uint8(brightness), background
     soft, instances = sample.soft, sample.instances

@@ -1,6 +1,6 @@
 """Video in and out: files and streams through PyAV, images and cameras through OpenCV.
 
-A source gives `Frame` after `Frame`; `VideoSink` writes them:
+A source yields `Frame`s; `VideoSink` writes them:
 
     with open_source("drive.mp4") as source, VideoSink.like(source, "copy.mp4") as sink:
         for frame in source:
@@ -43,16 +43,16 @@ def open_source(
     threads: int = 0,
     timeout: float = 10.0,
 ) -> Source:
-    """The source for what `input` is.
+    """Open the source that matches `input`.
 
-    A number or /dev/videoN is a camera, something with :// the address of a stream; a folder, a
-    pattern such as `day*/*.png` or a file with an image's suffix is images; all else a video file.
-    `start` and `end` are seconds from the first picture. `threads` decode a video.
-    `timeout` seconds are what a network may be silent.
+    A number or /dev/videoN is a camera; text with :// is the address of a stream; a folder, a
+    pattern such as `day*/*.png` or a file with an image suffix is images; anything else is a video
+    file. `start` and `end` are seconds from the first picture. `threads` decode a video. A network
+    may be silent for `timeout` seconds.
 
     Raises:
-        BadInput: there is no such thing, or nothing in it from `start` to `end`.
-        BadVideo: it is no video, or one of a kind that cannot be shown rightly.
+        BadInput: the input does not exist, or has nothing from `start` to `end`.
+        BadVideo: it is not a video, or cannot be shown correctly.
     """
     text = str(input)
     if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):

@@ -1,4 +1,4 @@
-"""Copies the sound of a file into an output, packet by packet, without coding it anew."""
+"""Copies the sound of a file to an output, packet by packet, without re-encoding."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from av.stream import Discard, Stream
 
 from lanes.video.opening import conversion
 
-# Quoted: PyAV makes Packet generic for type checkers alone.
+# Quoted, because PyAV makes Packet generic only for type checkers.
 _Timed: TypeAlias = "tuple[Fraction, Packet[Stream]]"
 
 _UNFIT = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
-"""How a format refuses a packet; all else is trouble with the disk."""
+"""Errors by which a format rejects a packet; other errors come from the disk."""
 
 
 class AudioCopy:
-    """The audio streams of a file, added to `output`, which has not written its header yet.
+    """Adds the audio streams of a file to `output`, before its header is written.
 
-    A stream that the output's format cannot hold is left out, with a warning.
+    Skips streams that the output's format cannot hold, with a warning.
     """
 
     def __init__(self, path: str | Path, output: OutputContainer, warnings: list[str]) -> None:
@@ -47,7 +47,7 @@ class AudioCopy:
         try:
             copy = self._output.add_stream_from_template(stream)
         except (ValueError, av.FFmpegError):
-            codec = stream.codec_context.name if stream.codec_context else "of an unknown kind"
+            codec = stream.codec_context.name if stream.codec_context else "unknown codec"
             self._warnings.append(
                 f"the sound of {self._path} ({codec}) is left out: "
                 f"{self._output.format.name} files cannot hold it; "
@@ -62,7 +62,7 @@ class AudioCopy:
         return bool(self._copies)
 
     def start(self, zero: Fraction) -> None:
-        """Set the second of the file that is the output's beginning."""
+        """Start the output at second `zero` of the file."""
         if not self._copies:
             return
         self._zero = zero
@@ -73,23 +73,23 @@ class AudioCopy:
 
     def _seek(self, seconds: Fraction) -> None:
         stream = self._container.streams[min(self._copies)]
-        # Where a file cannot be sought in, what is too early is read and passed over.
+        # In a file without seeking, early packets are read and skipped.
         with contextlib.suppress(av.FFmpegError):
             self._container.seek(int(seconds / Fraction(stream.time_base or 1)), stream=stream)
 
     def copy_until(self, seconds: Fraction) -> None:
-        """Write all packets that begin before `seconds` of the output."""
+        """Write all packets that start before `seconds` of the output."""
         while self._waiting is not None and self._waiting[0] < seconds:
             self._write(self._waiting[1])
             self._waiting = next(self._packets, None)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._packets, self._waiting = iter(()), None
         self._container.close()
 
     def _timed(self) -> Iterator[_Timed]:
-        """The packets from the output's beginning on, with their second of the output."""
+        """The packets from the start of the output, with their times in the output."""
         streams = [self._container.streams[index] for index in self._copies]
         try:
             for packet in self._container.demux(streams):
@@ -97,7 +97,7 @@ class AudioCopy:
                     continue
                 seconds = packet.pts * Fraction(packet.time_base) - self._zero
                 lasts = (packet.duration or 0) * Fraction(packet.time_base)
-                # One packet of before is kept: most codecs need it to decode the first.
+                # Keep one earlier packet: most codecs need it to decode the first.
                 if seconds + 2 * lasts > 0:
                     yield seconds, packet
         except av.FFmpegError as error:
@@ -108,7 +108,7 @@ class AudioCopy:
         shift = round(self._zero / Fraction(packet.time_base))
         packet.pts = (packet.pts or 0) - shift
         packet.dts = time = (packet.dts or 0) - shift
-        # Damaged files go back in time here and there; no format can hold that.
+        # Times in damaged files sometimes go backwards; no format can hold that.
         if time > self._last.get(index, time - 1):
             self._last[index] = time
             packet.stream = self._copies[index]

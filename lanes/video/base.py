@@ -1,4 +1,4 @@
-"""What every source of frames has in common, whether a file, images or a camera."""
+"""The base of all sources of frames: files, images and cameras."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lanes.errors import BadInput
 from lanes.types import Frame, Size
 
 UNSPECIFIED = 2
-"""The number by which video files say that a colour tag is not given."""
+"""The number for an unspecified colour tag in video files."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The part of an input that is wanted: from `start` up to, not including, `end`.
+    """The part of an input to read: from `start` up to, not including, `end`.
 
-    Both in seconds from the input's first picture; at most `max_frames` frames.
+    Both are in seconds from the input's first picture; at most `max_frames` frames.
     """
 
     start: Fraction = Fraction(0)
@@ -30,32 +30,32 @@ class Cut:
 
     @classmethod
     def of(cls, start: float | None, end: float | None, max_frames: int | None) -> Cut:
-        """The cut for numbers as a user gives them.
+        """The cut for a user's numbers.
 
         Raises:
-            BadInput: a number that leaves nothing to read.
+            BadInput: the numbers leave nothing to read.
         """
         if start is not None and start < 0:
-            raise BadInput(f"the start is {start} s; give 0 or more seconds from the beginning")
+            raise BadInput(f"the start is {start} s; give 0 or more seconds")
         if end is not None and end <= (start or 0):
             raise BadInput(
-                f"the end, {end} s, is not after the start, {start or 0} s: nothing left"
+                f"the end, {end} s, is not after the start, {start or 0} s; give a later end"
             )
         if max_frames is not None and max_frames < 1:
-            raise BadInput(f"at most {max_frames} frames were asked for; give 1 or more")
+            raise BadInput(f"got a limit of {max_frames} frames; give 1 or more")
         return cls(_exact(start or 0), None if end is None else _exact(end), max_frames)
 
     def seconds_of(self, duration: float | None) -> float | None:
-        """How long the part is, of an input of `duration` seconds; None where that is unknown."""
+        """The length of the part, for an input of `duration` seconds; None if unknown."""
         ends = [float(end) for end in (duration, self.end) if end is not None]
         return max(0.0, min(ends) - float(self.start)) if ends else None
 
     def frames_of(
         self, frames: int | None, duration: float | None, rate: Fraction | None
     ) -> int | None:
-        """How many frames the part has, of an input that has `frames` in all, else `duration`.
+        """The number of frames in the part, from the input's `frames`, or else its `duration`.
 
-        Exact for a constant `rate`; None where that cannot be known.
+        Exact for a constant `rate`; None if unknown.
         """
         if frames is None and duration is not None and rate is not None:
             frames = round(duration * rate)
@@ -69,12 +69,12 @@ class Cut:
 
 
 def _exact(seconds: float) -> Fraction:
-    """The fraction that was meant: 0.1 is 1/10, which the binary float slightly exceeds."""
+    """The intended fraction: 0.1 is 1/10, which the binary float slightly exceeds."""
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
 def first_number(start: float | None, rate: Fraction | None) -> int:
-    """The number, in the whole input, of the first frame from `start` seconds on; 0 without rate.
+    """The number, in the whole input, of the first frame at or after `start`; 0 without a rate.
 
     >>> first_number(0.8, Fraction(25))
     20
@@ -83,15 +83,14 @@ def first_number(start: float | None, rate: Fraction | None) -> int:
 
 
 class Source(Iterator[Frame]):
-    """Frames of one input, in order, once. Close it, or use it in a `with`.
+    """Iterates once over the frames of one input, in order. Close it, or use it in a `with`.
 
-    `size` is that of the first frame, upright; other frames may differ. `rate` is exact (30000/1001
-    stays so), None if unknown. `frames` and `duration` (seconds) are expectations, None if unknown.
-    A `live` source does not wait for its reader; it gives nothing since `lost_since`, a
-    `time.monotonic()`, or that is None, and was lost `losses` times. `primaries` and `transfer` are
-    tags in the numbers of ITU-T H.273. `lost` counts frames that could not be read, and `warnings`
-    tells of them and of everything else that a user should know; both are complete after the last
-    frame.
+    `size` is the size of the first frame, upright; other frames may differ. `rate` is exact
+    (30000/1001), None if unknown. `frames` and `duration` (seconds) are estimates, None if unknown.
+    A `live` source does not wait for its reader. `lost_since` is the `time.monotonic()` of the
+    current loss, None while it delivers; `losses` counts them. `primaries` and `transfer` are ITU-T
+    H.273 numbers. `lost` counts unreadable frames; `warnings` reports them and everything else that
+    users should know. Both are complete after the last frame.
     """
 
     name: str
@@ -126,5 +125,5 @@ class Source(Iterator[Frame]):
         self.close()
 
     def close(self) -> None:
-        """Let go of the input; the source then has no more frames."""
+        """Release the input; the source then has no more frames."""
         self._frames = iter(())

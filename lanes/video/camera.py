@@ -1,4 +1,4 @@
-"""Frames of a camera at this machine, through OpenCV."""
+"""Frames of a camera of this machine, through OpenCV."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Shot = tuple[float, Image]
 
 
 class CameraSource(Source):
-    """The pictures of camera `index`, each with the time at which it was taken.
+    """The pictures of camera `index`, each with its capture time.
 
-    Times are ticks of 1/90000 s since the first picture. `start` and `end` are seconds since then.
+    Times are ticks of 1/90000 s since the first picture; `start` and `end` are seconds since then.
 
     Raises:
         BadVideo: there is no such camera (names those that exist), or it gives no picture.
@@ -48,7 +48,7 @@ class CameraSource(Source):
         if first is None:
             self._camera.release()
             raise BadVideo(
-                f"camera {index} opens but gives no picture; another program may be using it"
+                f"camera {index} opens but gives no picture; close other programs that use it"
             )
         height, width = first[1].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
@@ -58,7 +58,7 @@ class CameraSource(Source):
         self._frames = self._read(chain([first], shots))
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         super().close()
         self._camera.release()
 
@@ -83,11 +83,11 @@ class CameraSource(Source):
             index, last = index + 1, pts
             if index == self._cut.max_frames:
                 return
-        self.warnings.append(f"{self.name} gave no more pictures: taken as the end")
+        self.warnings.append(f"{self.name} gave no more pictures: treated as the end")
 
 
 def standard_rate(rate: float) -> Fraction | None:
-    """The exact rate that a rounded one stands for (29.97 is 30000/1001); None if it is no rate."""
+    """The exact rate behind a rounded one (29.97 is 30000/1001); None if it is not a rate."""
     if not 0 < rate <= 1000:
         return None
     ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
@@ -112,7 +112,7 @@ def _linux_cameras() -> list[int]:
 
 
 def _cameras() -> list[int]:
-    """The cameras that exist; where the system has no list of them, those that open."""
+    """The existing cameras; on systems without a list of them, those that can be opened."""
     if sys.platform == "linux":
         return _linux_cameras()
     opened = []

@@ -1,4 +1,4 @@
-"""From FFmpeg's decoded frames to upright 8-bit 4:2:0 planes."""
+"""Convert FFmpeg's decoded frames to upright 8-bit 4:2:0 planes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lanes.colour import Matrix, Planes, YuvColour, default_colour, empty_planes
 
-# The numbers of ITU-T H.273, which FFmpeg shares. SMPTE 240M (7) is nearest to BT.709.
+# ITU-T H.273 numbers, which FFmpeg also uses. SMPTE 240M (7) is closest to BT.709.
 _MATRICES: dict[int, Matrix] = {
     1: "bt709",
     4: "bt601",
@@ -37,15 +37,15 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 
 def hdr_transfer(frame: av.VideoFrame) -> str | None:
-    """The name of the frame's high dynamic range transfer function, None if it is standard."""
+    """The name of the frame's high dynamic range transfer function, None for standard range."""
     return _HDR.get(frame.color_trc)
 
 
 def colour_of(frame: av.VideoFrame) -> YuvColour:
-    """The colour that the frame's planes have once they are 4:2:0.
+    """The colour of the frame's planes after conversion to 4:2:0.
 
-    Where the matrix is not tagged, that of `default_colour`; an untagged range is limited, but
-    full for the yuvj formats, which mean just that, and for gray ones, as FFmpeg sees them.
+    An untagged matrix is that of `default_colour`. An untagged range is limited, except for yuvj
+    formats, which are full by definition, and gray formats, which FFmpeg treats as full.
     """
     kind = frame.format.name
     matrix = _MATRICES.get(frame.colorspace, default_colour(frame.height).matrix)
@@ -62,7 +62,7 @@ def _is_rgb(frame: av.VideoFrame) -> bool:
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture becomes upright: transpose it, then flip it, where so said."""
+    """How to make a stored picture upright: transpose it, then flip it."""
 
     transpose: bool = False
     flip_rows: bool = False
@@ -70,7 +70,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Orientation:
-        """What the frame's display matrix says: x' = ax + cy, y' = bx + dy, to the next 90°."""
+        """From the frame's display matrix x' = ax + cy, y' = bx + dy, to the nearest 90°."""
         container = cast(Any, frame.side_data)  # PyAV 18 types it as a TypedDict of one other key
         side_data = container.get(Type.DISPLAYMATRIX)
         if side_data is None:
@@ -81,7 +81,7 @@ class Orientation:
         return cls(True, flip_rows=b < 0, flip_columns=c < 0)
 
     def __call__(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The plane upright; the same array if it is so already."""
+        """The upright plane; the same array if it is already upright."""
         upright = cv2.transpose(plane) if self.transpose else plane
         if self.flip_rows and self.flip_columns:
             upright = cv2.flip(upright, -1)
@@ -91,15 +91,15 @@ class Orientation:
 
 
 def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The memory of the plane as (H, W), without the padding of its lines."""
-    buffer = cast(memoryview, plane)  # PyAV's stubs do not say that it is a buffer
+    """The memory of the plane as (H, W), without line padding."""
+    buffer = cast(memoryview, plane)  # missing in PyAV's stubs
     lines = np.frombuffer(buffer, np.uint8).reshape(plane.height, abs(plane.line_size))
     # A negative line size means that the lowest line comes first.
     return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
 
 
 class PlaneReader:
-    """Copies decoded frames into planes of their own, upright and in one pixel format.
+    """Copies decoded frames into upright planes in one pixel format.
 
     A copy, because the decoder still predicts from its picture while an overlay is drawn on ours.
     """
@@ -122,7 +122,7 @@ class PlaneReader:
         return planes, colour
 
     def _reformat(self, frame: av.VideoFrame, colour: YuvColour) -> av.VideoFrame:
-        """To 8-bit 4:2:0 by swscale, with matrix and range kept; RGB gets those of `colour`."""
+        """Convert to 8-bit 4:2:0 by swscale; keeps matrix and range, RGB gets those of `colour`."""
         colour_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
         return self._reformatter.reformat(
             frame,
@@ -136,9 +136,9 @@ class PlaneReader:
 
 
 class Deinterlacer:
-    """Makes interlaced frames progressive (bwdif, one frame for each), lets others pass.
+    """Deinterlaces interlaced frames (bwdif, one output frame each), passes others through.
 
-    It is set up by the first interlaced frame; from then on frames come out one call later.
+    Starts at the first interlaced frame; from then on, output lags by one call.
     """
 
     def __init__(self, time_base: Fraction) -> None:
@@ -152,7 +152,7 @@ class Deinterlacer:
         return self._graph is not None
 
     def __call__(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """The frames that are ready once `frame` is known."""
+        """The frames that are ready after adding `frame`."""
         if self._graph is None and not frame.interlaced_frame:
             yield frame
             return
@@ -164,7 +164,7 @@ class Deinterlacer:
         yield from self._ready(self._graph)
 
     def flush(self) -> Iterator[av.VideoFrame]:
-        """The frames that are still inside."""
+        """The remaining frames."""
         if self._graph is not None:
             self._graph.vpush(None)
             yield from self._ready(self._graph)
@@ -184,7 +184,7 @@ class Deinterlacer:
                 frame = graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            # The filter halves the time base, for the two frames a picture that it could make.
+            # The filter halves the time base, because it could make two frames per picture.
             if frame.pts is not None and frame.time_base is not None:
                 frame.pts = round(frame.pts * Fraction(frame.time_base) / self._time_base)
             frame.time_base = self._time_base

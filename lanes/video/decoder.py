@@ -1,4 +1,4 @@
-"""Decoded frames with exact times, past whatever is damaged."""
+"""Decode frames with exact times, skipping damaged parts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from av.container.core import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-# A damaged spot costs an error or two; a disk or network that is gone gives them forever.
+# A damaged spot causes an error or two; a lost disk or network causes them forever.
 _MOST_READ_ERRORS = 10
-# What may lie between the place that a seek finds and the one that was asked for.
+# How far a seek may land from its target.
 _SEEK_SLACK_SECONDS = 10
 
 
 def time_of(frame: av.VideoFrame) -> int:
-    """The frame's time in its stream's time base; all frames of a `Decoder` have one."""
+    """The frame's time in its stream's time base, which all frames of a `Decoder` have."""
     return cast(int, frame.pts)
 
 
 class Decoder:
-    """The frames of one stream, in the order in which they are shown.
+    """The frames of one stream, in display order.
 
-    `step` is the time from one frame to the next, where a frame has no time of its own. `origin` is
-    the time of the first picture. `errors` counts packets that could not be decoded, `damaged`
-    frames that could be in part; `silent` tells that a network stopped sending.
+    `step` is the assumed time between frames that have no time of their own. `origin` is the time
+    of the first picture. `errors` counts undecodable packets, `damaged` partly decoded frames;
+    `silent` is True after a network stopped sending.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, step: int) -> None:
@@ -42,11 +42,11 @@ class Decoder:
         self.damaged = 0
         self.silent = False
         self._counted = False
-        # PyAV's default, to make up missing times, gets the order of B-frames in AVI files wrong.
+        # PyAV's default, generating missing times, gets the order of B-frames in AVI files wrong.
         container.flags &= ~cast(int, Flags.gen_pts.value)
 
     def frames(self, start: Fraction) -> Iterator[av.VideoFrame]:
-        """The frames from `start` seconds after the first on."""
+        """The frames from `start` seconds after the first frame."""
         frames = self._timed()
         first = next(frames, None)
         if first is None:
@@ -56,21 +56,21 @@ class Decoder:
         frames = chain([first], frames)
         if start:
             target = self.origin + start / self._time_base
-            # Without times in the file, they are counted from its beginning, and so must be here.
+            # Without times in the file, frames must be counted from its beginning.
             frames = self._skip(frames if self._counted else self._sought(frames, target), target)
         yield from frames
 
     def _sought(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
-        """Frames from somewhere before the time `target`; if that cannot be, `frames` as they are.
+        """Frames from a point before the time `target`; `frames` unchanged if seeking fails.
 
-        Some formats find a place after the one that was asked for.
+        Seeking retries further back, because some formats land after the target.
         """
         slack = _SEEK_SLACK_SECONDS / self._time_base
         for place in (target, target - slack, (self.origin or 0) - slack):
             try:
                 self._container.seek(int(place), stream=self._stream)
             except av.FFmpegError:
-                continue  # A live stream cannot go back; what comes is read up to the target.
+                continue  # A live stream cannot seek; it is read up to the target.
             frames = self._timed()
             first = next(frames, None)
             if first is not None:
@@ -80,15 +80,15 @@ class Decoder:
         return frames
 
     def _skip(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
-        """The frames from the time `target` on."""
+        """The frames from time `target` on."""
         frames = dropwhile(lambda frame: time_of(frame) < target, frames)
         first = next(frames, None)
-        # What failed up to here is no loss: after a seek, references may be missing.
+        # Errors so far do not count: after a seek, reference frames may be missing.
         self.errors = self.damaged = 0
         return frames if first is None else chain([first], frames)
 
     def _timed(self) -> Iterator[av.VideoFrame]:
-        """The frames with a time each, which never falls back by more than a second."""
+        """The frames, each with a time; times never jump back by more than a second."""
         last: int | None = None
         shift = 0
         for frame in self._decoded():
@@ -96,7 +96,7 @@ class Decoder:
             self._counted |= frame.pts is None
             time = following if frame.pts is None else frame.pts + shift
             if last is not None and (last - time) * self._time_base > 1:
-                # Joined recordings start anew at zero; they go on where the last one ended.
+                # Joined recordings restart at zero; continue where the last one ended.
                 shift += following - time
                 time = following
             frame.pts = last = time
@@ -114,7 +114,7 @@ class Decoder:
                 yield frame
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
-        """The stream's packets, past errors of reading; at last None, which empties the decoder."""
+        """The stream's packets, despite read errors; finally None, which flushes the decoder."""
         failures = 0
         while failures < _MOST_READ_ERRORS:
             try:

@@ -1,4 +1,4 @@
-"""Fits planes to a video file: letterboxes them to its size, makes odd sizes even."""
+"""Fit planes to a video file: letterbox them to its size, make odd sizes even."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lanes.video.decoded import plane_view
 
 
 def even(size: Size) -> Size:
-    """The size with odd sides one pixel larger."""
+    """The size with odd sides increased by one."""
     return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
 def to_picture(planes: Planes) -> av.VideoFrame:
-    """The planes as FFmpeg takes them, with odd sides made even: the last line or column twice.
+    """The planes as an FFmpeg frame; odd sides are made even by repeating the last line or column.
 
-    They are copied: `VideoFrame.from_numpy_buffer` of PyAV 18 gets heights such as 98 wrong.
+    Copies, because `VideoFrame.from_numpy_buffer` of PyAV 18 gets heights such as 98 wrong.
     """
     height, width = planes[0].shape
     rows, columns = even((height, width))
@@ -35,10 +35,10 @@ def to_picture(planes: Planes) -> av.VideoFrame:
 
 
 def letterboxed(planes: Planes, size: Size, full_range: bool) -> Planes:
-    """The picture in `size` (both sides even), as large as it can be with black bars around."""
+    """The picture scaled to fit `size` (both sides even), with black bars."""
     height, width = planes[0].shape
     scale = min(size[0] / height, size[1] / width)
-    # Even sides and places, so that the half-size planes fall on whole samples.
+    # Even sides and offsets, so that the half-size planes fall on whole samples.
     inner = (_even(height * scale), _even(width * scale))
     top, left = (size[0] - inner[0]) // 4 * 2, (size[1] - inner[1]) // 4 * 2
     boxed = empty_planes(size)
@@ -55,7 +55,7 @@ def _even(number: float) -> int:
 def _place(
     canvas: NDArray[np.uint8], plane: NDArray[np.uint8], place: Size, inner: Size, black: int
 ) -> None:
-    """Draw `plane` in the size `inner` at `place` (top, left), and all around it black."""
+    """Draw `plane` resized to `inner` at `place` (top, left), with black around it."""
     canvas[:] = black
     smaller = inner[0] < plane.shape[0]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR

@@ -23,25 +23,24 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's suffix says that it is an image."""
+    """Whether the file has an image suffix."""
     return path.suffix.lower() in SUFFIXES
 
 
 def is_glob(text: str) -> bool:
-    """Whether `text` is a pattern for file names (and no file has just that name)."""
+    """Whether `text` is a pattern for file names (and not an existing file)."""
     return glob.has_magic(text) and not Path(text).exists()
 
 
 class ImagesSource(Source):
     """The images of a folder, a glob, a list, or one image, each a frame of its own size.
 
-    Folder and glob are sorted as people number: `img2` before `img10`; a list keeps its order.
-    A frame's `name` is its file's stem. The frames follow one another at `rate`; all have the
-    colour that suits the first. EXIF orientation is undone; images that cannot be read are skipped
-    and counted.
+    Folders and globs are in natural order (`img2` before `img10`); a list keeps its order. A
+    frame's `name` is its file's stem. Frames come at `rate`; all have the colour of the first.
+    EXIF orientation is applied; unreadable images are skipped and counted.
 
     Raises:
-        BadInput: no image there, or none that can be read.
+        BadInput: there is no image, or no readable one.
     """
 
     def __init__(
@@ -59,8 +58,8 @@ class ImagesSource(Source):
         self._numbered = list(enumerate(paths))[first:stop]
         if not self._numbered:
             raise AfterEnd(
-                f"the start, {start:g} s, is after the last of {len(paths)} images, "
-                f"which follow one another at {rate} a second"
+                f"the start, {start:g} s, is after the last of {len(paths)} images at {rate} "
+                "images a second; give an earlier start"
             )
         self.rate, self.time_base = rate, 1 / rate
         self.name = _name(images, paths)
@@ -75,7 +74,7 @@ class ImagesSource(Source):
         if first is None:
             raise BadInput(
                 f"none of the {len(self._numbered)} images can be read, such as "
-                f"{self._numbered[0][1]}; see whether an image viewer opens it"
+                f"{self._numbered[0][1]}; check whether an image viewer can open it"
             )
         height, width = first[2].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
@@ -88,29 +87,29 @@ class ImagesSource(Source):
                 yield number, path, image
                 continue
             self.lost += 1
-            self.warnings.append(f"{path} is not an image that can be read: left out")
+            self.warnings.append(f"{path} is not an image that can be read: skipped")
 
     def _read(self, images: Iterator[tuple[int, Path, Image]]) -> Iterator[Frame]:
         for index, (number, path, image) in enumerate(images):
             planes = from_bgr(image, self.colour)
-            # The network sees the image itself, not what is left of its colours in 4:2:0.
+            # The network gets the image itself, not its colours reduced to 4:2:0.
             yield Frame(planes, self.colour, index, number, self.time_base, path.stem, image=image)
 
 
 def read_image(path: Path) -> Image | None:
     """The image as upright BGR (H, W, 3), 8 bit; None if it cannot be read."""
     try:
-        # Not cv2.imread, which fails on some systems where the path is not ASCII.
+        # cv2.imread fails on some systems for non-ASCII paths.
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # type: ignore
     except (cv2.error, OSError):
         return None
 
 
 def find_images(images: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The image files that are meant, in order.
+    """The image files that `images` refers to, in order.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there are no images.
     """
     if not isinstance(images, str | Path):
         if not images:
@@ -138,7 +137,7 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def _name(images: str | Path | Sequence[str | Path], paths: list[Path]) -> str:
-    """The folder's name for several images, the file's for one."""
+    """The folder's name for several images, the file's stem for one."""
     if len(paths) == 1 and (not isinstance(images, str | Path) or not Path(images).is_dir()):
         return paths[0].stem
     return paths[0].absolute().parent.name or "images"
@@ -148,4 +147,4 @@ def _same_names(paths: list[Path]) -> list[str]:
     twice = [stem for stem, count in Counter(path.stem for path in paths).items() if count > 1]
     if not twice:
         return []
-    return [f"several images are called {twice[0]}: files named after them replace one another"]
+    return [f"several images are called {twice[0]}: their output files overwrite each other"]

@@ -1,4 +1,4 @@
-"""The truth of a clip: a folder of label images, or a label video, one label map a frame."""
+"""The truth of a clip: a folder of label images or a label video, one label map per frame."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from lanes.video.opening import open_file, video_stream
 
 
 class Truth(Protocol):
-    """Gives the labels of one frame after the other; `count` of them, None if unknown."""
+    """Gives the labels frame by frame; `count` is the number of frames, None if unknown."""
 
     count: int | None
 
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
-        """Labels (H, W) at the frame's own size; `number` is its place in the whole input."""
+        """Labels (H, W) at the frame's own size; `number` is its index in the whole input."""
 
     def close(self) -> None:
-        """Let go of the labels."""
+        """Release the labels."""
 
 
 def open_truth(
     path: Path, source: Source, task: Task, start: float | None = None, whole: bool = True
 ) -> Truth:
-    """Open the labels of `source`: a folder of label images or a lossless label video. Close them.
+    """Open the labels of `source`: a folder of label images or a lossless label video.
 
-    `start` is the second of the labels that the source begins at. `whole` says that the source is
-    not cut, so that there must be as many label maps as frames.
+    The caller must close them. `start` is the second of the labels at which the source starts.
+    `whole` means that the source is not cut, so there must be as many label maps as frames.
 
     Raises:
-        BadInput: missing, unreadable, or of another number of frames.
+        BadInput: the labels are missing or unreadable, or their number differs from the frames'.
     """
     if not path.exists():
         raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
@@ -48,43 +48,43 @@ def open_truth(
         truth.close()
         raise BadInput(
             f"{path} holds {truth.count} label maps, {source.name} {source.frames} frames: "
-            "one label map a frame is wanted, images named after the frame's or 000000.png"
+            "give one label map per frame, named like the frame or 000000.png"
         )
     return truth
 
 
 class MaskFolder:
-    """Label images (8 bit, one channel) named after the image, or the six-digit frame index."""
+    """Label images (8 bit, one channel), named like the image or by six-digit frame index."""
 
     def __init__(self, folder: Path, task: Task) -> None:
-        """Find the images in `folder`."""
+        """Find the label images in `folder`."""
         self.folder, self.task = folder, task
         self.paths = {p.stem: p for p in folder.glob("*.png")}
         self.count: int | None = len(self.paths)
         if not self.paths:
-            raise BadInput(f"{folder} holds no PNG: one label image a frame is wanted there")
+            raise BadInput(f"{folder} holds no PNG: give one label image per frame")
 
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """See `Truth`."""
         name = frame.name or f"{number:06d}"
         if name not in self.paths:
-            raise BadInput(f"{self.folder} has no {name}.png, the labels of frame {number}")
+            raise BadInput(f"{self.folder} has no {name}.png with the labels of frame {number}")
         labels = cv2.imread(str(self.paths[name]), cv2.IMREAD_UNCHANGED)
         if labels is None or labels.ndim != 2 or labels.dtype != np.uint8:
             raise BadInput(
-                f"{self.paths[name]} is not an 8-bit image of one channel with label ids"
+                f"{self.paths[name]} is not an 8-bit one-channel image; save label ids as 8-bit PNG"
             )
         return checked(np.asarray(labels, np.uint8), frame.size, self.task, self.paths[name])
 
     def close(self) -> None:
-        """See `Truth`: no image stays open."""
+        """Nothing to close; see `Truth`."""
 
 
 class LabelVideo:
-    """A video whose luma is the label id: losslessly coded, such as FFV1 with grey pixels."""
+    """A lossless video with label ids as luma, such as FFV1 with grey pixels."""
 
     def __init__(self, path: Path, task: Task, start: float) -> None:
-        """Open `path`, from `start` seconds on."""
+        """Open `path` from second `start`."""
         self.path, self.task = path, task
         self.container = open_file(path)
         try:
@@ -99,8 +99,8 @@ class LabelVideo:
         self.last: int | None = None
 
     def close(self) -> None:
-        """See `Truth`: the decoder's threads end, and the file is closed."""
-        # The generator holds this object and is held by it: else they would stay for a while.
+        """Close the file and end the decoder's threads; see `Truth`."""
+        # Break the reference cycle with the generator, so that both are freed now.
         self.frames = iter(())
         self.container.close()
 
@@ -114,7 +114,7 @@ class LabelVideo:
 
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """See `Truth`."""
-        # A player that keeps up with the clock leaves frames out.
+        # A player in real time skips frames.
         skipped = 0 if self.last is None else number - self.last - 1
         self.last = number
         try:
@@ -122,19 +122,17 @@ class LabelVideo:
         except av.FFmpegError as error:
             raise BadInput(f"{self.path} is damaged at frame {number}: {error.strerror}") from error
         if picture is None:
-            raise BadInput(
-                f"{self.path} ends before frame {number}: one label map a frame is wanted"
-            )
+            raise BadInput(f"{self.path} ends before frame {number}: give one label map per frame")
         return checked(luma(picture, self.path), frame.size, self.task, self.path)
 
 
 def luma(picture: av.VideoFrame, path: Path) -> LabelMap:
-    """The first plane (H, W) as it is stored; raises `BadInput` unless it is 8-bit luma."""
+    """The first plane (H, W) as stored; raises `BadInput` unless it is 8-bit luma."""
     kind = picture.format
     if not (kind.name.startswith(("gray", "yuv")) and kind.components[0].bits == 8):
         raise BadInput(
-            f"{path} has {kind.name} pixels: label ids are read from 8-bit luma, "
-            "such as FFV1 with -pix_fmt gray"
+            f"{path} has {kind.name} pixels; wanted label ids as 8-bit luma: encode it as FFV1 "
+            "with -pix_fmt gray"
         )
     plane = picture.planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -142,25 +140,25 @@ def luma(picture: av.VideoFrame, path: Path) -> LabelMap:
 
 
 def checked(labels: LabelMap, size: Size, task: Task, path: Path) -> LabelMap:
-    """`labels`, if they are of `size` (height, width) and hold ids of `task` only.
+    """Return `labels` if they have `size` (height, width) and hold only ids of `task`.
 
-    Those that came after a model was made are of the task, too: see `sayable`.
+    Classes added after a model was made count too; see `sayable`.
     """
     if labels.shape != size:
         got = f"{labels.shape[1]}x{labels.shape[0]}"
-        raise BadInput(f"{path} is {got}, its frame {size[1]}x{size[0]}: one size is wanted")
+        raise BadInput(f"{path} is {got}, its frame {size[1]}x{size[0]}: resize one of them")
     highest = int(labels[labels != IGNORE].max(initial=0))
     known = len(task.classes) + task.later
     if highest >= known:
         raise BadInput(
             f"{path} holds the label {highest}; task {task.name!r} has 0 to "
-            f"{known - 1} and {IGNORE} (ignored): was it stored with losses?"
+            f"{known - 1} and {IGNORE} (ignored): correct it, or store it without loss"
         )
     return labels
 
 
 def sayable(truth: LabelMap, task: Task) -> LabelMap:
-    """Truth with `IGNORE` where its class came after the model was made, which cannot say it."""
+    """Truth with `IGNORE` for classes that are newer than the model, which cannot predict them."""
     if not task.later:
         return truth
     return np.where(truth < len(task.classes), truth, IGNORE).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Opens video files and streams, and says in a sentence why one cannot be opened."""
+"""Open video files and streams, with one-sentence errors for those that cannot be opened."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from av.video.stream import VideoStream
 
 from lanes.errors import BadInput, BadVideo
 
-# FFmpeg renders text files as pictures of a terminal.
+# FFmpeg renders text files as terminal pictures.
 _TEXT_CODECS = ("ansi", "bintext", "idf", "xbin")
 
 PLAYLISTS = (".ffconcat", ".m3u", ".m3u8")
-"""How a file is called that names the files to play."""
+"""Suffixes of playlists, which name the files to play."""
 _PLAYLIST_HEADS = (b"ffconcat version", b"#EXTM3U")
-# FFmpeg's names, https://ffmpeg.org/ffmpeg-formats.html#Demuxers; all these hold what they play.
+# FFmpeg's names, https://ffmpeg.org/ffmpeg-formats.html#Demuxers; none of these opens other files.
 _CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,asf,flv,live_flv,ogg,mxf,gxf,nut,ivf,dv,wtv,rm,swf,nsv,"
     "dhav,gif,apng,yuv4mpegpipe,mpjpeg,mjpeg,h261,h263,h264,hevc,vvc,m4v,mpegvideo,av1,obu,vc1,"
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,j2k_pipe,"  # a picture is one frame
-    "mp3,wav,flac,aac"  # of a song it is told that it has no video
+    "mp3,wav,flac,aac"  # opened so that the error can say "has no video"
 )
 
 
@@ -36,9 +36,9 @@ def is_url(path: str | Path) -> bool:
 
 
 def shown(path: str | Path) -> str:
-    """The path or address as a message may show it: without user and password.
+    """The path or address for use in messages, without user and password.
 
-    Some cameras take them in the query, which is left out as well. A password may hold any letter.
+    Also drops the query, where some cameras take them. A password may contain any character.
     """
     if not is_url(path):
         return str(path)
@@ -46,10 +46,10 @@ def shown(path: str | Path) -> str:
 
 
 def existing(path: str | Path) -> Path:
-    """The path, if something is there.
+    """Return `path` if it exists.
 
     Raises:
-        BadInput: there is nothing; names what looks alike in the same folder.
+        BadInput: it does not exist; names a similar one in the same folder.
     """
     path = Path(path)
     if path.exists():
@@ -65,7 +65,7 @@ def existing(path: str | Path) -> Path:
 def open_container(path: str | Path, timeout: float) -> InputContainer:
     """Open a video file or an address.
 
-    `timeout` seconds are what a network may be silent, now and later; files have no limit.
+    A network may be silent for `timeout` seconds, now and later; files have no limit.
 
     Raises:
         BadInput: there is no such file, or it may not be read.
@@ -75,9 +75,9 @@ def open_container(path: str | Path, timeout: float) -> InputContainer:
 
 
 def open_file(path: str | Path) -> InputContainer:
-    """Open a video file, or a playlist if it is called so (`PLAYLISTS`).
+    """Open a video file, or a playlist with a suffix of `PLAYLISTS`.
 
-    A playlist under another name is refused: by it whoever sends a file would have others opened.
+    Playlists with other suffixes are refused: otherwise an uploaded file could open other files.
 
     Raises:
         BadInput: there is no such file, or it may not be read.
@@ -89,7 +89,7 @@ def open_file(path: str | Path) -> InputContainer:
     playlist = path.suffix.lower() in PLAYLISTS
     options = {} if playlist else {"format_whitelist": _CONTAINERS}
     try:
-        # An absolute path is never taken for a protocol, as "12:30.mp4" would be.
+        # Absolute, because FFmpeg would take "12:30.mp4" for a protocol.
         return av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except av.error.PermissionError as error:
         raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
@@ -98,13 +98,13 @@ def open_file(path: str | Path) -> InputContainer:
 
 
 def _open_url(url: str, timeout: float) -> InputContainer:
-    # Over UDP a lost packet is a damaged picture; cameras that offer TCP are asked for it.
+    # Over UDP a lost packet damages the picture; prefer TCP if the camera offers it.
     options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
     began = time.monotonic()
     try:
         return av.open(url, timeout=timeout, options=options, metadata_errors="replace")
     except av.FFmpegError as error:
-        # Which error a time-out becomes depends on the protocol.
+        # The error of a timeout depends on the protocol.
         if time.monotonic() - began >= timeout:
             raise BadVideo(
                 f"{shown(url)} did not answer within {timeout:g} s; "
@@ -122,15 +122,15 @@ def _why_no_video(path: Path) -> str:
         return f"{path} is not a video: the file is empty; download or record it again"
     if head[4:8] == b"ftyp":
         return (
-            f"{path} is an MP4 without its index (moov): the recording or download was cut off, "
-            "and no picture of it can be found; get it again, or try a repair tool such as untrunc"
+            f"{path} is an MP4 without its index (moov), because the recording or download was cut "
+            "off; get it again, or try a repair tool such as untrunc"
         )
     if head.startswith(_PLAYLIST_HEADS):
         return (
-            f"{path} is not a video: it is a playlist, but not called one "
+            f"{path} is not a video: it is a playlist without the suffix of one "
             f"({', '.join(PLAYLISTS)}); give the video itself"
         )
-    kind = "it holds text" if _is_text(head) else "it is of no format that is opened here"
+    kind = "it holds text" if _is_text(head) else "its format is not supported"
     return f"{path} is not a video: {kind}; give a file that a video player opens"
 
 
@@ -139,10 +139,10 @@ def _is_text(head: bytes) -> bool:
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The stream that players show; the cover picture of a song is none.
+    """The stream that players show; cover pictures of songs do not count.
 
     Raises:
-        BadVideo: there is none, or none that can be decoded.
+        BadVideo: there is no video stream, or it cannot be decoded.
     """
     streams = [
         stream
@@ -154,15 +154,13 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
         held = " and ".join(sorted(kinds - {"video"})) or (
             "a cover picture" if kinds else "nothing"
         )
-        raise BadVideo(
-            f"{shown(path)} has no video, it holds {held}; give one with moving pictures"
-        )
+        raise BadVideo(f"{shown(path)} has no video, it holds {held}; give a file with video")
     best = container.streams.best("video")
     stream = next((stream for stream in streams if stream is best), streams[0])
     if stream.codec_context is None:
         raise BadVideo(
-            f"{shown(path)} is coded in a way that this build of FFmpeg cannot decode; "
-            f"convert it where that works: {conversion(path, '-c:v libx264')}"
+            f"{shown(path)} has a codec that this build of FFmpeg cannot decode; "
+            f"convert it with another build: {conversion(path, '-c:v libx264')}"
         )
     if stream.codec_context.name in _TEXT_CODECS:
         raise BadVideo(f"{path} is not a video: it holds text; give a file that a player opens")
@@ -170,6 +168,6 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
 
 
 def conversion(path: str | Path, options: str) -> str:
-    """The ffmpeg command that makes a copy of `path` with `options`, in the current folder."""
+    """The ffmpeg command that converts `path` with `options` to a copy in the current folder."""
     copy = Path(Path(shown(path)).stem + "_converted.mp4")
     return f"ffmpeg -i {shlex.quote(shown(path))} {options} {shlex.quote(str(copy))}"

@@ -1,4 +1,4 @@
-"""A camera or stream that is opened again whenever it is lost."""
+"""A camera or stream that reconnects after each loss."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ from lanes.video.base import Source
 
 Open = Callable[[], Source]
 RETRY_SECONDS = 1.0
-"""Between two tries to open what was lost."""
+"""Time between two attempts to reconnect."""
 
 
 class ReconnectingSource(Source):
-    """The frames of a live source, opened anew by `open` after each loss, until `ended` is set.
+    """The frames of a live source, reopened by `open` after each loss, until `ended` is set.
 
-    Each frame's time is when it came, in ticks of 1/90000 s since the first: a gap stays a gap, and
-    a stream without a clock (MJPEG) keeps its pace. `tell` is given a sentence when the source is
-    lost, and when it is back.
-
-    Raises:
-        BadInput: the first time, it cannot be opened.
+    Each frame's time is its arrival, in ticks of 1/90000 s since the first: gaps stay gaps, and a
+    stream without a clock (MJPEG) keeps its pace. Calls `tell` with a sentence when the source is
+    lost and when it is back.
     """
 
     live = True
@@ -48,7 +45,7 @@ class ReconnectingSource(Source):
         self._frames = self._read()
 
     def close(self) -> None:
-        """Let go of the camera or stream."""
+        """Release the camera or stream."""
         super().close()
         self._source.close()
 
@@ -70,7 +67,7 @@ class ReconnectingSource(Source):
         self._source.close()
 
     def _reconnect(self) -> None:
-        """Try until the source opens, or `ended` is set."""
+        """Retry until the source opens or `ended` is set."""
         self.lost_since = time.monotonic()
         self.losses += 1
         self._tell(f"{self.name} is lost: connecting again")

@@ -1,4 +1,4 @@
-"""Writes frames as H.264 video that plays in browsers, with the sound of the source."""
+"""Write frames as H.264 video that plays in browsers, with the sound of the source."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from lanes.video.opening import is_url
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
-# Preset and constant rate factor of libx264. At 1280x720, balanced costs about 5 times the CPU time
-# of fast for 0.7 times the bytes, best 14 times, for as many bytes and less loss.
+# Preset and constant rate factor of libx264. At 1280x720, balanced takes about 5 times the CPU time
+# of fast for 0.7 times the bytes; best takes 14 times, for the same bytes as fast and less loss.
 _QUALITIES: dict[Quality, tuple[str, str]] = {
     "fast": ("ultrafast", "23"),
     "balanced": ("veryfast", "21"),
@@ -48,11 +48,11 @@ _TAGS: dict[Matrix, tuple[int, int, int]] = {
 def check_output(
     path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
 ) -> Path:
-    """The path, if a video can be written there.
+    """Return `path` if a video can be written there.
 
     Raises:
-        BadOutput: a suffix that is no video's, a missing or unwritable folder, a file that exists
-            and may not be overwritten, or one of the `inputs`.
+        BadOutput: the suffix is not a video's, the folder is missing or not writable, the file
+            exists and `overwrite` is False, or it is one of the `inputs`.
     """
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
@@ -63,8 +63,7 @@ def check_output(
         raise
     except OSError as error:
         raise BadOutput(
-            f"nothing can be written in {path.parent} ({error.strerror}); "
-            "choose another folder or name"
+            f"cannot write in {path.parent} ({error.strerror}); choose another folder or name"
         ) from error
     return path
 
@@ -78,31 +77,31 @@ def _check_place(path: Path, overwrite: bool, inputs: Iterable[str | Path]) -> N
     if path.exists() and not overwrite:
         raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
     if not path.parent.is_dir():
-        raise BadOutput(f"there is no folder {path.parent}; make it first: mkdir -p {path.parent}")
+        raise BadOutput(f"there is no folder {path.parent}; create it: mkdir -p {path.parent}")
     temporary = _temporary(path)
     temporary.open("xb").close()
     temporary.unlink()
 
 
 def _temporary(path: Path) -> Path:
-    """Where the file grows; in the same folder, so that renaming it is one step."""
-    # Shortened, for a name that is as long as the system allows has no room for more.
+    """The temporary file, in the same folder, so that renaming it is atomic."""
+    # Shortened, because the name may already have the maximum length.
     return path.with_name(f".{path.stem[:50]}.part-{os.getpid()}{path.suffix}")
 
 
 class VideoSink:
-    """Writes frames to a video file: H.264, 4:2:0, index in front, tags of colour and aspect.
+    """Writes frames to a video file: H.264, 4:2:0, index in front, colour and aspect tags.
 
-    The file grows under a hidden temporary name and gets its own when it is whole: when the `with`
-    ends, also by Ctrl-C. Any other exception removes it. The first frame is second 0; frames keep
-    their times exactly (in .mkv to the millisecond). Frames of another size than `size` are
-    letterboxed, odd sides get their last line or column repeated (4:2:0 has even sides only).
-    `quality` is fast (ultrafast, CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18).
-    The sound of `audio_from`, on the same clock as the frames, is copied for the time of the
-    pictures. What could not be kept is told in `warnings`.
+    The file has a hidden temporary name until it is complete, when the `with` block ends, also by
+    Ctrl-C. Any other exception removes it. The first frame is second 0; frames keep their exact
+    times (in .mkv to the millisecond). Frames of other sizes than `size` are letterboxed; odd sides
+    get their last line or column repeated (4:2:0 needs even sides). `quality` is fast (ultrafast,
+    CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18). The sound of `audio_from`, on the
+    same clock as the frames, is copied for the duration of the video. `warnings` lists everything
+    that could not be kept.
 
     Raises:
-        BadOutput: here or in `write` and `close`; nothing is left behind then.
+        BadOutput: here or in `write` and `close`; no file is left behind.
     """
 
     def __init__(
@@ -146,7 +145,7 @@ class VideoSink:
 
     @classmethod
     def like(cls, source: Source, path: str | Path, **options: Any) -> Self:
-        """A sink for the frames of `source`: its size, rate, times, colours and aspect."""
+        """A sink with the size, rate, time base, colours and aspect of `source`."""
         return cls(
             path,
             size=source.size,
@@ -160,15 +159,15 @@ class VideoSink:
         )
 
     def write(self, frame: Frame | Planes | Image) -> None:
-        """Write one frame; bare planes, or BGR (H, W, 3), follow the last one at the sink's rate.
+        """Write one frame; bare planes or BGR (H, W, 3) get their times from the sink's rate.
 
         Raises:
-            BadOutput: it cannot be written, or is closed already.
+            BadOutput: the file cannot be written, or is already closed.
         """
         if isinstance(frame, np.ndarray):
             frame = from_bgr(frame, self.colour)
         if self._container is None:
-            raise BadOutput(f"{self.path} is closed already; write before that")
+            raise BadOutput(f"{self.path} is already closed; open a new VideoSink")
         picture = to_picture(self._fitted(frame))
         picture.pts = self._last = self._time_of(frame)
         picture.time_base = self.time_base
@@ -180,16 +179,16 @@ class VideoSink:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Finish the file and give it its name.
+        """Finish the file and give it its final name.
 
         Raises:
-            BadOutput: it cannot be finished, or has no frame.
+            BadOutput: the file cannot be finished, or has no frames.
         """
         if self._container is None:
             return
         if not self.frames:
             self.abort()
-            raise BadOutput(f"{self.path} is not written: there was no frame for it")
+            raise BadOutput(f"{self.path} was not written: it got no frames; write at least one")
         try:
             self._mux(self._container, self._stream.encode(None))
             if self._audio is not None:
@@ -202,15 +201,15 @@ class VideoSink:
         self._container = None
 
     def abort(self) -> None:
-        """Leave nothing behind. Does nothing once the file is finished."""
+        """Remove the unfinished file. Does nothing after the file is finished."""
         container, self._container = self._container, None
         audio, self._audio = self._audio, None
         if audio is not None:
             audio.close()
         if container is None:
             return
-        # Removed before it is closed, where the system allows that, or the index of a long file
-        # would still be moved to its front.
+        # Remove it before closing, where the system allows that: closing would first move the
+        # index of a long file to the front.
         for step in (self._remove, container.close, self._remove):
             with contextlib.suppress(av.FFmpegError, OSError):
                 step()
@@ -235,7 +234,7 @@ class VideoSink:
             self.abort()
 
     def _open(self, audio_from: str | Path | None) -> None:
-        """Begin the file, without the sound if that is what its format cannot hold."""
+        """Start the file, without sound if the format cannot hold it."""
         if audio_from is None or is_url(audio_from):
             self._begin(None)
             return
@@ -247,7 +246,7 @@ class VideoSink:
             self.warnings.append(f"the sound of {audio_from} is left out: {error.strerror}")
 
     def _begin(self, audio_from: str | Path | None) -> None:
-        """Open the file and write its header, which holds all that is known before the frames."""
+        """Open the file and write its header."""
         kind = _FORMATS[self.path.suffix.lower()]
         options = {} if kind == "matroska" else {"movflags": "+faststart"}
         container = av.open(str(self._temporary), "w", format=kind, container_options=options)
@@ -271,13 +270,13 @@ class VideoSink:
         context.color_primaries = primaries if self._primaries == UNSPECIFIED else self._primaries
         context.color_trc = transfer if self._transfer == UNSPECIFIED else self._transfer
         context.color_range = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
-        # As x264 itself would; PyAV's default is slices, whose borders cost quality.
+        # x264's own default; PyAV's default is slices, whose borders reduce quality.
         context.thread_type = "FRAME"
         context.thread_count = self._threads
         return stream
 
     def _fitted(self, frame: Frame | Planes) -> Planes:
-        """The frame's planes in the colour and size of the file."""
+        """The frame's planes in the file's colour and size."""
         planes = frame.planes if isinstance(frame, Frame) else frame
         if isinstance(frame, Frame) and frame.colour != self.colour:
             planes = from_bgr(to_bgr(planes, frame.colour), self.colour)
@@ -286,7 +285,7 @@ class VideoSink:
         return planes
 
     def _time_of(self, frame: Frame | Planes) -> int:
-        """The frame's time in the file, in its time base; always later than the last one's."""
+        """The frame's time in the file's time base; always later than the last frame's."""
         if isinstance(frame, Frame):
             seconds = frame.pts * frame.time_base
             if not self.frames:
@@ -299,7 +298,7 @@ class VideoSink:
         return max(time, self._last + 1)
 
     def _mux(self, container: OutputContainer, packets: list[Packet[VideoStream]]) -> None:
-        """Write coded pictures, and the sound up to them, so that the file has both together."""
+        """Write encoded pictures interleaved with the sound up to their time."""
         for packet in packets:
             seconds = (packet.dts or 0) * Fraction(packet.time_base)
             container.mux(packet)
@@ -307,15 +306,15 @@ class VideoSink:
                 self._audio.copy_until(seconds)
 
     def _failure(self, error: av.FFmpegError | OSError) -> BadOutput:
-        """Leave nothing behind, and say why."""
+        """Remove the unfinished file and return the error to raise."""
         folder = self.path.absolute().parent
         free = shutil.disk_usage(folder).free // 2**20 if folder.is_dir() else 0
         self.abort()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return BadOutput(
                 f"{self.path} cannot be written: the disk is full ({free} MiB free in {folder}); "
-                "make room or choose another folder; nothing is left of the file"
+                "free some space or choose another folder; the unfinished file was removed"
             )
         return BadOutput(
-            f"{self.path} cannot be written: {error.strerror}; nothing is left of the file"
+            f"{self.path} cannot be written: {error.strerror}; the unfinished file was removed"
         )

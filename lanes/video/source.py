@@ -19,7 +19,7 @@ from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_o
 from lanes.video.decoder import Decoder, time_of
 from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
 
-# The usual tone mapping, after the example in FFmpeg's documentation of its tonemap filter.
+# The usual tone mapping, from the example in the documentation of FFmpeg's tonemap filter.
 _TO_SDR = (
     "-vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -c:a copy"
@@ -29,14 +29,14 @@ _TO_SDR = (
 class VideoSource(Source):
     """The frames of a video file or a network stream.
 
-    Times are the file's own. Interlaced frames are made progressive, stored rotations undone, all
-    pixel formats made 8-bit 4:2:0 with range and matrix kept. What is damaged is skipped and
-    counted. `threads` decode (0: as many as FFmpeg likes). A network that is silent for `timeout`
-    seconds counts as the end of the stream.
+    Times are the file's own. Interlaced frames are deinterlaced, stored rotations applied, and all
+    pixel formats converted to 8-bit 4:2:0, keeping range and matrix. Damaged parts are skipped and
+    counted. `threads` decode (0 = FFmpeg's choice). A network that is silent for `timeout` seconds
+    counts as the end of the stream.
 
     Raises:
-        BadInput: no such file, or nothing in it from `start` to `end`.
-        BadVideo: not a video, or one of a kind that cannot be shown rightly (HDR).
+        BadInput: there is no such file, or it has nothing from `start` to `end`.
+        BadVideo: it is not a video, or cannot be shown correctly (HDR).
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class VideoSource(Source):
             raise
 
     def close(self) -> None:
-        """Let go of the file or stream."""
+        """Release the file or stream."""
         super().close()
         self._container.close()
 
     def _describe(self, stream: VideoStream, is_stream: bool) -> None:
-        """Set what the container tells; nothing may ask the stream once the container is closed."""
+        """Set attributes from the container; the stream is unusable after the container closes."""
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.time_base = Fraction(stream.time_base or self.time_base)
@@ -86,18 +86,18 @@ class VideoSource(Source):
         self._decoder = Decoder(self._container, stream, max(1, round(step)))
 
     def _begin(self) -> Iterator[Frame]:
-        """Decode one frame, set what only it tells, and give all of them."""
+        """Decode the first frame, set the attributes that depend on it, and return all frames."""
         pictures = self._progressive(self._decoder.frames(self._cut.start))
         first = next(pictures, None)
         if first is None:
             raise self._nothing()
         if transfer := hdr_transfer(first):
             raise BadVideo(
-                f"{self._path} is HDR video ({transfer}), whose colours would come out wrong; "
-                f"make a copy in standard range first: {conversion(self._path, _TO_SDR)}"
+                f"{self._path} is HDR video ({transfer}), whose colours would be wrong; "
+                f"convert it to standard range first: {conversion(self._path, _TO_SDR)}"
             )
         if self.live:
-            # One joins a stream between its key frames: what cannot be decoded yet is no loss.
+            # A stream is joined between key frames: errors before the first frame do not count.
             self._decoder.errors = self._decoder.damaged = 0
         orientation = Orientation.of(first)
         self._planes = PlaneReader(orientation, self._threads)
@@ -114,12 +114,13 @@ class VideoSource(Source):
         if self._decoder.origin is None or not self._cut.start:
             return BadVideo(
                 f"{self._path} has no frame that can be decoded: it is empty, cut off or damaged; "
-                "see whether a player shows it"
+                "check whether a player can show it"
             )
         seconds = self._stream_duration
         length = f", which lasts {seconds:.2f} s" if seconds else ""
         return AfterEnd(
-            f"the start, {float(self._cut.start):g} s, is after the end of {self._path}{length}"
+            f"the start, {float(self._cut.start):g} s, is after the end of {self._path}{length}; "
+            "give an earlier start"
         )
 
     def _progressive(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -127,12 +128,12 @@ class VideoSource(Source):
         try:
             for frame in frames:
                 if frame.interlaced_frame and not deinterlacer.used:
-                    self.warnings.append(f"{self._path} is interlaced: made progressive")
+                    self.warnings.append(f"{self._path} is interlaced: deinterlaced")
                 yield from deinterlacer(frame)
             yield from deinterlacer.flush()
         except av.FFmpegError as error:
             raise BadVideo(
-                f"{self._path} is interlaced and cannot be made progressive ({error.strerror}); "
+                f"{self._path} is interlaced and cannot be deinterlaced ({error.strerror}); "
                 f"convert it: {conversion(self._path, '-vf yadif')}"
             ) from error
 
@@ -155,19 +156,19 @@ class VideoSource(Source):
             planes, colour = self._planes(picture)
         except (av.FFmpegError, ValueError) as error:
             raise BadVideo(
-                f"{self._path} has pixels of the kind {picture.format.name}, which cannot be read; "
+                f"{self._path} has {picture.format.name} pixels, which cannot be read; "
                 f"convert it: {conversion(self._path, '-pix_fmt yuv420p')}"
             ) from error
         return Frame(planes, colour, index, time_of(picture), self.time_base)
 
     def _missing(self, count: int, last: int) -> int:
-        """How many frames the file promises beyond the `count` that came; `last` is from origin."""
+        """The number of stated frames beyond the `count` decoded; `last` is relative to origin."""
         if self._stated_frames is not None and not self._cut.start:
             return max(0, self._stated_frames - count)
         if self._stream_duration is None or self.rate is None:
             return self._decoder.errors
         rest = self._stream_duration - float(last * self.time_base) - float(1 / self.rate)
-        # Durations are stated roughly; what is more than a second short was cut off.
+        # Stated durations are rough; a file more than a second too short was cut off.
         return self._decoder.errors + (round(rest * self.rate) if rest > 1 else 0)
 
     def _note_losses(self, lost: int) -> None:
@@ -179,24 +180,23 @@ class VideoSource(Source):
             )
         if self._decoder.damaged:
             self.warnings.append(
-                f"{self._decoder.damaged} frames of {self._path} are damaged, "
-                "and shown as far as they could be read"
+                f"{self._decoder.damaged} frames of {self._path} are damaged and only partly shown"
             )
         if self._decoder.silent:
-            self.warnings.append(f"{self._path} sent nothing more: taken as its end")
+            self.warnings.append(f"{self._path} sent nothing more: treated as its end")
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
-    """The stream's frames per second; the mean where they vary."""
+    """The stream's frames per second; the mean if they vary."""
     mean, nominal = (Fraction(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
-    # The mean of a file whose last frame lasts longer is off a bit: 2996/100 for 30000/1001.
+    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001.
     rate = nominal if abs(mean - nominal) <= nominal / 500 else mean or nominal
-    # Some cameras state the ticks of their clock.
+    # Some cameras state their clock's tick rate instead.
     return rate if 0 < rate <= 1000 else None
 
 
 def _duration(stream: VideoStream) -> float | None:
-    """Seconds that the stream itself is said to last; Matroska files have a tag for it."""
+    """The stated duration of the stream in seconds; Matroska files have a tag for it."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
@@ -207,10 +207,10 @@ def _duration(stream: VideoStream) -> float | None:
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> int | None:
-    """The number of frames that the file promises to show."""
+    """The number of frames to show, as stated by the file."""
     if not stream.frames:
         return None
     if "mp4" in container.format.name:
-        # The file may tell players to leave frames out at its beginning and end (an edit list).
+        # An edit list may drop frames at the beginning and end.
         return sum(not entry.is_discard for entry in stream.index_entries)
     return stream.frames

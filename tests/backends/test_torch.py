@@ -82,7 +82,7 @@ def config(**changes):
         ({"training": {}}, r"card\.json has no training\.config"),
         ({"training": {"config": {"mean": [0, 0, 0]}}}, "torch cannot build .*'std'"),
         ({"architecture": "nave"}, "torch cannot build .*'nave'.*did you mean 'naive'"),
-        (config(model_options={"wide": 1}), r"torch cannot build .*do not suit models/naive\.py"),
+        (config(model_options={"wide": 1}), r"torch cannot build .*models/naive\.py"),
         (config(model_options={"channels": 1, "layers": 2}), r"lacks network\.model\.body\.1"),
         (config(logit_bias=[0.0, 1.0]), "torch cannot build"),
     ],

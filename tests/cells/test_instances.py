@@ -1,4 +1,4 @@
-"""Label maps drawn by hand become the cells that were drawn."""
+"""Label maps drawn by hand are segmented into the drawn cells."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_pieces_apart_are_cells_numbered_in_reading_order():
     assert found.max() == 3
 
 
-def test_touching_discs_are_parted_at_their_neck():
+def test_touching_discs_are_split_at_their_neck():
     found = instances.segment(discs((50, 60), (84, 60)), COUNT)
     assert found.max() == 2
     left, right = np.nonzero(found == 1)[1], np.nonzero(found == 2)[1]
@@ -47,7 +47,7 @@ def test_one_ellipse_is_one_cell(axes):
     assert instances.segment(labels, COUNT).max() == 1
 
 
-def test_a_cluster_falls_into_its_cells_and_a_small_bump_is_none():
+def test_a_cluster_is_split_and_a_small_bump_is_not_a_cell():
     labels = discs((40, 40), (78, 40), (59, 73), (120, 90))
     cv2.rectangle(labels, (76, 80), (104, 84), 1, cv2.FILLED)  # a bridge to the fourth
     cv2.circle(labels, (20, 30), 4, 1, cv2.FILLED)
@@ -55,10 +55,10 @@ def test_a_cluster_falls_into_its_cells_and_a_small_bump_is_none():
     assert [int(found[y, x]) for x, y in ((40, 40), (78, 40), (59, 73), (120, 90))] == [1, 2, 3, 4]
     assert found.max() == 4
     assert ((found > 0) == (labels > 0)).all()
-    assert labels[51, 59] == 0  # what three cells enclose is no pale centre
+    assert labels[51, 59] == 0  # a gap between three cells is not a pale centre
 
 
-def test_a_large_ragged_blot_is_done_in_a_moment():
+def test_a_large_ragged_blot_is_fast():
     labels = np.ones((2000, 2000), np.uint8)
     labels[::100, :1000] = 0
     labels[1000:1900, 1500:1600] = 0
@@ -67,7 +67,7 @@ def test_a_large_ragged_blot_is_done_in_a_moment():
     assert time.perf_counter() - began < 20
 
 
-def test_border_parts_cells_and_goes_back_to_the_nearest():
+def test_border_splits_cells_and_returns_to_the_nearest():
     labels = discs((50, 60), (75, 60))
     labels[:, 61:65][labels[:, 61:65] == 1] = 2
     found = instances.segment(labels, COUNT)
@@ -77,13 +77,13 @@ def test_border_parts_cells_and_goes_back_to_the_nearest():
     assert set(np.unique(found[55:65, 64])) == {2}
 
 
-def test_border_without_a_cell_is_none():
+def test_border_without_a_cell_is_dropped():
     labels = discs((50, 60))
     labels[10:20, 100:130] = 2
     assert instances.segment(labels, COUNT)[10:20, 100:130].max() == 0
 
 
-def test_small_pieces_are_no_cells():
+def test_small_pieces_are_dropped():
     labels = discs((50, 60))
     cv2.circle(labels, (50, 60), 15, 0, cv2.FILLED)
     cv2.circle(labels, (50, 60), 5, 1, cv2.FILLED)
@@ -94,7 +94,7 @@ def test_small_pieces_are_no_cells():
     assert instances.segment(labels, WHITE, min_area=100).max() == 1
 
 
-def test_what_is_much_smaller_than_the_typical_cell_is_none():
+def test_pieces_much_smaller_than_the_typical_cell_are_dropped():
     labels = discs((50, 60), (110, 60))
     for x in range(5, 155, 15):  # more specks than cells
         cv2.circle(labels, (x, 10), 5, 1, cv2.FILLED)
@@ -114,7 +114,7 @@ def test_a_speck_that_the_border_joins_to_a_cell_becomes_its_part():
     assert ((found > 0) == (labels > 0)).all()
 
 
-def test_a_hole_does_not_part_a_cell():
+def test_a_hole_does_not_split_a_cell():
     labels = discs((50, 60))
     cv2.circle(labels, (50, 60), 14, 0, cv2.FILLED)
     found = instances.segment(labels, COUNT)
@@ -197,11 +197,11 @@ def test_columns_of_the_table_are_the_fields():
     assert all(type(v) in (int, float, bool, type(None)) for v in asdict(cell).values())
 
 
-def test_what_cannot_be_counted_is_told():
+def test_errors_of_counting():
     labels = discs((50, 60))
-    with pytest.raises(BadInput, match="'lanes' counts nothing"):
+    with pytest.raises(BadInput, match="'lanes'"):
         instances.segment(labels, LANES)
-    with pytest.raises(BadInput, match="wanted one shape"):
+    with pytest.raises(BadInput, match="wanted the same shape"):
         instances.measure(np.zeros((5, 6), np.uint16), labels, COUNT)
     with pytest.raises(BadInput, match="wanted a number above 0"):
         instances.measure(labels.astype(np.uint16), labels, COUNT, um_per_pixel=0)
@@ -213,7 +213,7 @@ def test_more_cells_than_ids(monkeypatch):
         instances.segment(discs((30, 30), (120, 30)), COUNT)
 
 
-def test_without_scikit_image_only_the_measures_lack(monkeypatch):
+def test_without_scikit_image_only_measuring_fails(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.measure", None)
     labels = discs((50, 60))
     assert COUNT.measure(labels)["cells"] == 1

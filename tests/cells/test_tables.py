@@ -1,4 +1,4 @@
-"""The tables' rows: columns by task and scale, means of whole cells, nothing where nothing is."""
+"""Table rows: columns by task and scale, means of whole cells, empty fields without a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELL = Cell(1, 10.123456, 20.0, 5, 15, 11, 12, False, 100, 11.283792, 0.9, 0.1, 
             1.0, 1.1283792, 0.25)  # fmt: skip
 
 
-def test_a_row_a_cell_with_units_in_the_names():
+def test_one_row_per_cell_with_units_in_the_names():
     columns = cell_tables.cell_columns(CELLS, 0.1)
     assert columns == [
         "image", "cell", "x_px", "y_px", "left_px", "top_px", "width_px", "height_px", "at_edge",
@@ -49,7 +49,7 @@ def test_means_are_of_whole_cells_and_counts_of_all():
     }  # fmt: skip
 
 
-def test_without_a_cell_a_mean_is_empty_and_no_zero():
+def test_without_cells_a_mean_is_empty_not_zero():
     row = cell_tables.counted_row("a.png", (10, 10), [], CELLS, 0.1)
     assert (row["cells"], row["cell_area_share"]) == (0, 0)
     assert row["mean_diameter_px"] == row["nucleus_ratio"] == row["mean_diameter_um"] == ""

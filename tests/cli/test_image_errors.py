@@ -63,7 +63,7 @@ def test_again_only_if_told_to_overwrite(run, tmp_path):
         (["texts"], "texts holds 1 other file and no image; images end in"),
         (["clip.mp4"], "clip.mp4 is no image: those end in"),
         (["a.png", "clip.mp4"], "for videos there is lanes-video"),
-        (["text.png"], "text.png is damaged, or no image that OpenCV reads"),
+        (["text.png"], "text.png is damaged"),
         (["bad"], "none of the 2 images can be read; the first: bad/1.png is empty"),
         (["float.tif"], "float.tif holds float32 pixels; wanted 8 or 16 bits"),
         (["a.png", "-o", "text.png"], "text.png is a file; name a folder"),

@@ -30,7 +30,7 @@ def half(left, right, size=SIZE):
 def bdd100k(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
-            # Two frames a drive, which the first eight characters name.
+            # Two frames per drive; the first eight characters name the drive.
             stem = f"b1c66a{i // 2:02}-d{i:02}"
             write_image(root / split / "images" / f"{stem}.webp", 10 * i)
             write_image(root / split / "drivable" / f"{stem}.png", half(0, 1 + i % 2))

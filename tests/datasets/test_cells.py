@@ -1,4 +1,4 @@
-"""White blood cells and smears: what their files hold becomes labels, cells and splits."""
+"""White blood cells and smears: from files to labels, cells and splits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_values_become_ids_and_stray_ones_the_nearest(make_root, files):
     assert set(np.unique(sample.targets[1:])) == {0, 1}
 
 
-def test_a_mask_of_other_values_is_told(make_root, files):
+def test_a_mask_of_other_values_is_reported(make_root, files):
     root = make_root("wbc_zheng")
     files.image(root / "labels" / "020.png", files.half(0, 60))
     with pytest.raises(BadDataset, match=r"020.png holds the value 60 \(1152 pixels"):
@@ -60,7 +60,7 @@ def test_several_sets_are_read_as_one(make_root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "words"),
     [
         (lambda root: (root / "split_universeg_test.txt").unlink(), "cannot be read"),
         (lambda root: (root / "split_universeg_test.txt").write_text(""), "holds no image"),
@@ -69,10 +69,10 @@ def test_several_sets_are_read_as_one(make_root, tmp_path):
         (lambda root: (root / "labels").rename(root / "masks"), "no folder"),
     ],
 )
-def test_what_lacks_in_the_white_cells_is_told(make_root, damage, told):
+def test_a_gap_in_the_white_cells_is_reported(make_root, damage, words):
     root = make_root("wbc_zheng")
     damage(root)
-    with pytest.raises(BadDataset, match=told):
+    with pytest.raises(BadDataset, match=words):
         wbc_zheng.open(root, "val")
 
 
@@ -113,7 +113,7 @@ def test_samples_have_their_instances_and_the_column_is_the_split(make_root):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "words"),
     [
         (lambda root: (root / "index.csv").unlink(), "cannot be read"),
         (lambda root: (root / "index.csv").write_text("a,b\n1,2\n"), "lacks rows with the columns"),
@@ -126,33 +126,33 @@ def test_samples_have_their_instances_and_the_column_is_the_split(make_root):
         (lambda root: (root / "instances").rename(root / "masks"), "no folder"),
     ],
 )
-def test_what_lacks_in_the_smears_is_told(make_root, damage, told):
+def test_a_gap_in_the_smears_is_reported(make_root, damage, words):
     root = make_root("bbbc041seg")
     damage(root)
-    with pytest.raises(BadDataset, match=told):
+    with pytest.raises(BadDataset, match=words):
         bbbc041seg.open(root, "test")
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "words"),
     [
         (np.zeros((36, 64, 3), np.uint8), "3 channels of uint8"),
         (np.zeros((30, 64), np.uint16), "is 64x30 but its image is 64x36"),
         (None, "the file is missing"),
     ],
 )
-def test_an_instance_map_that_cannot_be_read_is_told(make_root, files, values, told):
+def test_an_instance_map_that_cannot_be_read_is_reported(make_root, files, values, words):
     root = make_root("bbbc041seg")
     path = root / "instances" / "s3.png"
     path.unlink()
     if values is not None:
         files.image(path, values)
-    with pytest.raises(BadDataset, match=told):
+    with pytest.raises(BadDataset, match=words):
         list(bbbc041seg.open(root, "test"))
 
 
 @pytest.mark.parametrize("task", ["blood_cells", "cell_count"])
-def test_a_users_folder_serves_the_tasks_of_cells(tmp_path, files, task):
+def test_a_user_folder_serves_the_tasks_of_cells(tmp_path, files, task):
     for i in range(4):
         files.image(tmp_path / "images" / f"p{i}.png", i)
         files.image(tmp_path / "labels" / f"p{i}.png", files.half(1, 2))

@@ -1,4 +1,4 @@
-"""What every data set keeps, whatever its files: a new plug-in is tested the day it appears."""
+"""The contract of every data set; a new plug-in is tested automatically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opened(request, make_root):
     return module, make_root(request.param)
 
 
-def test_the_module_states_what_it_holds(opened):
+def test_the_module_states_its_contents(opened):
     module, _ = opened
     assert module.TARGETS.dtype == bool
     assert module.TARGETS.any(1).all()
@@ -87,7 +87,7 @@ def test_a_root_that_is_missing_is_an_error(opened, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_needs_no_files_draws_the_demo_of_its_task(name):
+def test_modules_without_files_draw_the_demo_of_their_task(name):
     module = plugins.load("datasets", name)
     if not getattr(module, "NEEDS_NO_FILES", False):
         pytest.skip(f"{name} reads files")

@@ -1,4 +1,4 @@
-"""The user's own folders: layouts, labels.toml, and what is said of mistakes."""
+"""The user's own folders: layouts, labels.toml, and errors for mistakes."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_a_folder_without_splits_is_divided_by_hash(tmp_path, files, count):
     assert len(parts[0]) >= count // 2 or count == 3
 
 
-def test_a_folder_too_small_to_be_divided_is_told(tmp_path, files):
+def test_a_folder_too_small_to_be_divided_is_reported(tmp_path, files):
     root = one_folder(tmp_path, files, 1)
-    with pytest.raises(BadDataset, match="at least 3 are needed"):
+    with pytest.raises(BadDataset, match="at least 3"):
         image_folder.open(root, "choose")
 
 
@@ -129,14 +129,14 @@ def test_lines_through_gaps_are_judged_as_such(make_root):
         ('[ids]\n0 = "background"\n[colours]\n"#000000" = "background"', "both"),
     ],
 )
-def test_a_wrong_toml_is_told(make_root, text, words):
+def test_a_wrong_toml_is_reported(make_root, text, words):
     root = make_root("image_folder")
     (root / "labels.toml").write_text(text)
     with pytest.raises(BadDataset, match=words):
         image_folder.open(root, "val")
 
 
-def test_an_unknown_id_is_told_with_its_pixels_and_file(make_root, files):
+def test_an_unknown_id_is_reported_with_its_pixels_and_file(make_root, files):
     root = make_root("image_folder")
     mask = files.half(0, 1)
     mask[:2, :5] = 9
@@ -147,7 +147,7 @@ def test_an_unknown_id_is_told_with_its_pixels_and_file(make_root, files):
         image_folder.open(root, "val")[0]
 
 
-def test_an_unknown_colour_is_told_with_its_pixels_and_file(make_root, files):
+def test_an_unknown_colour_is_reported_with_its_pixels_and_file(make_root, files):
     root = make_root("image_folder")
     (root / "labels.toml").write_text(COLOURS)
     mask = np.zeros((36, 64, 3), np.uint8)
@@ -157,7 +157,7 @@ def test_an_unknown_colour_is_told_with_its_pixels_and_file(make_root, files):
         image_folder.open(root, "val")[0]
 
 
-def test_ids_where_colours_are_told_and_the_other_way_round(make_root, files):
+def test_ids_instead_of_colours_are_reported_and_vice_versa(make_root, files):
     root = make_root("image_folder")
     files.image(root / "val" / "labels" / "p1.png", np.zeros((36, 64, 3), np.uint8))
     with pytest.raises(BadDataset, match="p1.png holds colours, wanted one channel of ids"):
@@ -167,21 +167,21 @@ def test_ids_where_colours_are_told_and_the_other_way_round(make_root, files):
         image_folder.open(root, "val")[0]
 
 
-def test_a_missing_mask_is_told_when_the_folder_is_opened(make_root):
+def test_a_missing_mask_is_reported_when_the_folder_is_opened(make_root):
     root = make_root("image_folder")
     (root / "val" / "labels" / "p2.png").unlink()
     with pytest.raises(BadDataset, match=r"p2.png is missing \(1 of 3 images"):
         image_folder.open(root, "val")
 
 
-def test_masks_of_another_size_are_told(make_root, files):
+def test_masks_of_another_size_are_reported(make_root, files):
     root = make_root("image_folder")
     files.image(root / "val" / "labels" / "p0.png", np.zeros((20, 20), np.uint8))
     with pytest.raises(BadDataset, match="is 20x20 but its image is 64x36"):
         image_folder.open(root, "val")[0]
 
 
-def test_an_empty_folder_is_told(make_root):
+def test_an_empty_folder_is_reported(make_root):
     root = make_root("image_folder")
     for file in (root / "val" / "images").iterdir():
         file.unlink()

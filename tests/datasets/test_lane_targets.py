@@ -1,4 +1,4 @@
-"""What teachers and truth make of a pixel, by hand; the cache; the sets that learn from it."""
+"""Targets of pixels from teachers and truth, by hand; the cache; the data sets that use it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_sure_answers_give_one_class():
 
 def test_paint_far_from_any_line_may_be_ground():
     found = targets_of(answer((100, 120)), answer((124, 127), (300, 304)), answer((50, 400)))
-    # Beside the line within 6 px it is a lane line; further away, a crossing or an arrow.
+    # Within 6 px of the line it is a lane line; further away, a crossing or an arrow.
     assert sets(found, 119) == {2}
     assert sets(found, 110) == {1, 2}
 
 
-def test_a_lines_rim_beside_paint_may_be_ground():
+def test_the_rim_of_a_line_next_to_paint_may_be_ground():
     found = targets_of(answer((100, 104)), answer((96, 120)), answer((50, 400)))
     assert sets(found, 98) == sets(found, 106) == {1, 3}
     assert sets(found, 115) == {3}
@@ -103,7 +103,7 @@ def test_a_line_across_the_road_is_unsure(tmp_path):
     assert found.yes[285, 400]
 
 
-def test_a_wrong_cache_is_told(tmp_path):
+def test_a_wrong_cache_is_reported(tmp_path):
     with pytest.raises(BadDataset, match="the file is missing"):
         read(tmp_path, "some", "a", SIZE)
     path = write(tmp_path, "some", "a")

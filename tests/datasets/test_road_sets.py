@@ -1,4 +1,4 @@
-"""bdd100k, tusimple, road_marks: what their files mean, and what is said of wrong ones."""
+"""bdd100k, tusimple, road_marks: the meaning of their files, and errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_bdd_joins_both_drivable_values(make_root, files):
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
 
 
-def test_bdd_tears_no_drive_apart(make_root):
+def test_bdd_splits_no_drive(make_root):
     root = make_root("bdd100k")
     drives = [
         {bdd100k.drive_of(path.stem) for path in bdd100k.open(root, split).images}
@@ -70,28 +70,28 @@ def damage_depth(path, files):
         (damage_depth, "uint16"),
     ],
 )
-def test_a_wrong_label_file_is_told(make_root, files, damage, words):
+def test_a_wrong_label_file_is_reported(make_root, files, damage, words):
     root = make_root("bdd100k")
     damage(root / "val" / "drivable" / "b1c66a00-d00.png", files)
     with pytest.raises(BadDataset, match=words):
         bdd100k.open(root, "val")[0]
 
 
-def test_a_wrong_image_file_is_told(make_root):
+def test_a_wrong_image_file_is_reported(make_root):
     root = make_root("bdd100k")
     (root / "val" / "images" / "b1c66a00-d00.webp").write_text("no picture")
     with pytest.raises(BadDataset, match="b1c66a00-d00.webp is not an image"):
         bdd100k.open(root, "val")[0]
 
 
-def test_two_images_of_one_name_are_told(make_root, files):
+def test_two_images_of_one_name_are_reported(make_root, files):
     root = make_root("bdd100k")
     files.image(root / "val" / "images" / "b1c66a00-d00.png", 3)
     with pytest.raises(BadDataset, match="d00.png and b1c66a00-d00.webp"):
         bdd100k.open(root, "val")
 
 
-def test_an_empty_split_is_told(make_root):
+def test_an_empty_split_is_reported(make_root):
     root = make_root("bdd100k")
     for file in (root / "val" / "images").iterdir():
         file.unlink()
@@ -106,7 +106,7 @@ def test_tusimple_lines_are_ten_pixels_wide_and_bridge_absent_rows():
     assert targets[450].sum() in (10, 11)
     assert targets[450, 100] == 1
     assert targets[:180].sum() == 0
-    # Half the size: half the width, as near as OpenCV draws it.
+    # Half the size gives half the width, as closely as OpenCV draws it.
     assert tusimple.drawn((lanes[0] // 2,), (360, 640))[225].sum() < 8
 
 
@@ -114,7 +114,7 @@ def test_tusimple_leaves_absent_points_out(make_root):
     sample = tusimple.open(make_root("tusimple"), "val")[0]
     assert sample.targets[5, :30].sum() == 0
     assert sample.targets[25, 12] == 1
-    # The second lane has no point in row 25, and goes straight on from 48 to 44.
+    # The second lane has no point in row 25: it runs straight from 48 to 44.
     assert sample.targets[25, 46] == 1
 
 
@@ -141,20 +141,20 @@ def test_tusimple_reads_the_official_layout(tmp_path, files):
         ),
     ],
 )
-def test_a_wrong_tusimple_label_is_told(tmp_path, line, words):
+def test_a_wrong_tusimple_label_is_reported(tmp_path, line, words):
     (tmp_path / "label_data_1.json").write_text(line)
     with pytest.raises(BadDataset, match=words):
         tusimple.open(tmp_path, "train")
 
 
-def test_tusimple_tells_what_is_missing(make_root, tmp_path):
+def test_tusimple_reports_missing_files(make_root, tmp_path):
     root = make_root("tusimple")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadDataset, match="holds no labels of this split"):
         tusimple.open(tmp_path / "empty", "val")
     listed = (root / "val.txt").read_text().splitlines()
     (root / listed[0]).unlink()
-    with pytest.raises(BadDataset, match="is missing, though a label names it"):
+    with pytest.raises(BadDataset, match=r"20\.jpg is missing"):
         tusimple.open(root, "val")
     (root / "val.txt").write_text("clips/x/20.jpg\n")
     with pytest.raises(BadDataset, match="names clips/x/20.jpg, which no"):
@@ -176,14 +176,14 @@ def test_road_marks_without_paint_are_not_lane_at_all():
     assert not road_marks.targets_of(np.zeros((8, 16), bool), teaches=True).any()
 
 
-def test_road_marks_splits_differ_in_what_they_claim(make_root):
+def test_road_marks_splits_differ_in_their_unknown_pixels(make_root):
     root = make_root("road_marks")
     assert road_marks.UNKNOWN in road_marks.open(root, "train")[0].targets
     assert road_marks.UNKNOWN not in road_marks.open(root, "choose")[0].targets
     assert road_marks.UNKNOWN not in road_marks.open(root, "val")[0].targets
 
 
-def test_road_marks_tell_of_grey_paint(make_root):
+def test_road_marks_report_grey_paint(make_root):
     root = make_root("road_marks")
     path = root / "val" / "labels" / "000.png"
     marks = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -221,12 +221,12 @@ def test_camvid_reads_the_official_splits(make_root, files):
 
 def test_camvids_classes_are_those_of_its_task():
     assert tasks.load(camvid.TASK).class_names == camvid.NAMES
-    # 11 is void: it may be anything, and so is neither learned nor judged.
+    # 11 is void: it may be any class, so it is neither learned nor scored.
     assert camvid.TARGETS[11].all()
     assert not any(11 in measure.targets for measure in camvid.MEASURES.values())
 
 
-def test_a_wrong_camvid_is_told(make_root, files, tmp_path):
+def test_a_wrong_camvid_is_reported(make_root, files, tmp_path):
     root = make_root("camvid")
     damaged = root / "train" / "labels" / "train1.png"
     files.image(damaged, files.half(12, 0))

@@ -1,4 +1,4 @@
-"""The data sets of drawn smears: what their samples hold, and what a border is."""
+"""The data sets of drawn smears: their samples, and the border class."""
 
 from __future__ import annotations
 

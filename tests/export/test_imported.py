@@ -203,7 +203,7 @@ def test_other_files_and_folders(tmp_path):
         import_model(tmp_path / "none.onnx", tmp_path / "m", USUAL)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("")
-    with pytest.raises(BadOutput, match="no model folder"):
+    with pytest.raises(BadOutput, match="not a model folder"):
         import_model(network(tmp_path / "b.onnx"), tmp_path / "full", USUAL)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoint to model folder: the card tells all, a wrong graph is refused, nothing half stays."""
+"""Checkpoint to model folder: the card is complete, a wrong graph is refused, no partial files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONS = {"channels": [8, 8, 16, 16], "blocks": [0, 1], "dilations": [1], "deco
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    """A network that tells dark from bright, as a run would have left it."""
+    """A checkpoint of a network that separates dark from bright."""
     torch.manual_seed(0)
     config = configs.from_dict(
         {
@@ -71,7 +71,7 @@ check_frames = to_onnx.check_frames
 
 @pytest.fixture(autouse=True)
 def few_frames(monkeypatch):
-    """Frames of the network's own size: drawing roads is another test's."""
+    """Frames of the network's own size; another test draws roads."""
     frames = list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8))
     for frame in frames:
         frame[:12] //= 3
@@ -93,7 +93,7 @@ def test_the_folder_holds_a_card_and_the_network_twice_and_nothing_else(exported
     assert [p.name for p in exported.parent.iterdir()] == ["tiny"]
 
 
-def test_the_card_tells_all_of_the_run(exported, checkpoint):
+def test_the_card_records_the_whole_run(exported, checkpoint):
     found = card.read(exported)
     assert (found.name, found.task, found.architecture) == ("tiny", "lanes", "fcn_lite")
     assert found.resize.size == SIZE
@@ -103,7 +103,7 @@ def test_the_card_tells_all_of_the_run(exported, checkpoint):
     )
     assert [use.name for use in found.data] == ["synthetic", "bdd100k"]
     assert "not-for-profit" in found.terms
-    # A figure of nothing is left out: JSON knows no NaN.
+    # NaN figures are left out: JSON has no NaN.
     assert found.metrics == {"choose: synthetic drivable iou": 0.5124}
     training = found.training
     assert (training["step"], training["steps"], training["skipped_steps"]) == (10, 20, 1)
@@ -163,7 +163,7 @@ def test_a_wrong_graph_is_refused_and_leaves_nothing(checkpoint, tmp_path, monke
 
 
 def test_a_network_that_half_spoils_is_refused(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(to_onnx.half_accuracy, "LARGEST_COST", -1.0)  # which nothing is below
+    monkeypatch.setattr(to_onnx.half_accuracy, "LARGEST_COST", -1.0)  # any cost is above it
     with pytest.raises(BackendError, match=r"half precision changes .* with --keep node_"):
         to_onnx.export(checkpoint, tmp_path / "tiny", "")
     assert list(tmp_path.iterdir()) == []
@@ -187,7 +187,7 @@ def test_a_failed_export_leaves_the_old_model(exported, checkpoint, tmp_path, mo
 def test_other_folders_and_files_are_not_overwritten(checkpoint, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").write_text("x")
-    with pytest.raises(BadOutput, match="is not empty and no model folder"):
+    with pytest.raises(BadOutput, match="is not empty"):
         to_onnx.export(checkpoint, tmp_path / "photos", "")
     with pytest.raises(BadOutput, match="is a file"):
         to_onnx.export(checkpoint, tmp_path / "photos" / "me.jpg", "")
@@ -204,7 +204,7 @@ def test_the_frames_to_compare_on_are_of_the_task(checkpoint, monkeypatch):
     assert frames[0].dtype == np.uint8
 
 
-def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp_path, capsys):
+def test_the_script_exports_again_and_prints_the_parity(exported, checkpoint, tmp_path, capsys):
     checkpoint.save(tmp_path / "best.pt")
     main = partial(run, "export")
     folder = tmp_path / "again"
@@ -221,7 +221,7 @@ def test_the_script_exports_again_and_tells_the_parity(exported, checkpoint, tmp
 def test_a_logit_bias_is_in_the_graph_and_in_the_card(checkpoint, tmp_path):
     biased = checkpoints.with_logit_bias(checkpoint, (0.0, 1e3, 0.0, 0.0))
     to_onnx.export(biased, tmp_path / "eager", "")
-    # `compare` has found every backend to agree with the biased checkpoint; by hand: all class 1.
+    # `compare` found that every backend agrees with the biased checkpoint; by hand: all class 1.
     with contextlib.closing(backends.load("onnxruntime", tmp_path / "eager")) as backend:
         assert (backend(np.zeros((1, *SIZE, 3), np.uint8)) == 1).all()
     found = card.read(tmp_path / "eager")
@@ -238,7 +238,7 @@ def test_the_network_names_no_path_of_the_machine_that_wrote_it(exported):
 
 
 @pytest.mark.parametrize("model", ["fcn_efficientnet_lite0", "fcn", "segnet"])
-def test_the_card_names_what_the_encoder_began_with(checkpoint, model):
+def test_the_card_names_the_initial_weights_of_the_encoder(checkpoint, model):
     options = {} if model == "fcn_efficientnet_lite0" else {"width": 0.05}
     config = replace(checkpoint.config, model=model, model_options=options, pretrained=True)
     network = checkpoints.build(config).eval()

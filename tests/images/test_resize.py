@@ -89,7 +89,7 @@ def frame_of(image, colour):
 
 
 def smooth(size):
-    """A colourful picture whose colours stay within BGR when they are rounded as YUV."""
+    """A colourful picture whose colours stay within BGR after rounding in YUV."""
     coarse = noise((max(size[0] // 20, 2), max(size[1] // 20, 2))) // 2 + 64
     return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
 
@@ -145,7 +145,7 @@ def network():
     ids=str,
 )
 def test_labels_by_the_planes_are_those_by_the_picture(roads, network, size, colour):
-    """At most 0.5 % of the pixels differ, with a network that is shipped."""
+    """At most 0.5 % of the pixels differ, with a shipped network."""
     resize = network.card.resize
     for road in roads:
         frame = frame_of(cv2.resize(road, size[::-1], interpolation=cv2.INTER_AREA), colour)

@@ -1,4 +1,4 @@
-"""Tiles: they cover each pixel once, their seams do not show, whatever the picture's size."""
+"""Tiles cover each pixel once, without visible seams, at any picture size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TILE = (128, 160)
 
 
 class Function(Engine):
-    """A backend that labels by a function of the grey value (h, w), and notes its tiles."""
+    """A backend that labels by a function of the grey value (h, w) and records its tiles."""
 
     name = library = "function"
 
@@ -45,7 +45,7 @@ class Function(Engine):
 
 
 def coarse(grey):
-    """Labels that depend on the place of 16 x 16 cells and on what is up to 24 pixels away."""
+    """Labels that depend on the position of 16 x 16 cells and on pixels up to 24 pixels away."""
     rows, columns = (n // 16 * 16 for n in grey.shape)
     small = cv2.resize(
         grey[:rows, :columns], (columns // 16, rows // 16), None, 0, 0, cv2.INTER_AREA
@@ -92,7 +92,7 @@ def test_no_more_tiles_than_needed():
 
 @pytest.mark.parametrize("size", [(128, 160), (256, 320), (352, 480), (160, 800)])
 def test_labels_are_those_of_one_run_on_the_whole_picture(size):
-    """Here every tile ends with the picture, so that not a single pixel may differ."""
+    """Here every tile ends with the picture, so no pixel may differ."""
     image = picture(size)
     whole = coarse(image.mean(-1))
     assert set(np.unique(whole)) == {0, 1, 2}
@@ -110,7 +110,7 @@ def test_of_other_sizes_only_the_lower_and_right_edge_may_differ(size):
 
 
 def test_without_a_margin_the_seams_would_show(monkeypatch):
-    """A guard of the guard: the test above can fail."""
+    """Proves that the test above can fail."""
     monkeypatch.setattr("lanes.images.tiles.MARGIN", 10**6)
     image = picture((256, 320))
     assert (tiled(coarse).label(image) != coarse(image.mean(-1))).any()
@@ -129,7 +129,7 @@ def test_small_pictures_are_mirrored_to_a_tile_and_cut_again(size):
     assert all(grey.shape == TILE for grey in seen)
 
 
-def test_what_is_beyond_the_picture_mirrors_it():
+def test_pixels_beyond_the_picture_mirror_it():
     image = picture((5, 7))
     large = extended(image, (9, 12))
     np.testing.assert_array_equal(large[5], large[3])

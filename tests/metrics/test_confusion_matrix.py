@@ -74,7 +74,7 @@ def test_figures_agree_with_torchmetrics(classes, seed):
         (metrics.recall, theirs(accuracy, average="none")),
         (metrics.precision, theirs(classification.multiclass_precision, average="none")),
     ):
-        # A class that occurs nowhere has no figure here, and 0 there.
+        # A class that occurs nowhere is NaN here, and 0 in torchmetrics.
         assert np.isnan(ours(matrix)[-1])
         assert np.nan_to_num(ours(matrix)) == pytest.approx(wanted, abs=1e-6)
     for mean, wanted in (
@@ -100,7 +100,7 @@ def test_counting_is_exact_on_both_ways(rows, classes, shape):
 @pytest.mark.parametrize(
     ("truth", "labels"), [([0, 2], [0, 1]), ([0, 1], [0, 2]), ([0, 254], [0, 1]), ([1], [255])]
 )
-def test_ids_out_of_range_are_told(truth, labels):
+def test_ids_out_of_range_are_reported(truth, labels):
     arrays = [np.array([values], np.uint8) for values in (truth, labels)]
     with pytest.raises(BadInput, match="wanted ids below 2 and 2"):
         confusion_matrix(*arrays, classes=2)
@@ -111,7 +111,7 @@ def test_labels_under_ignored_truth_may_be_anything():
     np.testing.assert_array_equal(confusion_matrix(truth, labels, 2), [[0, 1], [0, 0]])
 
 
-def test_shapes_that_differ_are_told():
+def test_shapes_that_differ_are_reported():
     with pytest.raises(BadInput, match="resize one of them"):
         confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2)
 
@@ -148,7 +148,7 @@ def test_a_line_within_four_pixels_fits(distance, near):
 
 
 def test_f4_is_the_harmonic_mean_of_precision_and_recall():
-    # One of two predicted columns fits; one of four true ones is found.
+    # One of two predicted columns matches; one of four true ones is found.
     counts = line_counts(column(100, 200, 300, 400), column(100, 500))
     assert counts.precision == 1 / 2
     assert counts.recall == 1 / 4
@@ -165,7 +165,7 @@ def test_f4_of_empty_maps():
 
 
 def test_larger_masks_are_averaged_and_cut():
-    # At twice the size a column of one pixel is half of its cell, one of two such is not lost.
+    # At twice the size a column one pixel wide is half of its cell, so it is kept.
     fine = column(200, size=(720, 1280))
     assert line_counts(fine, fine) == LineCounts(360, 360, 360, 360)
     # One pixel in four (a quarter) is below 0.3.

@@ -14,7 +14,7 @@ CLASSES = ("background", "drivable", "lane line")
 PARTIAL = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 1]], bool)
 
 
-def test_rows_are_named_by_what_a_pixel_may_be_and_unknown_has_none():
+def test_rows_are_named_by_allowed_classes_without_unknown():
     matrix = np.array([[8, 1, 1], [0, 5, 0], [0, 0, 0]])
     found = Confusion.named(PARTIAL, matrix, CLASSES)
     assert found.rows == ("background or lane line", "drivable or lane line")
@@ -67,8 +67,8 @@ def test_numbers_are_white_on_dark_cells():
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "words"),
     [(0, "0"), (950, "950"), (1234, "1.2 k"), (45_678, "46 k"), (3.44e6, "3.4 M"), (2e9, "2 G")],
 )
-def test_counts_are_rounded(count, told):
-    assert _rounded(int(count)) == told
+def test_counts_are_rounded(count, words):
+    assert _rounded(int(count)) == words

@@ -12,7 +12,7 @@ IMAGE = np.zeros((4, 8, 3), np.uint8)
 
 
 class Tiny:
-    """Rows: not lane, lane, unknown; the judged lines of road_marks and tusimple."""
+    """Rows: not lane, lane, unknown; like the scored lines of road_marks and tusimple."""
 
     TASK = "lanes"
     TARGETS = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
@@ -36,7 +36,7 @@ class Areas(Tiny):
 
 
 class Plain(Tiny):
-    """The rows of the user's own masks: three classes, and unknown; paint counts as drivable."""
+    """Rows like a user's masks: three classes and unknown; paint counts as drivable."""
 
     TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
     MEASURES = {"drivable": Measure((1, 2), (1, 2)), "lane line": Measure((2,), (2,), lines=True)}
@@ -70,7 +70,7 @@ def test_unknown_truth_counts_for_nothing():
     assert scores.figures()["lane line iou"] == 1 / 2
 
 
-def test_lines_predicted_where_truth_is_unknown_are_no_fault():
+def test_lines_predicted_on_unknown_truth_are_ignored():
     truth, labels = (np.zeros((360, 640), np.uint8) for _ in range(2))
     truth[:, 100] = 1
     truth[:, 300:310] = 2
@@ -126,7 +126,7 @@ def test_truth_with_instances_is_compared_thing_by_thing():
     assert scores.ranking() == [1, 0]
 
 
-def test_average_precision_chooses_beside_the_areas():
+def test_average_precision_counts_in_the_choice():
     assert choice({"d cell iou": 0.9, "d instances ap50": 0.5, "d instances ap90": 0.1}) == 0.7
     names = ["d cell iou", "d instances ap50", "d instances ap75", "d miou"]
     assert headlines(names) == names[:2]
@@ -184,7 +184,7 @@ def test_partial_truth_has_no_figure_over_all_classes():
     for dataset in (Tiny(), Areas()):
         assert not Scores(dataset).plain
 
-    class NoPaint(Plain):  # paint is a part of drivable: nobody says where it is
+    class NoPaint(Plain):  # paint is part of drivable and not labelled on its own
         MEASURES = {"drivable": Plain.MEASURES["drivable"]}
 
     scores = Scores(NoPaint())
@@ -223,10 +223,10 @@ def test_an_images_own_score_is_the_mean_of_iou_and_of_the_f4_of_lines():
 def test_images_are_ranked_worst_first_and_by_their_faults_where_equal():
     scores = Scores(Areas())
     none, some = np.zeros((1, 4), np.uint8), np.array([[0, 0, 0, 1]], np.uint8)
-    scores.add(Sample(IMAGE, none), some)  # 0, one fault
+    scores.add(Sample(IMAGE, none), some)  # 0, one wrong pixel
     scores.add(Sample(IMAGE, some), some)  # 1
-    scores.add(Sample(IMAGE, none), none)  # nothing to judge
-    scores.add(Sample(IMAGE, none), 1 - some)  # 0, three faults
+    scores.add(Sample(IMAGE, none), none)  # nothing to score
+    scores.add(Sample(IMAGE, none), 1 - some)  # 0, three wrong pixels
     assert scores.of_images() == pytest.approx([0, 1, np.nan, 0], nan_ok=True)
     assert scores.ranking() == [3, 0, 1]
 

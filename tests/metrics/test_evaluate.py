@@ -97,7 +97,7 @@ def test_a_model_older_than_a_class_is_scored_against_all(root, tmp_path):
 
 
 def test_cells_have_their_figures_too(tmp_path, capsys):
-    """The first smear is labelled right; in the second the model finds one cell of two."""
+    """The first smear is labelled correctly; in the second the model finds one of two cells."""
     root, model = tmp_path / "smears", tmp_path / "model"
     make_model(model, task="cell_count")
     lines = ["stem,split_hanyinglee"]
@@ -148,12 +148,12 @@ def test_the_table_fits_into_80_columns(model_folder, root, capsys):
     assert not any("\u2026" in line for line in lines)  # nothing is cut off
     for word in ("Dice", "mIoU 0.806 [.67-1]", "pixel accuracy 0.875 [.75-1]"):
         assert any(word in line for line in lines), word
-    # Paint counts as drivable, so that class is told alone as well; lane line is its own measure.
+    # Paint counts as drivable, so drivable also has a class row; lane line is its own measure.
     alone = [line.split("\u2502")[2].strip() for line in lines if "\u2502 class" in line]
     assert alone == ["0.750", "0.667", "-"]
 
 
-def test_each_class_is_told_once_where_it_is_a_measure():
+def test_a_class_with_its_own_measure_has_no_second_row():
     figure = evaluate.Figure(0.5, 0.4, 0.6)
     figures = {f"{name} {kind}": figure for name in ("sky", "road") for kind in ("iou", "dice")}
     nan = float("nan")
@@ -195,13 +195,13 @@ def test_pictures_are_drawn(model_folder, root, tmp_path):
         assert cv2.imread(str(path)).size
 
 
-def test_a_place_for_pictures_that_cannot_be_is_told_before_the_work(model_folder, root, capsys):
+def test_a_folder_that_cannot_be_created_is_reported_before_the_work(model_folder, root, capsys):
     file = root / "val" / "images" / "0.png"
     given = [model_folder, "image_folder", root, "--backend", "onnxruntime"]
     assert main(*given, "--pictures", file / "x") == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("error: ")
-    assert "cannot be made" in shown.err
+    assert "cannot create" in shown.err
     assert not shown.out
 
 
@@ -219,12 +219,12 @@ def test_errors_are_a_sentence_and_exit_code_2(model_folder, root, capsys, chang
     for index, value in changes.items():
         given[index] = value
     assert main(*given) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ")
-    assert words in told
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert words in printed
 
 
-def test_a_data_set_of_another_task_is_told(model_folder, root):
+def test_a_data_set_of_another_task_is_reported(model_folder, root):
     dataset = evaluate.open_dataset("image_folder", str(root), "val")
     dataset.TASK = "cakes"
     with (
@@ -235,13 +235,13 @@ def test_a_data_set_of_another_task_is_told(model_folder, root):
 
 
 def evaluation(figures, **changes):
-    """Made up, to be told in words."""
+    """A made-up evaluation."""
     nothing = Confusion(("x",), ("x",), np.eye(1, dtype=bool), np.zeros((1, 1), np.int64))
     values = ("m", "b", "cpu", "fp32", "d", "val", 0, figures, {}, nothing, ("x iou",), (), ())
     return replace(evaluate.Evaluation(*values), **changes)
 
 
-def test_nothing_to_judge_is_null_in_json_and_told_in_the_table():
+def test_nothing_to_score_is_null_in_json_and_named_in_the_table():
     nan = float("nan")
     figures = {"x iou": evaluate.Figure(nan, nan, nan)}
     found = evaluation(figures, image_scores=(0.5, nan), classes={"x": {"iou": nan}})
@@ -249,7 +249,7 @@ def test_nothing_to_judge_is_null_in_json_and_told_in_the_table():
     assert values["figures"]["x iou"]["value"] is None
     assert values["image_scores"] == [0.5, None]
     assert values["classes"] == {"x": {"iou": None}}
-    assert list(found.table().columns[1].cells) == ["nothing\nto judge"]
+    assert list(found.table().columns[1].cells) == ["nothing\nto score"]
 
 
 @pytest.mark.parametrize(
@@ -274,13 +274,13 @@ def test_the_sheet_says_what_an_images_figure_is(names, words, tmp_path, monkeyp
     assert titles[0].endswith(words)
 
 
-def test_json_that_cannot_be_written_is_told(tmp_path):
+def test_json_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadOutput, match="cannot write"):
         evaluation({}).write(tmp_path / "file" / "x.json")
 
 
-def test_figures_are_noted_in_the_card_beside_those_of_other_sets(root, tmp_path, capsys):
+def test_figures_are_added_to_those_in_the_card(root, tmp_path, capsys):
     folder = make_model(tmp_path / "mine")
     card = cards.read(folder)
     replace(card, metrics={"other val: lane line f4": 0.5}).write(folder)

@@ -19,7 +19,7 @@ def test_a_perfect_map_is_perfect_whatever_its_numbers():
 
 
 def test_each_threshold_has_its_own_hits():
-    # IoU 4/5, 6/10 and none; one found thing is nowhere near.
+    # IoU 4/5, 6/10 and 0; one found instance is far from all.
     truth = row(*[1] * 5, *[2] * 8, 0, 0, *[3] * 4, 0, 0)
     found = row(0, *[1] * 4, 0, 0, *[2] * 8, *[0] * 4, 4, 4)
     counts = instance_counts(truth, found)
@@ -66,7 +66,7 @@ def test_where_nothing_is_there_is_nothing_to_judge():
     assert missed["mape"] == 1
 
 
-def test_maps_of_different_shapes_are_told():
+def test_maps_of_different_shapes_are_reported():
     with pytest.raises(BadInput, match="resize one"):
         instance_counts(row(0, 1), row(0, 1, 1))
 

@@ -1,4 +1,4 @@
-"""One thread: on a busy machine torch's threads wait for each other ten times longer than work."""
+"""One thread: on a busy machine torch's threads wait ten times longer than they work."""
 
 from __future__ import annotations
 

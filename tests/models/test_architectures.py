@@ -25,7 +25,7 @@ def build(name, **options):
 
 
 def price(name, size, **options):
-    """Parameters in millions and GFLOP of one image, twice the multiply-adds of convolutions."""
+    """Parameters in millions, and GFLOP per image (twice the multiply-adds of convolutions)."""
     with torch.device("meta"):
         net = build(name, **options).eval()
         with FlopCounterMode(display=False) as counter:
@@ -45,7 +45,7 @@ def price(name, size, **options):
         ("segnet_lite", {"upsample": "transposed"}, 0.75, 3.1),
     ],
 )
-def test_they_cost_what_their_files_say_at_480x360(name, options, parameters, flops):
+def test_costs_match_the_docstrings_at_480x360(name, options, parameters, flops):
     assert price(name, (360, 480), **options) == (
         pytest.approx(parameters, abs=0.05),
         pytest.approx(flops, rel=0.02),
@@ -106,7 +106,7 @@ def test_fcns_transposed_convolutions_begin_as_bilinear():
     transposed.load_state_dict(bilinear.state_dict(), strict=False)
     x = torch.randn(1, 3, 256, 256)
     with torch.inference_mode():
-        # At the edge they meet zeros.
+        # At the edge they see zeros.
         a, b = (net(x)[..., 96:-96, 96:-96] for net in (bilinear, transposed))
     torch.testing.assert_close(a, b)
 
@@ -120,14 +120,14 @@ def test_fcns_transposed_convolutions_begin_as_bilinear():
         ("segnet_lite", {"upsample": "nails"}, UnknownName, "has no 'nails'; it has bed_of_nails"),
     ],
 )
-def test_a_wrong_option_is_told(name, options, error, words):
+def test_a_wrong_option_is_reported(name, options, error, words):
     with pytest.raises(error, match=words):
         _network.build(name, CLASSES, (0.0,) * 3, (1.0,) * 3, options)
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty cache of torch.hub, and no network: where VGG16-BN's weights would lie."""
+    """The path of VGG16-BN's weights in an empty torch.hub cache, without network access."""
 
     def offline(*_):
         raise urllib.error.URLError("no route to host")
@@ -140,7 +140,7 @@ def hub(tmp_path, monkeypatch):
 
 
 class TestImageNetWeights:
-    def test_the_encoder_computes_what_torchvisions_does(self, hub):
+    def test_the_encoder_computes_the_same_as_torchvision(self, hub):
         torch.manual_seed(0)
         theirs = vgg.make_layers(vgg.cfgs["D"], batch_norm=True)
         with torch.no_grad():
@@ -157,16 +157,16 @@ class TestImageNetWeights:
             torch.testing.assert_close(pooled[-1], theirs.eval()(rgb), rtol=1e-3, atol=1e-4)
 
     @pytest.mark.parametrize("name", ["fcn", "segnet"])
-    def test_without_a_network_the_cure_is_told(self, hub, name):
+    def test_without_a_network_the_cure_is_reported(self, hub, name):
         with torch.device("meta"):
             net = build(name)
-        with pytest.raises(BadInput) as told:
+        with pytest.raises(BadInput) as caught:
             net.load_pretrained()
         words = (str(hub.parent), hub.name, "https://download.pytorch.org", "pretrained = false")
-        assert all(word in str(told.value) for word in ("no route to host", *words))
+        assert all(word in str(caught.value) for word in ("no route to host", *words))
 
     @pytest.mark.parametrize("damage", ["not a file", "of another network"])
-    def test_a_damaged_file_is_told(self, hub, damage):
+    def test_a_damaged_file_is_reported(self, hub, damage):
         if damage == "not a file":
             hub.write_bytes(b"<html>")
         else:

@@ -1,4 +1,4 @@
-"""The pieces that several architectures are made of."""
+"""Building blocks shared by several architectures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_transposed_convolution_begins_as_bilinear_enlarging():
     bilinear_kernel_(layer.weight)
     x = torch.arange(24.0).reshape(1, 2, 3, 4)
     wanted = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    # At the edge the convolution meets zeros.
+    # At the edge the convolution sees zeros.
     torch.testing.assert_close(layer(x)[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1])
 
 
@@ -50,6 +50,6 @@ def test_the_network_subtracts_the_mean_and_divides_by_the_deviation():
         ("fcn_lite", {"channels": [8]}, BadConfig, "fcn_lite.py: not enough values"),
     ],
 )
-def test_a_wrong_architecture_is_told(name, options, error, words):
+def test_a_wrong_architecture_is_reported(name, options, error, words):
     with pytest.raises(error, match=words):
         build(name, 3, (0.0,) * 3, (1.0,) * 3, options)

@@ -1,4 +1,4 @@
-"""What every architecture keeps: a new file in lanes/models is tested the day it appears."""
+"""The contract of every architecture; a new file in lanes/models is tested automatically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = {
     "segnet": {"width": 0.25},
     "segnet_basic": {"channels": 16},
 }
-"""Options of the large ones, to be quick; test_architectures.py looks at their full size."""
+"""Options that keep large architectures fast; test_architectures.py covers their full size."""
 VARIANTS = (
     ("segnet_lite", {"upsample": "bed_of_nails"}),
     ("segnet_lite", {"upsample": "transposed"}),
@@ -49,7 +49,7 @@ def images(count=2, height=64, width=96, seed=0):
 
 
 def trained(case, steps=6):
-    """An architecture after a few steps on telling dark from bright, and its losses."""
+    """An architecture after a few steps of learning dark against bright, and its losses."""
     net = network(case).train()
     optimizer = torch.optim.AdamW(net.parameters(), 3e-3)
     losses = []
@@ -122,7 +122,7 @@ class TestModel:
         assert len(np.unique(wanted)) > 1
         assert (labels == wanted).mean() > 0.999
 
-    def test_what_is_added_to_the_logits_comes_out_of_them(self, built):
+    def test_a_bias_added_to_the_logits_appears_in_them(self, built):
         name, net = built
         if not hasattr(net.model, "add_to_logits"):
             pytest.skip("takes no bias")
@@ -147,17 +147,17 @@ class TestModel:
             got = rough[name]
             assert got.isfinite().all(), name
             if wanted.norm() < 1e-5:
-                continue  # a bias before a normalisation: its gradient is rounding alone
+                continue  # a bias before a normalisation: its gradient is only rounding error
             cosine = F.cosine_similarity(got.flatten(), wanted.flatten(), dim=0)
             assert cosine > 0.9, f"{name}: direction {cosine:.3f}"
             assert 0.8 < got.norm() / wanted.norm() < 1.25, name
 
 
 def gradients(net, bf16):
-    """Gradients by parameter name in the layout of training; running means as evaluation has."""
+    """Gradients by parameter name in the training layout, with evaluation's running means."""
     net = net.to(memory_format=torch.channels_last)
     net.zero_grad()
-    given = images(height=96)  # less is too little for fcn, see there
+    given = images(height=96)  # fcn needs at least this, see its docstring
     targets = (given[..., 0] > 125).long()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         logits = net(given)
@@ -165,7 +165,7 @@ def gradients(net, bf16):
     return {name: p.grad.clone() for name, p in net.named_parameters()}
 
 
-def test_an_architecture_that_takes_no_bias_is_told():
+def test_an_architecture_that_takes_no_bias_is_reported():
     net = Network(torch.nn.Conv2d(3, 3, 1), (0.0,) * 3, (1.0,) * 3)
     with pytest.raises(BadConfig, match="no add_to_logits"):
         net.add_to_logits((0.0, 0.0, 1.0))

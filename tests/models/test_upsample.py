@@ -1,4 +1,4 @@
-"""The four ways up on worked examples, and max unpooling against torch's own, exported too."""
+"""The four upsampling methods on worked examples; max unpooling against torch's, also exported."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_each_way_doubles_the_size_and_has_a_gradient(name):
     assert (x.grad > 0).all()
 
 
-def test_an_unknown_way_is_told():
+def test_an_unknown_way_is_reported():
     with pytest.raises(UnknownName, match="did you mean 'max_unpooling'"):
         way_up("max_unpool", 4)
 
@@ -83,7 +83,7 @@ def noise(kind, dtype):
     x = torch.randn(2, 3, *SIZE)
     made = {
         "noise": x,
-        "relu": F.relu(x - 1),  # three windows of eight are nothing but zeros
+        "relu": F.relu(x - 1),  # three of eight windows are all zeros
         "ties": x.mul(2).round(),
         "zeros": torch.zeros_like(x),
         "infinite": torch.where(x > 1, torch.inf, x),
@@ -129,7 +129,7 @@ class Hourglass(nn.Module):
 
     def forward(self, x):
         before = F.relu(self.conv(x) - 0.3)
-        # Never 0, so that what is 0 afterwards is a place where nothing was put.
+        # Never 0, so that a 0 in the result marks an empty place.
         unpooled = self.unpool(pool(before) + 1, before)
         return self.last(before), self.last(unpooled)
 
@@ -181,7 +181,7 @@ def test_the_exported_max_unpooling_needs_no_scatter(ours, tmp_path):
     assert {n.op_type for n in nodes} <= {
         "Add", "Cast", "Conv", "Equal", "MaxPool", "Mul", "Relu", "Resize", "Sub"
     }  # fmt: skip
-    assert all(len(n.output) == 1 for n in nodes)  # TensorRT takes no indices of a MaxPool
+    assert all(len(n.output) == 1 for n in nodes)  # TensorRT lacks MaxPool indices
 
 
 @pytest.mark.parametrize("run", [in_onnxruntime, lambda *given: in_openvino(*given, "f32")])

@@ -1,4 +1,4 @@
-"""A tiny data set that a tiny network learns in a few steps, and the numbers of such a run."""
+"""A tiny data set that a tiny network learns in a few steps, and the settings of such a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VALUES = {
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread():
-    """On a busy machine torch's threads wait for each other ten times longer than they work."""
+    """One thread: on a busy machine torch's threads wait ten times longer than they work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -36,11 +36,11 @@ def test_all_arrays_are_moved_alike(make_config, seed):
     got = still(make_config)(sample())
     assert got.image.shape == (64, 96, 3)
     assert got.image.dtype == np.uint8
-    # Soft maps are resized linearly, so that they still sum to 255 but for rounding.
+    # Soft maps are resized linearly, so they still sum to 255 up to rounding.
     assert ((got.soft[0] > 100) == (got.targets == 1)).mean() > 0.9
     assert np.abs(got.soft.astype(int).sum(0) - 255).max() <= 1
     np.testing.assert_array_equal(got.instances, got.targets.astype(int) * 1000)
-    # The image is resized linearly: grey at the edges of the checks, right beside them.
+    # The image is resized linearly: grey at the edges of the checks, exact next to them.
     agrees = (got.image[..., 0] > 127) == (got.targets == 1)
     assert agrees.mean() > 0.9
 
@@ -81,7 +81,7 @@ def test_flip_is_a_probability(make_config, flip, mirrored):
         ({}, lambda ramp: ramp),
     ],
 )
-def test_what_has_no_up_may_be_turned(make_config, changes, wanted):
+def test_pictures_without_an_up_can_be_rotated(make_config, changes, wanted):
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     whole = {"flip": 0.0, "size": [64, 64], "crop_area": [1.0, 1.0], "crop_ratio": [1.0, 1.0]}
     augment = still(make_config, **whole, **changes)
@@ -135,7 +135,7 @@ def test_light_changes_as_torchvision_does(factors, change):
     factor = next(f for f in factors if f != 1)
     wanted = change(rgb, factor).permute(1, 2, 0).numpy()[..., ::-1]
     got = changed(image, *factors)
-    # torchvision cuts off the fractions, of the grey too.
+    # torchvision truncates fractions, also of the grey.
     assert np.abs(got.astype(int) - wanted).max() <= 2
 
 

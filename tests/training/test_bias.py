@@ -43,7 +43,7 @@ class Brightness(nn.Module):
 
 @pytest.fixture
 def checkpoint(monkeypatch):
-    """Of a network that sees dark as -1 and bright as 1."""
+    """A checkpoint of a network that maps dark to -1 and bright to 1."""
     config = configs.from_dict(
         {"task": "lanes", "model": "naive", "size": list(SIZE), "weights": {"halves": 1.0}}
     )
@@ -61,11 +61,11 @@ def test_a_skew_is_undone(checkpoint):
     skewed = checkpoints.with_logit_bias(checkpoint, (0.0, -1.5, 0.0, 0.0))
     found = bias.fit_bias(skewed)
     assert found[0] == 0
-    # Right for each class 1 whose logit is between the dark's -1 and the bright's 1.
+    # Correct for each bias of class 1 between the dark's -1 and the bright's 1.
     assert -1 < found[1] < 1
 
 
-def test_what_is_right_stays(checkpoint):
+def test_a_correct_bias_stays(checkpoint):
     assert bias.fit_bias(checkpoint) == (0.0, 0.0, 0.0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: written whole, read safely, refused when it is something else."""
+"""Checkpoints: written atomically, read safely; other files are refused."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def test_the_averaged_weights_are_the_default(saved):
         assert all(torch.equal(v, weights[k]) for k, v in network.state_dict().items())
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(BadInput, match="no checkpoint .*none.pt"):
         checkpoints.load(tmp_path / "none.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 broken", b"\x80\x04"])
-def test_another_file_is_told(tmp_path, content):
+def test_another_file_is_reported(tmp_path, content):
     (tmp_path / "x.pt").write_bytes(content)
     with pytest.raises(BadInput, match="x.pt"):
         checkpoints.load(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize("values", [torch.zeros(3), [1], {"config": 3}, {"weights": torch.ones(2)}])
-def test_another_torch_file_is_told(tmp_path, values):
+def test_another_torch_file_is_reported(tmp_path, values):
     torch.save(values, tmp_path / "x.pt")
     with pytest.raises(BadInput, match="x.pt is not a checkpoint"):
         checkpoints.load(tmp_path / "x.pt")
@@ -84,7 +84,7 @@ def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "evil-was-here").exists()
 
 
-def test_a_configuration_of_the_future_is_told(saved):
+def test_a_configuration_of_the_future_is_reported(saved):
     path = saved[1]
     values = torch.load(path, weights_only=True)
     values["config"]["warp"] = 9
@@ -93,7 +93,7 @@ def test_a_configuration_of_the_future_is_told(saved):
         checkpoints.load(path)
 
 
-def test_weights_of_another_architecture_are_told(saved):
+def test_weights_of_another_architecture_are_reported(saved):
     checkpoint, _ = saved
     checkpoint.ema.pop("mean")
     with pytest.raises(BadInput, match="do not fit models/fcn_lite.py"):

@@ -1,4 +1,4 @@
-"""A teacher's maps: written once, found by their pictures, learned from alone."""
+"""A teacher's maps: written once, found by picture, and enough to learn from alone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_maps_are_written_once_and_sum_to_one(teacher, opened, tmp_path):
         distil.write(teacher, opened, folder, mirror=False)
 
 
-def test_what_does_not_match_is_told(teacher, opened, tmp_path):
+def test_maps_that_do_not_match_are_reported(teacher, opened, tmp_path):
     folder = tmp_path / "maps"
     with pytest.raises(BadDataset, match="no teacher's maps of image_folder"):
         distil.taught(opened, folder)

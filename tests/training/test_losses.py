@@ -1,4 +1,4 @@
-"""The losses by hand: what a pixel of partial truth costs."""
+"""The losses by hand: the cost of a pixel with partial truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONES = torch.ones(3)
 
 
 def log_p(*probabilities):
-    """(1, 3, 1, W) from one triple a pixel."""
+    """(1, 3, 1, W) from one triple per pixel."""
     return torch.tensor(probabilities, dtype=torch.float32).log().T[None, :, None]
 
 
@@ -59,7 +59,7 @@ def test_a_set_weighs_as_its_lightest_class():
 
 
 def soft_map(*shares):
-    """uint8 (1, 3, 1, W) from one triple of 255ths a pixel."""
+    """uint8 (1, 3, 1, W) from one triple of 255ths per pixel."""
     return torch.tensor(shares, dtype=torch.uint8).T[None, :, None]
 
 
@@ -72,7 +72,7 @@ def test_the_teacher_by_hand():
 
 def test_a_silent_teacher_is_not_counted_and_a_rounded_one_is_whole():
     pixels = log_p((0.5, 0.3, 0.2), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6))
-    # Silent; rounded down to a sum of 252; a faint rest of what lies beside silence.
+    # Silent; rounded down to a sum of 252; the faint edge of a silent area.
     got = distillation(pixels, soft_map((0, 0, 0), (84, 84, 84), (40, 40, 40)))
     assert got.item() == pytest.approx(-math.log(0.2 * 0.2 * 0.6) / 3, rel=1e-5)
     assert distillation(pixels, soft_map(*[(0, 0, 0)] * 3)).item() == 0

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, where the C library knows how."""
+"""Freed memory stays with the process if the C library supports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of a run: what stands on them, and that odd logs do not break them."""
+"""The plots of a run: their content, and robustness to odd logs."""
 
 from __future__ import annotations
 

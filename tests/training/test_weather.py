@@ -42,7 +42,7 @@ def test_each_kind_changes_what_it_should(make_config, sample, kind, seed):
         np.testing.assert_array_equal(got.image[~hidden], before[~hidden])
     else:
         np.testing.assert_array_equal(got.targets, sample.targets)
-    # Without a row of the background nothing may be covered.
+    # Without a background row nothing may be covered.
     nothing = Weather(make_config(bars=1.0, bonnet=1.0))(sample, background=None)
     np.testing.assert_array_equal(nothing.image, before)
 

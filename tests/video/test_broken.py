@@ -1,4 +1,4 @@
-"""Reading what is damaged or no video, and addresses that end or never answer."""
+"""Reading damaged files, files that are not videos, and addresses that end or never answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clip(tmp_path_factory):
 
 
 def noisy(number, size):
-    """A picture that is hard to compress, so that pictures are most of the file."""
+    """A picture that is hard to compress, so that pictures make up most of the file."""
     image = picture(number, size)
     rng = np.random.default_rng(number)
     image[20:] = rng.integers(0, 256, image[20:].shape, dtype=np.uint8)
@@ -64,7 +64,7 @@ def long_clip(tmp_path, long_content):
     return path
 
 
-def test_file_cut_off_gives_what_is_there_and_tells(long_clip):
+def test_a_truncated_file_gives_its_frames_and_a_warning(long_clip):
     content = long_clip.read_bytes()
     long_clip.write_bytes(content[: len(content) * 6 // 10])
     frames, source = read(long_clip)
@@ -166,7 +166,7 @@ def test_a_picture_of_any_name_is_one_frame(tmp_path):
         "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.48,\ndrive.ts\n#EXT-X-ENDLIST\n",
     ],
 )
-def test_a_playlist_opens_what_it_names_only_if_it_is_called_one(tmp_path, text):
+def test_a_playlist_opens_its_files_only_with_a_playlist_suffix(tmp_path, text):
     make_clip(tmp_path / "drive.ts")
     suffix = ".m3u8" if text.startswith("#") else ".ffconcat"
     called = tmp_path / f"list{suffix}"
@@ -174,7 +174,7 @@ def test_a_playlist_opens_what_it_names_only_if_it_is_called_one(tmp_path, text)
     assert len(read(called)[0]) == 12
     for name in ("upload", "drive.mp4"):
         path = called.rename(tmp_path / name)
-        with pytest.raises(BadVideo, match=rf"{name} is not a video: it is a playlist, but not"):
+        with pytest.raises(BadVideo, match=rf"{name} is not a video: it is a playlist"):
             open_source(path)
         called = path
 
@@ -242,7 +242,7 @@ def test_sound_alone(tmp_path):
         open_source(path)
 
 
-def test_missing_file_and_what_was_meant(tmp_path, clip):
+def test_a_missing_file_suggests_a_similar_one(tmp_path, clip):
     with pytest.raises(BadInput, match=r"there is no .*drvie.mp4; did you mean .*drive.mp4"):
         open_source(clip.with_name("drvie.mp4"))
     with pytest.raises(BadInput, match=r"there is no .*other.mkv; check the spelling"):
@@ -320,7 +320,7 @@ def test_passwords_of_an_address_are_in_no_name_and_no_message(tmp_path, served)
     ("cut", "expected"), [({}, range(80)), ({"start": 1, "end": 2}, range(25, 50))]
 )
 def test_live_address(tmp_path, served, cut, expected):
-    """It has no length, and one cannot seek in it."""
+    """A live stream has no length and cannot seek."""
     make_clip(tmp_path / "live.ts", 80, draw=noisy, options={"preset": "ultrafast"})
     frames, source = read(f"{served}/live.ts", **cut)
     assert numbers(frames) == list(expected)
@@ -358,7 +358,7 @@ def test_address_that_is_wrong(served):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ("rtsp://me:se?cret@host/live", "rtsp://host/live"),
         ("rtsp://me:se#cr@et@host/live?pwd=secret", "rtsp://host/live"),
@@ -367,5 +367,5 @@ def test_address_that_is_wrong(served):
         ("drive?@1.mp4", "drive?@1.mp4"),
     ],
 )
-def test_no_password_is_told(given, told):
-    assert shown(given) == told
+def test_no_password_is_shown(given, expected):
+    assert shown(given) == expected

@@ -1,4 +1,4 @@
-"""Reading images and cameras, and telling kinds of input apart."""
+"""Reading images and cameras, and recognising kinds of input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lanes.video import CameraSource, ImagesSource, VideoSource, camera, open_so
 
 @pytest.fixture
 def folder(tmp_path):
-    """Images 1, 2, 3 and 10, called so that sorting by letters is wrong; of several sizes."""
+    """Images 1, 2, 3 and 10 of several sizes; sorting the names by letters would be wrong."""
     images = tmp_path / "drive"
     images.mkdir()
     for number, size in ((1, (96, 160)), (2, (97, 131)), (10, (200, 160)), (3, (96, 160))):
@@ -173,7 +173,7 @@ def test_no_images(folder, tmp_path):
         read([folder / "img1.png", folder / "img22.png"])
 
 
-def test_images_of_one_name_are_told(folder):
+def test_images_of_one_name_are_reported(folder):
     cv2.imwrite(str(folder / "img1.jpg"), picture(1))
     assert "several images are called img1" in read(folder)[1].warnings[0]
 
@@ -273,10 +273,10 @@ def test_standard_rate(rounded, exact):
     assert camera.standard_rate(rounded) == exact
 
 
-# ------------------------------------------------------------------ telling inputs apart
+# ------------------------------------------------------------------ kinds of input
 
 
-def test_open_source_tells_inputs_apart(folder, tmp_path, monkeypatch):
+def test_open_source_recognises_inputs(folder, tmp_path, monkeypatch):
     video = make_clip(tmp_path / "a.mp4", 2)
     monkeypatch.chdir(tmp_path)
     make_clip(tmp_path / "0", 2, format="mp4")

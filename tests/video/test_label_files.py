@@ -111,7 +111,7 @@ def errors(path, clip, whole=True):
     return str(caught.value)
 
 
-def test_every_wrong_truth_is_told(tmp_path, clip):
+def test_every_wrong_truth_is_reported(tmp_path, clip):
     six = [f"{n:06d}" for n in range(6)]
     assert "no labels" in errors(tmp_path / "nothing", clip)
     (tmp_path / "empty").mkdir()
@@ -124,7 +124,7 @@ def test_every_wrong_truth_is_told(tmp_path, clip):
     high = masks(tmp_path / "high", six, lambda n: label_map(n) + 2)
     assert "holds the label 4" in errors(high, clip)
     colour = masks(tmp_path / "colour", six, lambda n: np.zeros((*SIZE, 3), np.uint8))
-    assert "one channel" in errors(colour, clip)
+    assert "one-channel" in errors(colour, clip)
     (tmp_path / "text.mkv").write_text("no video")
     assert "not a video" in errors(tmp_path / "text.mkv", clip)
     (tmp_path / "list.mkv").write_text("ffconcat version 1.0\nfile short.mkv\n")
@@ -135,7 +135,7 @@ def test_every_wrong_truth_is_told(tmp_path, clip):
     assert "8-bit luma" in errors(lossy, clip)
 
 
-def test_what_came_after_the_model_is_ignored_not_refused():
+def test_classes_newer_than_the_model_are_ignored_not_refused():
     old = replace(TASK, classes=TASK.classes[:3], later=1)
     labels = np.array([[0, 1, 2, 3, 255]], np.uint8)
     assert checked(labels, (1, 5), old, Path("x.png")) is labels

@@ -1,4 +1,4 @@
-"""A label video that is done with keeps no file and no decoder's thread, whoever opened it."""
+"""A closed label video keeps no file and no decoder thread open, whoever opened it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clip(tmp_path):
 
 @pytest.fixture(autouse=True)
 def without_collector():
-    """What is only let go of when the collector comes counts as kept."""
+    """Anything that only the garbage collector would free counts as kept."""
     gc.collect()
     gc.disable()
     yield
@@ -49,7 +49,7 @@ def models(model_folder):
 
 
 def held(path):
-    """The descriptors of `path`, and the threads that decode FFV1, of this process."""
+    """This process's descriptors of `path` and its threads that decode FFV1."""
     files = threads = 0
     for number in os.listdir("/proc/self/fd"):
         link = Path("/proc/self/fd", number)
@@ -103,7 +103,7 @@ def test_side_by_side_keeps_at_most_one(clip, models):
     assert held(labels) == (0, 0)
 
 
-def test_a_clip_that_is_written_keeps_none(clip, models):
+def test_a_written_clip_keeps_nothing_open(clip, models):
     path, labels = clip
     summary = annotate(str(path), models[0], Options(labels=labels))
     assert summary.frames == FRAMES

@@ -48,7 +48,7 @@ def test_index_is_in_front(tmp_path):
         ("best", [b"crf=18.0", b"subme=7", b"cabac=1"]),  # medium
     ],
 )
-def test_quality_is_what_the_encoder_notes(tmp_path, quality, settings):
+def test_quality_sets_the_encoder_options(tmp_path, quality, settings):
     write(tmp_path / "a.mp4", 2, quality=quality)
     content = (tmp_path / "a.mp4").read_bytes()
     assert all(setting in content for setting in settings)

@@ -1,4 +1,4 @@
-"""The sound of a video that is written: copied, cut, or left out."""
+"""The sound of a written video: copied, cut, or left out."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_sound_of_a_part(tmp_path, talkie):
     assert 0.55 < after[-1][0] < 0.6
 
 
-def test_sound_lies_beside_its_pictures(tmp_path):
-    """Else a player of a stream would have to jump about in the file."""
+def test_sound_is_interleaved_with_pictures(tmp_path):
+    """Otherwise a streaming player would have to seek back and forth."""
     path = make_clip(tmp_path / "in.mp4", 150, audio="aac")
     copy(path, tmp_path / "out.mp4", audio_from=path, quality="best")
     with av.open(str(tmp_path / "out.mp4")) as container:

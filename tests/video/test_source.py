@@ -27,7 +27,7 @@ def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clips") / "drive.mp4", gop=5)
 
 
-# ------------------------------------------------------------------ what a plain file gives
+# ------------------------------------------------------------------ plain files
 
 
 def test_frames_of_a_file(clip):
@@ -107,7 +107,7 @@ def test_other_formats(tmp_path, name, codec, pix_fmt):
 
 
 def test_a_clip_with_a_part_that_players_leave_out(tmp_path):
-    """As cut by an editor without coding anew: packets before the first shown frame."""
+    """As cut by an editor without re-encoding: packets before the first shown frame."""
     path = make_clip(tmp_path / "a.mp4", gop=12, options={"bf": "0"})
     edited = bytearray(path.read_bytes())
     media_time = edited.index(b"elst") + 16
@@ -154,8 +154,8 @@ def test_cut_at_a_rate_that_is_no_round_number(tmp_path):
     [
         ({"start": 3}, "after the end"),
         ({"start": -1}, "0 or more"),
-        ({"start": 2, "end": 2}, "nothing left"),
-        ({"end": 0}, "nothing left"),
+        ({"start": 2, "end": 2}, "later end"),
+        ({"end": 0}, "later end"),
         ({"max_frames": 0}, "1 or more"),
     ],
 )
@@ -209,7 +209,7 @@ def test_gray(tmp_path, name):
 @pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize(("matrix", "number"), [("bt601", 5), ("bt709", 1), ("bt2020", 9)])
 def test_colour_tags(tmp_path, pix_fmt, full_range, matrix, number):
-    """One colour, coded by hand, comes back as that colour whatever the tags."""
+    """A colour encoded by hand comes back as the same colour, whatever the tags."""
     colour = YuvColour(matrix, full_range)
     y, u, v = (90, 110, 180)
     expected = to_bgr(
@@ -341,7 +341,7 @@ def test_interlaced_is_made_progressive(tmp_path, name):
 
 
 def comb_of(path):
-    """How much neighbouring lines differ in the stored, combed picture."""
+    """The mean difference between neighbouring lines of the stored, combed picture."""
     with av.open(str(path)) as container:
         stored = list(container.decode(video=0))[5].to_ndarray()[44:92]
     return abs(np.diff(stored.astype(int), axis=0)).mean()
