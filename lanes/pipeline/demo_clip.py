@@ -61,8 +61,9 @@ def demo_pictures(task: str) -> Path:
     folder = assets.cache_folder("demo") / name
     if not folder.is_dir():
         with _growing(folder.parent) as part:
-            for number, image in enumerate(drawn.frames(task, PICTURES), 1):
-                write_image(part / f"demo_{number}.png", image)
+            dataset = module.open("", "val", PICTURES)
+            for index in range(len(dataset)):
+                write_image(part / f"demo_{index + 1}.png", dataset[index].image)
             try:
                 part.rename(folder)
             except OSError:  # another has drawn the same meanwhile

@@ -181,7 +181,7 @@ def test_an_upload_gets_our_name_and_is_removed(open_page, clip):
         # FFmpeg would open this recursively, until it runs out of files or stack.
         (b"ffconcat version 1.0\n#\x01\nfile 'upload'\n", "holiday.mp4 is not a video: it is a"),
         (b"#EXTM3U\nfile:///etc/passwd\n", "holiday.mp4 is not a video: it is a playlist"),
-        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: it is of no format that is"),
+        (b"\x00\x01\x02\x03" * 100, "holiday.mp4 is not a video: its format is not supported"),
         (b"\x00\x00\x00\x18ftypmp42" + b"\0" * 99, "holiday.mp4 is an MP4 without its index"),
     ],
 )
