@@ -87,7 +87,7 @@ def test_more_memory_than_there_is(cuda):
     gpu = cuda.find("cuda")
     cuda.Slot(gpu, IMAGES, LABELS).close()
     before, total = gpu.free_memory()
-    with pytest.raises(BackendError, match=r"memory does not suffice .* MiB are free\): close"):
+    with pytest.raises(BackendError, match=r"out of memory .* MiB are free\): close"):
         cuda._done(cuda.runtime.cudaMalloc(total * 2))
     assert before - gpu.free_memory()[0] < 1 << 20
     cuda.Slot(gpu, IMAGES, LABELS).close()  # the failure does not stick

@@ -101,5 +101,5 @@ def test_max_unpooling_as_torch_exports_it_is_refused(ours, tmp_path):
         assert "does not support the node" in message
         assert "(MaxPool)" in message
         assert "1 outputs for MaxPool" in message
-        assert "export the model without it, or run the model on the processor" in message
+        assert "export the model without it, or run the model on the CPU" in message
         assert card.CURE not in message  # exporting once more would not help

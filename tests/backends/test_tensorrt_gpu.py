@@ -140,7 +140,7 @@ def test_the_inspector_says_half(shipped):
     model, backend = shipped
     types = backend.layers()
     print(f"\n{model.name} {backend.precision}: {types}")
-    assert types.untold == 0
+    assert types.unknown == 0
     if backend.precision == "fp16":
         assert not types.fp32
         assert types.half >= 0.9 * weighted(model)

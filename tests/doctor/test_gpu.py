@@ -103,7 +103,7 @@ def test_without_a_driver_one_check_tells_why(tensorrt, cuda):
     cuda.driver = 0
     (check,) = gpu.check_gpu(tell=lambda check: None)
     assert not check.ok
-    assert "this machine has no such driver: install it from" in check.told
+    assert "this machine has no NVIDIA driver: install it from" in check.told
 
 
 def test_without_tensorrt_one_check_tells_the_pip_command(monkeypatch, model):
