@@ -92,10 +92,10 @@ def images(count=2, seed=0):
 
 def test_uint8_outside_fp32_where_it_matters_half_inside():
     typed = half.to_half(small(CLASSIFY))
-    told = types(typed)
-    assert told["images"] == told["labels"] == UINT8
-    assert {told[name] for name in ("pixels", "centred", "normal", "whole")} == {FLOAT}
-    assert {told[name] for name in ("planes", "features", "logits")} == {HALF}
+    tensors = types(typed)
+    assert tensors["images"] == tensors["labels"] == UINT8
+    assert {tensors[name] for name in ("pixels", "centred", "normal", "whole")} == {FLOAT}
+    assert {tensors[name] for name in ("planes", "features", "logits")} == {HALF}
     assert half.half_nodes(typed) == ["planes", "features", "logits"]
     assert half.half_nodes(small(CLASSIFY)) == []
 
@@ -127,9 +127,9 @@ def test_one_cast_serves_all_users():
     typed = half.to_half(model)
     casts = Counter(n.name for n in typed.graph.node if n.op_type == "Cast")
     assert casts["cast_features_in_float"] == 1
-    told = types(typed)
-    assert (told["one"], told["two"], told["three"]) == (FLOAT, HALF, FLOAT)
-    assert told["more"] == told["logits"] == HALF
+    tensors = types(typed)
+    assert (tensors["one"], tensors["two"], tensors["three"]) == (FLOAT, HALF, FLOAT)
+    assert tensors["more"] == tensors["logits"] == HALF
 
 
 @pytest.mark.parametrize("kind", ["Exp", "Softmax", "Sqrt"])
@@ -145,8 +145,8 @@ def test_what_follows_the_last_weights_stays_in_fp32():
         helper.make_node("Resize", ["small", "", "scales"], ["logits"], "logits", mode="linear"),
         constants=[("scales", np.float32([1, 1, 2, 2]))],
     )
-    told = types(half.to_half(model))
-    assert (told["small"], told["small_in_float"], told["logits"]) == (HALF, FLOAT, FLOAT)
+    tensors = types(half.to_half(model))
+    assert (tensors["small"], tensors["small_in_float"], tensors["logits"]) == (HALF, FLOAT, FLOAT)
 
 
 def test_inputs_that_are_always_fp32_stay_so():
@@ -181,8 +181,8 @@ def test_a_node_that_makes_floats_of_a_shape():
         node("Conv", "same last", "logits"),
         constants=[("shape", np.int64([1, 4, *SIZE]))],
     )
-    told = types(half.to_half(model))
-    assert (told["zeros"], told["same"]) == (FLOAT, HALF)
+    tensors = types(half.to_half(model))
+    assert (tensors["zeros"], tensors["same"]) == (FLOAT, HALF)
 
 
 def test_constants_beyond_half_keep_their_layer_in_fp32():
@@ -193,14 +193,14 @@ def test_constants_beyond_half_keep_their_layer_in_fp32():
         constants=[("much", np.float32(1e6)), ("little", np.float32(1e-3))],
     )
     typed = half.to_half(model)
-    told = types(typed)
-    assert (told["large"], told["again"], told["logits"]) == (FLOAT, HALF, HALF)
+    tensors = types(typed)
+    assert (tensors["large"], tensors["again"], tensors["logits"]) == (FLOAT, HALF, HALF)
     runs(typed)
 
 
 def test_the_caller_may_keep_layers():
-    told = types(half.to_half(small(CLASSIFY), keep=["features"]))
-    assert (told["features"], told["logits"]) == (FLOAT, HALF)
+    tensors = types(half.to_half(small(CLASSIFY), keep=["features"]))
+    assert (tensors["features"], tensors["logits"]) == (FLOAT, HALF)
     with pytest.raises(UnknownName, match="no node 'feature'; it has features, "):
         half.to_half(small(CLASSIFY), keep=["feature"])
 
@@ -349,8 +349,8 @@ def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
     main = partial(run, "half")
     folders = [make_trained(tmp_path / name) for name in ("one", "two")]
     assert main([*map(str, folders)]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.endswith("100.000% of the labels as in fp32") for line in told] == [True, True]
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.endswith("100.000% of the labels as in fp32") for line in printed] == [True, True]
     assert main([str(folders[0]), "--keep", "conv"]) == 0
     assert [card.read(folder).half_keep for folder in folders] == [("conv",), ()]
     assert main([str(folders[0]), "--keep", "nothing"]) == 2
@@ -364,7 +364,7 @@ def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
 
 
 def check(folder, count):
-    """That a model, typed in half, is nearly all half, and labels `count` drawn frames alike."""
+    """Check that a model in half is nearly all half and labels `count` frames like fp32."""
     model, typed, keep = (
         half.read(folder / card.ONNX),
         half.of_folder(folder),

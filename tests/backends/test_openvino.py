@@ -207,8 +207,8 @@ def test_the_precision_is_what_runs(model_folder, compiled):
     for precision in backends.precisions("openvino"):
         for _ in range(2):  # compiled, and from the cache
             assert right(model_folder, precision=precision)
-            told = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
-            assert told == module.HINTS[precision]
+            precision_type = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+            assert precision_type == module.HINTS[precision]
 
 
 @pytest.mark.skipif("FP16" in ABLE, reason="this processor computes in half")
@@ -244,8 +244,8 @@ def test_int8_runs_the_quantised_network(tmp_path, compiled):
     assert backend.precision == "int8"
     backend.close()
     fastest = next(name for name in module.FASTEST if name in backends.precisions("openvino"))
-    told = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    assert told == module.HINTS[fastest]
+    precision_type = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    assert precision_type == module.HINTS[fastest]
 
 
 # ------------------------------------------------------------------ the process around it

@@ -163,8 +163,8 @@ def test_parity_with_onnx_runtime(shipped, real):
 
 def test_latency(shipped):
     model, backend = shipped
-    _, told = gpu._time(backend, drawn.images(card.read(model), 2))
-    print(f"\n{model.name} {backend.precision}: {told}")
+    _, timing = gpu._time(backend, drawn.images(card.read(model), 2))
+    print(f"\n{model.name} {backend.precision}: {timing}")
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (1080, 1920)])

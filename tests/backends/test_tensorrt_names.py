@@ -108,7 +108,7 @@ def chains(tree, roots):
         while isinstance(node, ast.Attribute):
             chain.insert(0, node.attr)
             node = node.value
-            if isinstance(node, ast.Name) and node.id in typed:  # told.major
+            if isinstance(node, ast.Name) and node.id in typed:  # properties.major
                 node, chain = typed[node.id], chain[:1]
         if isinstance(node, ast.Name) and node.id in roots and chain:
             yield [node.id, *chain]
