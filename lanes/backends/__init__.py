@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
-"""What to tune the engine for: the delay of one image, or images per second."""
+"""Tune the engine for the delay of one image, or for images per second."""
 
 
 def load(

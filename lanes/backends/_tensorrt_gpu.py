@@ -68,7 +68,7 @@ def find(device: str) -> Gpu:
 
 
 def _count() -> int:
-    """The number of GPUs, at least 1; raises `BackendError` if there is none."""
+    """The number of GPUs, at least 1; raises `BackendError` without a GPU."""
     supported = int(_done(runtime.cudaDriverGetVersion()))
     if not supported:
         raise BackendError(

@@ -54,7 +54,7 @@ Job = tuple[Callable[[str], Runner], Sequence[Input]]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What runs, and the seconds until it did: the engine's import and load, then one image.
+    """A loaded engine, with the seconds for its import and load, then for one image.
 
     `memory` is the increase in a fresh process's peak memory, in bytes.
     """
@@ -97,7 +97,7 @@ class Trial:
         self.many = load(THROUGHPUT)
 
     def details(self) -> Loaded:
-        """What runs, and its load time and memory."""
+        """The engine, its load time and memory."""
         return self.loaded
 
     def turn(self, seconds: float) -> Turn:
@@ -143,7 +143,7 @@ def _lasting(seconds: float) -> Iterable[int]:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a configuration costs: seconds per image (one at a time), images per second, bytes.
+    """The cost of a configuration: seconds per image (one at a time), images per second, bytes.
 
     `load` is the seconds that loading took, including the engine's import, with a filled cache;
     `first` those of the first image after it. `throughput` is the median of the turns, with the

@@ -1,4 +1,4 @@
-"""ONNX Runtime: providers by name, and none that only pretends to compute."""
+"""ONNX Runtime: providers by name, and an error if the CPU would silently do the work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_any_provider_of_the_build_has_a_name(monkeypatch):
 
 
 def test_a_provider_that_takes_no_part_is_refused(model_folder):
-    """Azure's, which every build has, runs no layers: ONNX Runtime gives all to the processor."""
+    """Every build has Azure's provider, which runs no layers: the CPU would run them all."""
     if "AzureExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("this build has no such provider")
     with pytest.raises(BackendError, match="Azure.* supports no part .* use --device cpu"):
@@ -41,7 +41,7 @@ def test_a_provider_that_takes_no_part_is_refused(model_folder):
 
 
 class Session:
-    """A session as ONNX Runtime leaves it where CUDA's libraries are not found."""
+    """A session as ONNX Runtime creates it without CUDA's libraries."""
 
     def __init__(self, *used, providers=("CPUExecutionProvider",)):
         self.used, self.providers = used, providers
@@ -60,7 +60,7 @@ def test_a_provider_that_does_not_start_is_refused():
     both = (cuda, cpu)
     with pytest.raises(BackendError, match="supports no part"):
         module._check_use(Session(cpu, providers=both), cuda)
-    # The processor may help out with what the provider cannot do.
+    # The CPU may run the layers that the provider does not support.
     module._check_use(Session(cpu, cuda, providers=both), cuda)
     module._check_use(Session(cpu), cpu)
 

@@ -1,4 +1,4 @@
-"""Everything of TensorRT, CUDA and the user that can go wrong, with its message."""
+"""The errors of TensorRT, of CUDA and of users, with their messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_no_driver_is_found_out_before_tensorrt_is_asked(tensorrt, folder, engin
     assert not tensorrt.read
 
 
-def test_the_real_runtime_tells_that_there_is_no_driver(ours):
+def test_the_real_runtime_reports_a_missing_driver(ours):
     if os.path.exists("/proc/driver/nvidia"):
         pytest.skip("this machine has a driver")
     with pytest.raises(BackendError, match="no NVIDIA driver"):

@@ -1,4 +1,4 @@
-"""Engines with other labels, or layers that are not half, are refused and not kept."""
+"""Engines with different labels, or layers that are not half, are rejected and not cached."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_engine_with_other_labels_is_refused_and_not_kept(
 
 
 def convolution(folder, weight=0.01):
-    """A model of one convolution, whose logits reach 390 times its `weight`; returns the folder."""
+    """A folder with a model of one convolution, whose logits reach 390 times its `weight`."""
     height, width = SIZE
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
@@ -67,7 +67,7 @@ def convolution(folder, weight=0.01):
 
 
 def onnx_labels(folder):
-    """What ONNX Runtime says, as a function."""
+    """A function that labels with ONNX Runtime."""
     reference = backends.load("onnxruntime", folder, "fp32")
     return lambda images: reference(images.copy())
 
@@ -76,7 +76,7 @@ def onnx_labels(folder):
 def test_a_refusal_in_half_names_the_layer_to_keep(
     tensorrt, tmp_path, engine_cache, weight, blamed
 ):
-    model = convolution(tmp_path / "conv", weight)  # 390 * 400 is beyond half
+    model = convolution(tmp_path / "conv", weight)  # 390 * 400 exceeds half's range
     tensorrt.label = lambda images: 0 * labels_of(images)
     with pytest.raises(BackendError) as error:
         backends.load("tensorrt", model)
@@ -107,7 +107,7 @@ def test_layers_that_are_not_half_are_refused(tensorrt, tmp_path, engines, cuda)
         backends.load("tensorrt", model)
     assert not engines()
     assert not cuda.memory_blocks
-    # Now there is one layer that must be in fp32.
+    # Now one layer must be in fp32.
     replace(cards.read(model), half_keep=("classify",)).write(model)
     backends.load("tensorrt", model).close()
     backends.load("tensorrt", model, "fp32").close()
