@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 module = plugins.load("backends", "torch")
 IMAGES = grey([10, 100, 200])[None]
 FP32, LOW = 0.999, 0.98
-"""Minimum share of equal labels. Some models never saw synthetic roads: they are unsure, so rounding
+"""Minimum share of equal labels. Models that never saw synthetic roads are unsure, so rounding
 decides more pixels than on their own frames, where the export requires more."""
 
 
