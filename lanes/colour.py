@@ -1,4 +1,4 @@
-"""YUV 4:2:0 to BGR and back for the matrices and ranges that video files name.
+"""YUV 4:2:0 to BGR and back, for the matrices and ranges in video files.
 
 Matrices: ITU-R BT.601-7, BT.709-6, BT.2020-2 (non-constant luminance), by their Kr and Kb.
 """
@@ -24,12 +24,12 @@ _KR_KB: dict[Matrix, tuple[float, float]] = {
 }
 
 _STRIP = 128
-"""Rows that are converted at a time; even."""
+"""Rows to convert at a time; even."""
 
 
 @dataclass(frozen=True)
 class YuvColour:
-    """What the numbers of Y, U and V planes mean.
+    """How to interpret the values of Y, U and V planes.
 
     `full_range` is 0..255 for all three; limited range is 16..235 for Y, 16..240 for U and V.
     """
@@ -39,27 +39,27 @@ class YuvColour:
 
 
 def default_colour(height: int) -> YuvColour:
-    """What players assume where a file does not say: BT.709 from 720 lines on, else BT.601.
+    """The players' default for untagged files: BT.709 from 720 lines up, else BT.601.
 
-    Limited range in both cases.
+    Both are limited range.
     """
     return YuvColour("bt709" if height >= 720 else "bt601", full_range=False)
 
 
 def empty_planes(size: tuple[int, int]) -> Planes:
-    """New, unset planes for a picture of `size` (height, width)."""
+    """Uninitialised planes for an image of `size` (height, width)."""
     height, width = size
     half = ((height + 1) // 2, (width + 1) // 2)
     return np.empty(size, np.uint8), np.empty(half, np.uint8), np.empty(half, np.uint8)
 
 
 def to_bgr(planes: Planes, colour: YuvColour) -> NDArray[np.uint8]:
-    """The picture as BGR (H, W, 3); each chroma sample serves its 2x2 pixels, as in swscale."""
+    """Planes to BGR (H, W, 3); each chroma sample covers its 2x2 pixels, as in swscale."""
     y, u, v = planes
     height, width = y.shape
     bgr = np.empty((height, width, 3), np.uint8)
-    # Strips, for whole pictures as intermediate steps are so much memory that malloc returns it to
-    # the system and gets it anew with every frame: 4.4 instead of 0.7 ms for 1280x720.
+    # In strips: full-size intermediates are so large that malloc returns them to the system and
+    # fetches them again for every frame, which takes 4.4 instead of 0.7 ms for 1280x720.
     for top in range(0, height, _STRIP):
         rows, half = slice(top, top + _STRIP), slice(top // 2, (top + _STRIP) // 2)
         strip = y[rows]
@@ -69,18 +69,18 @@ def to_bgr(planes: Planes, colour: YuvColour) -> NDArray[np.uint8]:
 
 
 def to_bgr_444(planes: Planes, colour: YuvColour) -> NDArray[np.uint8]:
-    """The picture as BGR (H, W, 3) where U and V have been brought to the size of Y."""
+    """Planes to BGR (H, W, 3), with U and V already at the size of Y."""
     return np.asarray(cv2.transform(cv2.merge(planes), _from_yuv(colour)), np.uint8)
 
 
 def from_bgr(bgr: NDArray[np.uint8], colour: YuvColour) -> Planes:
-    """BGR (H, W, 3) as planes; each U and V is made of the mean of its 2x2 pixels."""
+    """BGR (H, W, 3) to planes; each U and V comes from the mean of its 2x2 pixels."""
     height, width = bgr.shape[:2]
     even = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     half = cv2.resize(even, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
     matrix = _to_yuv(colour)
     y, u, v = empty_planes((height, width))
-    # Three channels to three is the form that OpenCV has vector code for: 4 times faster than to 1.
+    # OpenCV has vector code for 3 to 3 channels: 4 times as fast as 3 to 1.
     y[:] = cv2.transform(bgr, matrix)[..., 0]
     chroma = cv2.transform(half, matrix)
     u[:], v[:] = chroma[..., 1], chroma[..., 2]
@@ -88,14 +88,14 @@ def from_bgr(bgr: NDArray[np.uint8], colour: YuvColour) -> Planes:
 
 
 def yuv_of(bgr: tuple[int, int, int], colour: YuvColour) -> tuple[int, int, int]:
-    """One colour, BGR 0..255, as its (y, u, v), to draw with on planes."""
+    """Convert one BGR colour, 0..255, to (y, u, v), for drawing on planes."""
     yuv = _to_yuv(colour) @ np.array([*bgr, 1.0])
     y, u, v = np.clip(np.rint(yuv), 0, 255).astype(int).tolist()
     return y, u, v
 
 
 def _doubled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Each sample as 2x2 samples; 8 times faster than `cv2.resize` with the nearest neighbour."""
+    """Repeat each sample 2x2; 8 times as fast as `cv2.resize` with nearest neighbour."""
     pairs = (plane.astype(np.uint16) * np.uint16(0x0101)).view(np.uint8)
     return np.repeat(pairs, 2, axis=0)
 

@@ -1,38 +1,38 @@
-"""What can go wrong, as one small tree; every message says what was got, what was wanted, the cure.
+"""All errors; each message says what it got, what it wanted, and how to fix it.
 
-LanesError                    all of ours: a command prints it in one line and exits with code 2
-+-- BadInput (ValueError)     a file, folder, stream or array that cannot be used as asked
-|   +-- AfterEnd              a start that lies after the last frame
-|   +-- BadVideo              not a video, damaged, or of a kind that is not supported
+LanesError                    base class: a command prints it in one line and exits with code 2
++-- BadInput (ValueError)     an unusable file, folder, stream, array or option
+|   +-- AfterEnd              a start time after the last frame
+|   +-- BadVideo              not a video, damaged, or an unsupported format
 |   +-- BadModel              a model folder whose card or network is missing or broken
 |   +-- BadDataset            missing or contradictory images and labels
 |   +-- BadConfig             a configuration with a wrong key or value
-+-- BadOutput (OSError)       a place that cannot be written, or must not be overwritten
++-- BadOutput (OSError)       a path that cannot be written or must not be overwritten
 +-- UnknownName (LookupError) no plug-in, model, class or option of that name
-+-- MissingDependency (ImportError)  an extra that is not installed; spells its pip command
++-- MissingDependency (ImportError)  an extra that is not installed; gives the pip command
 +-- BackendError (RuntimeError)      the engine refused the model or failed while running
 """
 
 from __future__ import annotations
 
 INCOMPLETE, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes of the commands: done, but frames or images were lost; an error of ours; Ctrl-C."""
+"""Exit codes of the commands: finished with frames or images lost; `LanesError`; Ctrl-C."""
 
 
 class LanesError(Exception):
-    """The base of every error that `lanes` raises on purpose."""
+    """Base class of all errors that `lanes` raises on purpose."""
 
 
 class BadInput(LanesError, ValueError):
-    """A file, folder, stream or array that cannot be used as asked."""
+    """An unusable file, folder, stream, array or option."""
 
 
 class AfterEnd(BadInput):
-    """A start that lies after the last frame."""
+    """A start time after the last frame."""
 
 
 class BadVideo(BadInput):
-    """Not a video, damaged, or of a kind that is not supported."""
+    """Not a video, damaged, or an unsupported format."""
 
 
 class BadModel(BadInput):
@@ -48,7 +48,7 @@ class BadConfig(BadInput):
 
 
 class BadOutput(LanesError, OSError):
-    """A place that cannot be written, or must not be overwritten."""
+    """A path that cannot be written or must not be overwritten."""
 
 
 class UnknownName(LanesError, LookupError):
@@ -56,7 +56,7 @@ class UnknownName(LanesError, LookupError):
 
 
 class MissingDependency(LanesError, ImportError):
-    """An optional library is not installed; the message spells the pip command."""
+    """An optional library is not installed; the message gives the pip command."""
 
 
 class BackendError(LanesError, RuntimeError):

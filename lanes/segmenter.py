@@ -1,4 +1,4 @@
-"""A card and a backend as one object: image in, labels out."""
+"""Combines a card and a backend: image in, labels out."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lanes.types import Backend, Image, LabelMap, Pending, Task
 class Segmenter:
     """Labels images of any size; a context manager that frees its backend.
 
-    `submit` and `result` are the two halves of the work, so that the next image can be made ready
-    while the engine runs, with up to `depth` images between them; `result` gives labels at the
-    network's size (`card.resize.size`), or the image's own where the network takes tiles.
+    `submit` and `result` split the work, so that the next image can be prepared while the engine
+    runs, with up to `depth` images in flight; `result` returns labels at the network's size
+    (`card.resize.size`), or at the image's own if the network takes tiles.
     """
 
     def __init__(self, card: ModelCard, backend: Backend) -> None:
-        """Join a card with the backend that runs its network.
+        """Combine a card with the backend that runs its network.
 
         Raises:
-            BadModel: the card's classes are not the task's.
+            BadModel: the card's classes differ from the task's.
         """
         self.card = card
         self.task = _task_of(card)
@@ -39,7 +39,7 @@ class Segmenter:
 
     @property
     def depth(self) -> int:
-        """How many images may be between `submit` and `result`."""
+        """How many images may be in flight."""
         return 1 if self.card.resize.in_tiles else self.backend.depth
 
     @property
@@ -56,28 +56,28 @@ class Segmenter:
         return resize_labels(labels, (image.shape[0], image.shape[1]))
 
     def submit(self, image: Image) -> Pending:
-        """Resize `image` and begin to label it; it must not change until the result is taken."""
+        """Resize `image` and start labelling it; it must not change until the result is taken."""
         _check(image)
         resize = self.card.resize
         return self.submit_resized(image if resize.in_tiles else resize_image(image, resize))
 
     def submit_resized(self, image: Image) -> Pending:
-        """Begin to label an image that is at the network's size, or any where it takes tiles."""
+        """Start labelling an image of the network's size, or any size if it takes tiles."""
         if self.card.resize.in_tiles:
             return self._tiler.submit(image)
         return self.backend.submit(np.ascontiguousarray(image)[None])
 
     def result(self, pending: Pending) -> LabelMap:
-        """Wait for the labels (h, w) of what was submitted."""
+        """Wait for the labels (h, w) of a submitted image."""
         if self.card.resize.in_tiles:
             return self._tiler.result(pending)
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
 
     def shared(self) -> Segmenter:
-        """The same, for several threads at once: they take turns with one engine.
+        """A segmenter that several threads can use at once; they share one engine.
 
-        Always the same object; once it is used, `self` may label nothing any more.
+        Returns the same object every time; after that, do not label with `self`.
         """
         with self._sharing:
             if self._shared is None:
@@ -101,9 +101,9 @@ class Segmenter:
 
 
 def _task_of(card: ModelCard) -> Task:
-    """The card's task with the classes that its network knows.
+    """The card's task, limited to the classes that its network knows.
 
-    A task may gain classes at its end; models made before keep the first ones.
+    A task may append classes; older models know only the first ones.
     """
     task = tasks.load(card.task)
     known = len(card.classes)
@@ -119,7 +119,7 @@ def _task_of(card: ModelCard) -> Task:
 
 def _check(image: object) -> None:
     if image is None:
-        raise BadInput("got no image (None): cv2.imread gives that for a file it cannot read")
+        raise BadInput("got no image but None: cv2.imread returns it for unreadable files")
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         got = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise BadInput(f"got {got}; wanted an image as a uint8 array (H, W, 3) in BGR")
@@ -135,10 +135,10 @@ def load(
     threads: int | None = None,
     hint: str = backends.LATENCY,
 ) -> Segmenter:
-    """Load a model that comes along, or a model folder, ready to label images.
+    """Load a bundled model or a model folder, ready to label images.
 
-    `backends.load` tells what the other arguments may be. `hint` is "latency" for cameras, where
-    the newest image counts, or "throughput" for files, where all do.
+    See `backends.load` for the other arguments. `hint` is "latency" for cameras, where the newest
+    image counts, or "throughput" for files, where all images count.
 
     Example:
         >>> with lanes.load() as segmenter:            # doctest: +SKIP

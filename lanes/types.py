@@ -1,4 +1,4 @@
-"""The arrays and small records that pass between the rooms, each named once with its shape."""
+"""The arrays and records that modules exchange, with their shapes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lanes import colour
 Image: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) BGR, 0..255."""
 LabelMap: TypeAlias = NDArray[np.uint8]
-"""(H, W) class ids of a task; 255 is ignored by loss and metrics."""
+"""(H, W) class ids of a task; loss and metrics ignore 255."""
 InstanceMap: TypeAlias = NDArray[np.uint16]
-"""(H, W): 0 = none, else the id of one thing, 1..65535."""
+"""(H, W): the id of each pixel's thing, 1..65535; 0 = no thing."""
 ImageBatch: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) BGR, 0..255, at the network's input size."""
 LabelBatch: TypeAlias = NDArray[np.uint8]
@@ -31,7 +31,7 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class LabelClass:
-    """One class of a task: its name and the BGR colour that the overlay draws it in.
+    """One class of a task: its name and its BGR colour in the overlay.
 
     `alpha` scales the overlay's opacity for this class (0 draws nothing).
     """
@@ -43,12 +43,11 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Things:
-    """Which label ids make up what can be counted; the rest is "stuff" (Kirillov et al. 2019).
+    """The label ids of countable things; the rest is "stuff" (Kirillov et al. 2019).
 
-    A pixel of a thing is one of `classes`, all of them parts of one thing. `nucleus` is the one of
-    them whose area is also told alone. `border` is no class of its own: it parts things that touch,
-    and its pixels belong to the nearest one. What is smaller than the share `least` of the
-    picture's typical thing is none: a speck, or a shred of what the picture's edge cuts.
+    A thing consists of pixels of `classes`. The area of the class `nucleus` is also reported on its
+    own. `border` separates touching things; its pixels belong to the nearest thing. Instances below
+    `least` x the typical area in the image are dropped: specks, or shreds cut off by the edge.
     """
 
     classes: tuple[int, ...]
@@ -59,10 +58,10 @@ class Things:
 
 @dataclass(frozen=True)
 class Task:
-    """What the pixels mean. The index in `classes` is the label id; 0 is the background.
+    """The meaning of the pixels. The index in `classes` is the label id; 0 is the background.
 
-    `measure(labels)` gives the numbers that a HUD or dashboard shows, by name. `things` says how
-    labels become instances (`lanes.cells.instances`); None where nothing is counted.
+    `measure(labels)` returns the numbers for a HUD or dashboard, by name. `things` says how labels
+    become instances (`lanes.cells.instances`); None if the task counts nothing.
     """
 
     name: str
@@ -70,22 +69,22 @@ class Task:
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
     later: int = 0
-    """Of a model made before: so many classes came later. Truth may hold their ids."""
+    """For an older model: the number of classes added since. Truth may contain their ids."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names in order of their ids."""
+        """The class names, in order of their ids."""
         return tuple(c.name for c in self.classes)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training pair; augmentation moves all its arrays alike.
+    """One training sample; augmentation transforms all its arrays together.
 
     `image` (H, W, 3) BGR. `targets` uint8 (H, W): ids into the data set's table `TARGETS`, a
     boolean array (K, C): the classes that a pixel may be. `soft` uint8 (C, H, W): 255 times a
-    teacher's probability of every class of the task; all 0 where the teacher says nothing.
-    `instances` uint16 (H, W): which thing it belongs to, 0 = none.
+    teacher's probability of each class of the task; all 0 where the teacher gives none.
+    `instances` uint16 (H, W): the thing that each pixel belongs to; 0 = no thing.
     """
 
     image: Image
@@ -96,9 +95,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measure:
-    """What truth can judge: pixels of the `targets` ids against those of the predicted `classes`.
+    """One figure to score: pixels with the ids `targets` against the predicted `classes`.
 
-    `lines` marks thin classes, which get the tolerant F4 beside IoU.
+    `lines` marks thin classes, which get the tolerant F4 as well as IoU.
     """
 
     targets: tuple[int, ...]
@@ -107,10 +106,10 @@ class Measure:
 
 
 class Dataset(Protocol):
-    """Samples by index; torch's DataLoader takes one as it is.
+    """Samples by index; works directly with torch's DataLoader.
 
-    `TASK` is a task's name. `TARGETS` (K, C) says which classes each target id may be; a full row
-    is "unknown". `MEASURES` are the figures that this truth can give.
+    `TASK` is a task's name. `TARGETS` (K, C) says which classes each target id may be; a row of all
+    True means "unknown". `MEASURES` are the figures that this truth supports.
     """
 
     TASK: str
@@ -123,13 +122,13 @@ class Dataset(Protocol):
 
 @dataclass
 class Frame:
-    """One upright picture of a video: its 4:2:0 planes as decoded, and when it is shown.
+    """One upright video frame: its 4:2:0 planes as decoded, and its presentation time.
 
-    `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how they become
-    BGR. `pts` counts in `time_base` seconds. `index` counts the frames of the source from 0;
-    `name` is the file's stem where each frame is a file. `image` is the BGR picture that the
-    planes were made of, where there was one (an image file, a camera). `captured` is the
-    `time.perf_counter()` at which the frame came from its source, 0.0 where nobody noted it.
+    `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how to convert them
+    to BGR. `pts` counts in units of `time_base` seconds. `index` counts the frames of the source
+    from 0; `name` is the file's stem if each frame is a file. `image` is the BGR image that the
+    planes were made from, if any (an image file, a camera). `captured` is the
+    `time.perf_counter()` reading when the source delivered the frame, 0.0 if not recorded.
     """
 
     planes: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -144,22 +143,22 @@ class Frame:
 
     @property
     def size(self) -> Size:
-        """Height and width of the upright picture."""
+        """Height and width of the upright frame."""
         height, width = self.planes[0].shape
         return height, width
 
     @property
     def seconds(self) -> float:
-        """When the frame is shown, in seconds of the source's clock."""
+        """Presentation time in seconds, on the source's clock."""
         return float(self.pts * self.time_base)
 
     @cached_property
     def bgr(self) -> Image:
-        """The picture as BGR (H, W, 3): `image`, or made of the planes on first use and kept."""
+        """The frame as BGR (H, W, 3): `image`, or converted from the planes on first use."""
         return colour.to_bgr(self.planes, self.colour) if self.image is None else self.image
 
     def drawn_on(self) -> None:
-        """Forget what the planes were made of and `bgr`, for the planes have been changed."""
+        """Drop `image` and the cached `bgr`: call this after changing the planes."""
         self.image = None
         self.__dict__.pop("bgr", None)
 
@@ -168,10 +167,8 @@ class Frame:
 class Result:
     """A frame with its labels and the seconds that each stage took.
 
-    The labels are at the network's size, or the frame's where the network takes tiles.
-
-    `inferred` tells whether the network labelled this very frame, or an earlier one's labels were
-    carried along.
+    The labels have the network's size, or the frame's if the network takes tiles. `inferred` is
+    True if the network labelled this frame, False if it carries an earlier frame's labels.
     """
 
     frame: Frame
@@ -182,9 +179,9 @@ class Result:
 
 @dataclass
 class Pending:
-    """A batch that a backend works on: what `submit` gives and `result` takes.
+    """A batch in flight in a backend: `submit` returns it, `result` takes it.
 
-    `submitted` and `finished` are `time.perf_counter()` readings; `finished` is 0.0 until then.
+    `submitted` and `finished` are `time.perf_counter()` readings; `finished` is 0.0 at first.
     """
 
     request: Any
@@ -193,11 +190,11 @@ class Pending:
 
 
 class Backend(Protocol):
-    """What runs an exported model: uint8 images in, uint8 labels out.
+    """Runs an exported model: uint8 images in, uint8 labels out.
 
-    Results are taken in the order of submission; at most `depth` batches are in flight, a further
-    `submit` is a `BackendError`. `device` and `precision` say what really runs ("cpu", "bf16").
-    One of `any_size` takes images of other sizes than the network's, too.
+    Take results in the order of submission. At most `depth` batches may be in flight; another
+    `submit` raises `BackendError`. `device` and `precision` are those in use ("cpu", "bf16").
+    `any_size` means that it also takes images of other sizes than the network's.
     """
 
     name: str
@@ -207,7 +204,7 @@ class Backend(Protocol):
     any_size: bool
 
     def submit(self, images: ImageBatch) -> Pending:
-        """Begin to label `images`, which must not change until the result is taken."""
+        """Start labelling `images`, which must not change until the result is taken."""
 
     def result(self, pending: Pending) -> LabelBatch:
         """Wait for a batch; raises `BackendError` if the engine failed."""

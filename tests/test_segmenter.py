@@ -1,4 +1,4 @@
-"""A segmenter labels images of any size, and says what is wrong with a model or an image."""
+"""A segmenter labels images of any size, and explains a bad model or image."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_is_no_image(loaded, image, message):
 
 @pytest.fixture
 def weights(model_folder, tmp_path, monkeypatch):
-    """A folder weights/ with one model, in place of those that come along."""
+    """A folder weights/ with one model, in place of the bundled ones."""
     shutil.copytree(model_folder, tmp_path / "lanes-fcn-lite")
     (tmp_path / "README.md").write_text("")
     monkeypatch.setattr(assets, "folder", lambda name: tmp_path)
@@ -139,7 +139,7 @@ def test_card_with_other_classes_than_its_task(loaded):
         Segmenter(card, loaded.backend)
 
 
-def test_a_model_of_three_classes_runs_and_tells_of_three(tmp_path):
+def test_a_model_of_three_classes_runs_and_reports_three(tmp_path):
     three = ("background", "drivable", "lane line")
     with segmenter.load(str(make_model(tmp_path / "old", classes=three)), threads=1) as old:
         labels = old.label(grey([20, 120, 220]))

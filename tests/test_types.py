@@ -1,4 +1,4 @@
-"""The records that pass between the rooms."""
+"""The records that modules exchange."""
 
 from __future__ import annotations
 

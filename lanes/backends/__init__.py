@@ -1,4 +1,4 @@
-"""What runs an exported model: one file an engine, with `load` and `precisions`."""
+"""Inference engines: one file each, with `load` and `precisions`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
-"""What an engine divides the processor's cores for: that one image is labelled soon, or many."""
+"""Tune the engine for the delay of one image, or for images per second."""
 
 
 def load(
@@ -40,22 +40,22 @@ def load(
     threads: int | None = None,
     hint: str = LATENCY,
 ) -> Backend:
-    """Load the model of `folder` into the backend `name`; "auto" is the fastest of this machine.
+    """Load the model of `folder` into the backend `name`; "auto" is the fastest on this machine.
 
-    `precision` is "auto", "fp32", "bf16", ... as far as the backend knows it; "auto" is its
-    fastest, which may be int8 if the model's card says what that costs. `device` is one of the
-    backend's (None: its own, for most the processor); `threads` bounds the processor's threads
-    (None: all cores); `hint` is one of `HINTS`. What "auto" is, `choices` finds out.
+    `precision` is "auto", "fp32", "bf16", ..., whatever the backend supports; "auto" is its
+    fastest, which may be int8 if the model's card gives the accuracy cost. `device` is one of the
+    backend's (None: its default, usually the CPU); `threads` limits the CPU threads (None: all
+    cores); `hint` is one of `HINTS`. `choices` shows how "auto" decides.
 
     Raises:
-        UnknownName: no backend, or no precision or device of it, of that name.
+        UnknownName: no such backend, or it has no such precision or device.
         MissingDependency: its library is not installed.
         BadModel: the network cannot be read, or contradicts its card.
         BackendError: the engine refuses the network.
         BadInput: `threads` is not at least 1.
     """
     if threads is not None and threads < 1:
-        raise BadInput(f"{threads} threads were asked for; give 1 or more, or none for all cores")
+        raise BadInput(f"got {threads} threads; give 1 or more, or leave it out to use all cores")
     if hint not in HINTS:
         raise UnknownName(unknown("hint", hint, list(HINTS)))
     quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
@@ -65,8 +65,8 @@ def load(
     try:
         return trial.load(*trial.fastest())
     except (MissingDependency, BackendError):
-        # What was remembered no longer runs: a GPU may be gone, or a library broken.
-        return trial.load(*trial.fastest(anew=True))
+        # The cached choice no longer runs: a GPU may be gone, or a library broken.
+        return trial.load(*trial.fastest(refresh=True))
 
 
 def choices(
@@ -76,11 +76,11 @@ def choices(
     threads: int | None = None,
     hint: str = LATENCY,
 ) -> list[Choice]:
-    """What "auto" chooses from for the model of `folder`, and why; see `load` for the rest.
+    """The candidates of "auto" for the model in `folder`, with timings; arguments as for `load`.
 
-    The candidates are timed with the model itself, which takes about two seconds (more where
-    TensorRT has to build its engine); the answer is remembered in the user's cache until the model,
-    an engine or the machine is another one.
+    Times each candidate on the model itself, which takes about two seconds (more if TensorRT must
+    build its engine). The result stays in the user's cache until the model, an engine or the
+    machine changes.
 
     Raises:
         BadModel: the folder has no network, or its card cannot be read.
@@ -91,7 +91,7 @@ def choices(
 def precisions(name: str, device: str | None = None, folder: Path | None = None) -> tuple[str, ...]:
     """The precisions that the backend `name` can run on this machine.
 
-    Some need a file of their own: given a model's `folder`, they are told too if it has that.
+    With a model's `folder`, this includes precisions that need their own file, if it is there.
     """
     module = plugins.load("backends", name)
     device = device or getattr(module, "DEVICE", "cpu")
@@ -114,7 +114,7 @@ def _load(
 
 
 def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """Those of `arguments` that `function` takes: a backend that has no use for one leaves it."""
+    """The `arguments` that `function` accepts: a backend may leave out those it does not use."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
@@ -134,5 +134,5 @@ def _trial(
 
 
 def _has_int8(folder: Path) -> bool:
-    """Whether a model has a network in int8, and its card says what that costs."""
+    """Whether a model has an int8 network and its card gives the accuracy cost."""
     return (folder / cards.INT8_ONNX).is_file() and bool(cards.read(folder).int8)

@@ -1,4 +1,4 @@
-"""Which backend, at which precision, is the fastest for a model here: timed once, remembered."""
+"""Picks the fastest backend and precision for a model on this machine: timed once, then cached."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from lanes.errors import BadInput, LanesError, MissingDependency, UnknownName
 from lanes.types import Backend, Pending, Size
 
 PREFERENCE = ("openvino", "onnxruntime")
-"""Those that run everywhere, the usually faster first."""
+"""Backends that run everywhere, the usually faster first."""
 CANDIDATES = (*PREFERENCE, "tensorrt")
-"""What "auto" chooses from: engines made for speed, neither the reference nor the baseline."""
+"""Candidates of "auto": engines built for speed, not the reference or the baseline."""
 PROCESSOR = ("model name", "flags", "CPU part", "Features")
-"""Lines of /proc/cpuinfo, of x86 and ARM."""
+"""Lines of /proc/cpuinfo that identify the CPU, on x86 and ARM."""
 QUANTISED = "openvino"
-"""The backend whose int8 is a candidate of its own: by it, what int8 costs a model was measured."""
+"""The backend that also competes in int8: the cost of int8 was measured with it."""
 LEAST_GAIN = 1.1
-"""So many times as fast must int8 be, which costs accuracy, as the fastest other candidate."""
+"""int8 costs accuracy, so it must be this many times as fast as the best other candidate."""
 SECONDS = 0.4
-"""How long a candidate is timed, after its first image."""
+"""How long to time a candidate, after its first image."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend that "auto" may take: `milliseconds` an image, or the `reason` why it cannot run.
+    """A candidate of "auto": `milliseconds` per image, or the `reason` why it cannot run.
 
-    `precision` is what it ran at; "" if it did not.
+    `precision` is what it ran at; "" if it did not run.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Choice:
 class Trial:
     """The candidates for one model: `size` (height, width) of its input, and how to `load` them.
 
-    A candidate is a backend's name and the precision to ask it for. With another of the things that
-    it `depends_on`, another one may be the fastest.
+    A candidate is a backend's name and the precision to request. The cached result is valid as long
+    as `depends_on` stays the same.
     """
 
     size: Size
@@ -64,21 +64,21 @@ class Trial:
     load: Callable[[str, str], Backend]
     depends_on: tuple[object, ...]
 
-    def fastest(self, anew: bool = False) -> tuple[str, str]:
-        """The fastest that works, and its precision; `anew` asks the machine, not the memory.
+    def fastest(self, refresh: bool = False) -> tuple[str, str]:
+        """The fastest that works, and its precision; `refresh` ignores the cached result.
 
         Raises:
-            LanesError: none does; the error is the model's, if it has one.
+            LanesError: no candidate works; if the model is at fault, its own error.
         """
-        for choice in self.choices(anew):
+        for choice in self.choices(refresh):
             if choice.chosen:
                 return choice.name, choice.precision
         raise self._why_none()
 
-    def choices(self, anew: bool = False) -> list[Choice]:
-        """All candidates, one of them chosen unless none works."""
+    def choices(self, refresh: bool = False) -> list[Choice]:
+        """All candidates; one is chosen if any works."""
         key = _cache.key(self.candidates, self.depends_on, _machine(), list(_engines()))
-        found = None if anew else _remembered(key)
+        found = None if refresh else _remembered(key)
         if found is None:
             found = _with_fastest([self._try(*candidate) for candidate in self.candidates])
             if any(choice.chosen for choice in found):
@@ -98,16 +98,16 @@ class Trial:
         for candidate in self.candidates:
             try:
                 self.load(*candidate).close()
-            except (BadInput, UnknownName) as error:  # nothing that another backend would mend
+            except (BadInput, UnknownName) as error:  # no other backend would help
                 return error
             except LanesError as error:
                 reasons.append(str(error))
-        told = "; ".join(dict.fromkeys(reasons))
-        return MissingDependency(f"no backend can be loaded: {told}")
+        details = "; ".join(dict.fromkeys(reasons))
+        return MissingDependency(f"no backend can be loaded: {details}")
 
 
 def seconds(backend: Backend, size: Size) -> float:
-    """Seconds an image of `size`, with as many in flight as the backend takes."""
+    """Seconds per image of `size`, with as many in flight as the backend allows."""
     images = np.full((1, *size, 3), 128, np.uint8)
     backend(images)  # the first one takes longer
     flying: deque[Pending] = deque()
@@ -141,14 +141,14 @@ def _remembered(key: str) -> list[Choice] | None:
         return None
     try:
         return [Choice(**values) for values in json.loads(content)]
-    except (ValueError, TypeError):  # of another version of lanes
+    except (ValueError, TypeError):  # written by another version of lanes
         return None
 
 
 def candidates(name: str, precision: str, int8: bool) -> Iterator[tuple[str, str]]:
-    """What the backend `name` ("auto": any) may be at `precision`, as pairs of both.
+    """(backend, precision) pairs to try for the backend `name` ("auto": all) at `precision`.
 
-    `int8` is whether the model has a network in int8, and its card says what that costs.
+    `int8`: the model has an int8 network, and its card gives the accuracy cost.
     """
     for one in _names() if name == "auto" else [name]:
         yield one, precision
@@ -162,7 +162,7 @@ def _names() -> list[str]:
 
 
 def _engines() -> Iterator[tuple[str, int]]:
-    """Where each engine is installed, and since when: another version comes with new files."""
+    """Path and modification time of each installed engine, which change with its version."""
     for name in _names():
         spec = importlib.util.find_spec(name)
         if spec and spec.origin:
@@ -171,10 +171,10 @@ def _engines() -> Iterator[tuple[str, int]]:
 
 
 def _machine() -> tuple[str, str, int | None]:
-    """The processor, NVIDIA's driver and the number of cores: a home may be on many machines."""
+    """CPU, NVIDIA driver and core count: machines may share a home directory."""
     processor, driver = platform.processor(), ""
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-        # Of the first cores, and only what does not change from moment to moment.
+        # The first cores are enough; clock speeds and the like change all the time.
         processor = "".join(line for line in islice(file, 30) if line.startswith(PROCESSOR))
     with contextlib.suppress(OSError):
         driver = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""What backends derive from a model and keep in the user's cache, so that the next start is quick.
+"""The backends' cache: compiled models and timings, so that the next start is quick.
 
-A file begins with the SHA-256 of the rest: one that is damaged or cut off is never used.
+A file begins with the SHA-256 of the rest, so a damaged or truncated file is never used.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from lanes import assets
 
 KEPT = 16
-"""Files of a folder that stay when one is added: the oldest go."""
+"""Files to keep per folder; adding one deletes the oldest."""
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def key(*parts: object) -> str:
-    """A file's name for what depends on all of `parts`."""
+    """The cache file name for a result that depends on all of `parts`."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file's content; a file that has not changed is read once."""
+    """The SHA-256 of a file's content; an unchanged file is read only once."""
     state = path.stat()
     return _digest(path, state.st_size, state.st_mtime_ns)
 
@@ -36,7 +36,7 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 
 def read(folder: str, name: str) -> bytes | None:
-    """What `write` has put there; None if nothing, or it is damaged."""
+    """The content that `write` stored; None if there is no file or it is damaged."""
     try:
         content = (assets.cache_folder(folder) / name).read_bytes()
     except OSError:
@@ -46,9 +46,9 @@ def read(folder: str, name: str) -> bytes | None:
 
 
 def write(folder: str, name: str, content: bytes) -> None:
-    """Keep `content`, whole or not at all.
+    """Store `content` atomically.
 
-    A home that cannot be written, or a full disk, costs time at the next start, so it is no error.
+    A read-only home or a full disk only slows down the next start, so failing is not an error.
     """
     with contextlib.suppress(OSError):
         place = assets.cache_folder(folder)

@@ -1,9 +1,9 @@
 """Cells by thresholds on brightness: Otsu, filled holes, a watershed where cells touch.
 
-Thresholds are those of Otsu ("A Threshold Selection Method from Gray-Level Histograms", IEEE SMC
-1979), for two classes or three. `lanes.cells.instances` parts touching cells. Otsu always finds two
-classes: on a slide without a cell it sees cells in the noise. The numbers were chosen by hand on
-the training parts of bbbc041seg and wbc_zheng.
+Thresholds follow Otsu ("A Threshold Selection Method from Gray-Level Histograms", IEEE SMC 1979),
+for two or three classes. `lanes.cells.instances` splits touching cells. Otsu always finds two
+classes: on an empty slide it sees cells in the noise. The constants were tuned by hand on the
+training splits of bbbc041seg and wbc_zheng.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ CELL, BORDER = 1, 2
 """Ids of the task `cell_count`."""
 BLUR = (5, 5)
 LEAST_NUCLEUS = 0.2
-"""Of the largest nucleus: smaller dark pieces are platelets and dirt."""
+"""Share of the largest nucleus; smaller dark pieces are platelets and dirt."""
 LEAST_SHARE = 0.15
-"""Of a piece must be nucleus, or it is a red cell that a nucleus touches."""
+"""Share of a piece that must be nucleus; below it, the piece is a red cell touching a nucleus."""
 LEAST_CELL = 0.35
-"""Of the median piece: smaller ones are platelets and dirt, smaller holes a cell's pale middle."""
+"""Share of the median piece; smaller pieces are platelets and dirt, smaller holes pale centres."""
 PIECES = Task("pieces", (), lambda labels: {}, Things(classes=(1,)))
-"""How a mask is taken apart."""
+"""How to split a mask into pieces."""
 
 Plane = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ Plane = NDArray[np.uint8]
 def every_cell(image: Image) -> LabelMap:
     """Labels (H, W) of the task `cell_count`.
 
-    Green is the light that haemoglobin and the dyes of nuclei take up most.
+    Haemoglobin and the dyes of nuclei absorb green light most.
     """
     green = cv2.GaussianBlur(image[..., 1], BLUR, 0)
     _, mask = cv2.threshold(green, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
@@ -46,10 +46,10 @@ def every_cell(image: Image) -> LabelMap:
 
 
 def white_cells(image: Image) -> LabelMap:
-    """Labels (H, W) of the task `blood_cells`: the darkest third of three classes is nuclei.
+    """Labels (H, W) of the task `blood_cells`: the darkest of three brightness classes is nuclei.
 
-    What is darker than the slide and holds a nucleus is a white cell. Green and red together tell
-    nuclei from red cells, which let red light pass.
+    A piece darker than the slide that contains a nucleus is a white cell. Red cells let red light
+    pass, so the mean of green and red separates them from nuclei.
     """
     mean = cv2.addWeighted(image[..., 1], 0.5, image[..., 2], 0.5, 0)
     grey: Plane = np.asarray(cv2.GaussianBlur(mean, BLUR, 0), np.uint8)
@@ -66,7 +66,7 @@ def white_cells(image: Image) -> LabelMap:
 
 
 def two_thresholds(grey: Plane) -> tuple[int, int]:
-    """The two levels that part `grey` into the three classes of the greatest variance between."""
+    """The two thresholds that split `grey` into three classes with maximal variance between."""
     share = np.bincount(grey.ravel(), minlength=256) / grey.size
     below, moment = np.cumsum(share), np.cumsum(share * np.arange(256))
     first, second = below[:, None], below[None]
@@ -80,7 +80,7 @@ def two_thresholds(grey: Plane) -> tuple[int, int]:
 
 
 def _large(mask: Plane) -> Plane:
-    """The pieces of `mask` that are no specks beside the largest."""
+    """The pieces of `mask` that are not tiny compared with the largest."""
     opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = np.asarray(stats)[:, cv2.CC_STAT_AREA].copy()
@@ -90,13 +90,13 @@ def _large(mask: Plane) -> Plane:
 
 
 def _filled(mask: Plane) -> Plane:
-    """`mask` without holes."""
+    """`mask` with its holes filled."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
 def _without_specks(mask: Plane) -> Plane:
-    """`mask` without pieces much smaller than most, and without holes that are no gap of cells."""
+    """`mask` without pieces much smaller than the median; holes too small to be gaps are filled."""
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     areas = np.asarray(stats)[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0

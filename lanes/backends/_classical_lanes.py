@@ -1,11 +1,11 @@
-"""Lane lines by edges and straight lines.
+"""Lane lines by edge detection and the Hough transform.
 
-Bright, narrow, straight things below the horizon that run towards its middle. Edges are Canny's
+Finds bright, narrow, straight shapes below the horizon that point to its middle. Edges are Canny's
 ("A Computational Approach to Edge Detection", PAMI 1986); lines come from the Hough transform (Duda
 & Hart, "Use of the Hough Transformation to Detect Lines and Curves in Pictures", CACM 1972) in its
-progressive probabilistic form (Matas, Galambos & Kittler, CVIU 2000). It knows no cars, no curves
-and no road without paint: what a network has to be better than. Its numbers were chosen on the
-"choose" splits of the data sets, by hand.
+progressive probabilistic form (Matas, Galambos & Kittler, CVIU 2000). It handles no cars, no curves
+and no unpainted roads: the baseline that a network must beat. The constants were tuned by hand on
+the "choose" splits of the data sets.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from lanes.types import Image, LabelMap, Size
 DRIVABLE, LANE_LINE = 1, 2
 """Ids of the task `lanes`."""
 Segments = NDArray[np.float64]
-"""(N, 4): x and y of the lower end of each segment, then of the upper one, in pixels."""
+"""(N, 4): x and y of each segment's lower end, then of its upper end, in pixels."""
 
 HEIGHT = 352
-"""The pixels below count at this height of the picture, and grow with it."""
+"""Image height at which the pixel constants below apply; they scale with it."""
 HORIZON = 0.5
-"""Where the road begins, as a share of the picture's height; dashcams look about level."""
+"""Where the road begins, as a share of the image height; dashcams are roughly level."""
 TOP, BOTTOM = (0.40, 0.60), (-0.2, 1.2)
-"""The region of interest, left and right, at the horizon and at the bottom: shares of the width."""
+"""Left and right edge of the region of interest at the horizon and the bottom, / width."""
 AIM = (0.33, 0.67)
-"""Through which part of the horizon a lane line must point, as shares of the width."""
+"""The part of the horizon that a lane line must point to, as shares of the width."""
 WIDEST = 40
-"""Pixels of the widest paint."""
+"""Width of the widest paint, in pixels."""
 CANNY = (20, 60)
-"""Steps of brightness: edges begin above the second, and go on above the first."""
+"""Gradient thresholds: edges start above the second and continue above the first."""
 VOTES, SHORTEST, LONGEST_GAP = 25, 25, 40
-"""Hough: edge pixels that make a line; its least length and largest gap, in pixels."""
+"""Hough: votes for a line; its minimum length and maximum gap, in pixels."""
 FLATTEST = 0.35
-"""The least slope of a line, rise by run: what is flatter lies across the road, or beside it."""
+"""Minimum slope of a line, rise over run; flatter ones lie across the road or off it."""
 SAME_LINE = 0.1
-"""How far apart the feet of one line's segments may be, as a share of the width."""
+"""Maximum distance between the feet of segments of one line, as a share of the width."""
 THICKNESS = 4
-"""Pixels of a drawn line."""
+"""Width of a drawn line, in pixels."""
 
 
 class Line(NamedTuple):
-    """A whole lane line: its x at the picture's bottom and at the horizon, in pixels."""
+    """A whole lane line: its x at the bottom of the image and at the horizon, in pixels."""
 
     foot: float
     aim: float
 
 
 def lane_lines(image: Image) -> LabelMap:
-    """Labels (H, W) of the task `lanes`: segments of lane lines, and the lane between two of them.
+    """Labels (H, W) of the task `lanes`: lane line segments, and the lane between two of them.
 
-    The lane is drivable only where a line is found on either side of the picture's middle.
+    The lane is drivable only if there is a line on both sides of the image centre.
     """
     height, width = image.shape[:2]
     segments = _towards_the_horizon(_segments(_edges(_paint(image))), (height, width))
@@ -73,12 +73,12 @@ def _pixels(count: int, height: int) -> float:
 
 
 def _paint(image: Image) -> NDArray[np.uint8]:
-    """How much brighter than the road beside it each pixel is, 0..255, in white or yellow.
+    """How much brighter each pixel is than the road next to it, 0..255, for white and yellow.
 
-    Both are bright in green and in red, so the lesser of the two shows them and no other colour.
-    What is wider than paint is not brighter than what is beside it (a top-hat).
+    White and yellow are bright in both green and red, so the minimum of the two keeps only them.
+    The top-hat removes whatever is wider than paint.
     """
-    # An even width would shift what it opens by a pixel.
+    # An even width would shift the opening by a pixel.
     kernel = np.ones((1, round(_pixels(WIDEST, image.shape[0])) | 1), np.uint8)
     bright = np.minimum(image[..., 1], image[..., 2])
     return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_TOPHAT, kernel), np.uint8)
@@ -96,7 +96,7 @@ def _edges(paint: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _segments(edges: NDArray[np.uint8]) -> Segments:
-    """The straight lines among edges."""
+    """The straight lines in an edge map."""
     votes, shortest, gap = (_pixels(n, edges.shape[0]) for n in (VOTES, SHORTEST, LONGEST_GAP))
     found = cv2.HoughLinesP(
         edges, 1, np.pi / 180, round(votes), minLineLength=shortest, maxLineGap=gap
@@ -109,13 +109,13 @@ def _segments(edges: NDArray[np.uint8]) -> Segments:
 
 
 def _at(segments: Segments, y: float) -> NDArray[np.float64]:
-    """The x of each segment, made longer, at the height `y`."""
+    """The x of each segment, extended to the height `y`."""
     x1, y1, x2, y2 = segments.T
     return np.asarray(x1 + (y - y1) * (x2 - x1) / (y2 - y1))
 
 
 def _towards_the_horizon(segments: Segments, size: Size) -> Segments:
-    """Those that are not flat, and point to the middle of the horizon."""
+    """The segments that are steep enough and point to the middle of the horizon."""
     height, width = size
     x1, y1, x2, y2 = segments.T
     steep = segments[y1 - y2 > FLATTEST * np.abs(x2 - x1)]
@@ -124,7 +124,7 @@ def _towards_the_horizon(segments: Segments, size: Size) -> Segments:
 
 
 def _nearest(segments: Segments, side: int, size: Size) -> Line | None:
-    """The line nearest to the picture's middle on its left (-1) or right (1) side, if any."""
+    """The line nearest to the image centre on its left (-1) or right (1) side, if any."""
     height, width = size
     feet = _at(segments, height - 1)
     offsets = side * (feet / width - 0.5)

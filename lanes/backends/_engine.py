@@ -1,4 +1,4 @@
-"""What every backend has in common: checks of the network and of its input, turns, errors."""
+"""Shared by all backends: checks of the network and its input, batches in flight, errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lanes.types import ImageBatch, LabelBatch, Pending
 
 INT8 = "int8"
 TensorKind = tuple[str, Sequence[Any]]
-"""Type and shape of a network's input or output, as the engine tells them: "uint8", [1, H, W]."""
+"""Type and shape of a network's input or output, as the engine reports them: "uint8", [1, H, W]."""
 
 
 class Engine(ABC):
-    """`lanes.types.Backend` but for how images are started and labels awaited."""
+    """`lanes.types.Backend` without `_start` and `_wait`, which each engine implements."""
 
     name: str
     library: str
@@ -31,7 +31,7 @@ class Engine(ABC):
     any_size = False
 
     def __init__(self, device: str, precision: str, shape: Sequence[int]) -> None:
-        """State what runs; `shape` is that of the input, (1, H, W, 3)."""
+        """Record what runs; `shape` is the input's, (1, H, W, 3)."""
         self.device = device
         self.precision = precision
         self.shape = tuple(shape)
@@ -40,14 +40,14 @@ class Engine(ABC):
 
     @abstractmethod
     def _start(self, images: ImageBatch, pending: Pending) -> Any:
-        """Begin to label `images`; gives what `_wait` needs, and sets `pending.finished` later."""
+        """Start labelling `images`; return what `_wait` needs, and set `pending.finished` later."""
 
     @abstractmethod
     def _wait(self, request: Any) -> LabelBatch:
         """Wait for the labels of a request."""
 
     def submit(self, images: ImageBatch) -> Pending:
-        """Begin to label `images`, which must not change until the result is taken.
+        """Start labelling `images`, which must not change until the result is taken.
 
         Raises:
             BadInput: not uint8 of the network's input shape.
@@ -66,7 +66,7 @@ class Engine(ABC):
         return pending
 
     def result(self, pending: Pending) -> LabelBatch:
-        """Wait for a batch, once; raises `BackendError` if the engine failed."""
+        """Wait for a batch; call once per batch. Raises `BackendError` if the engine failed."""
         if pending.request is None:
             raise BackendError("this result was taken already")
         request, pending.request = pending.request, None
@@ -79,12 +79,12 @@ class Engine(ABC):
         return self.result(self.submit(images))
 
     def close(self) -> None:
-        """Take no further batch; what is in flight can still be taken."""
+        """Accept no more batches; results in flight can still be taken."""
         self.closed = True
 
 
 class ThreadedEngine(Engine):
-    """An engine that has to be waited for: a thread of its own does, so that `submit` returns."""
+    """An engine whose calls block: its own thread runs them, so that `submit` returns at once."""
 
     def __init__(self, device: str, precision: str, shape: Sequence[int]) -> None:
         """See `Engine`."""
@@ -92,12 +92,12 @@ class ThreadedEngine(Engine):
         self.worker = ThreadPoolExecutor(1, thread_name_prefix=self.name)
 
     def _begin(self, images: ImageBatch) -> Any:
-        """What `_run` is given, made before `submit` returns."""
+        """Prepare the argument of `_run`, before `submit` returns."""
         return images
 
     @abstractmethod
     def _run(self, begun: Any) -> LabelBatch:
-        """Label what has begun, in the engine's thread."""
+        """Label the batch, in the engine's thread."""
 
     def _start(self, images: ImageBatch, pending: Pending) -> Future[LabelBatch]:
         return self.worker.submit(self._timed, self._begin(images), pending)
@@ -111,13 +111,13 @@ class ThreadedEngine(Engine):
         return request.result()
 
     def close(self) -> None:
-        """End the thread, after what is in flight."""
+        """Finish the batches in flight, then end the thread."""
         super().close()
         self.worker.shutdown()
 
 
 def _is_of(library: str, error: Exception) -> bool:
-    # Engines build their exception classes in C++; some share no base but Exception.
+    # Engines define exceptions in C++; some have no common base but Exception.
     ours = isinstance(error, LanesError)
     return not ours and (
         isinstance(error, RuntimeError) or type(error).__module__.startswith(library)
@@ -126,7 +126,7 @@ def _is_of(library: str, error: Exception) -> bool:
 
 @contextmanager
 def running(name: str, library: str) -> Iterator[None]:
-    """Turn an error of the engine into `BackendError`."""
+    """Turn the engine's errors into `BackendError`."""
     try:
         yield
     except Exception as error:
@@ -137,7 +137,7 @@ def running(name: str, library: str) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, library: str) -> Iterator[None]:
-    """Turn an error of the engine that reads `path` into `BadModel`."""
+    """Turn the engine's errors while it reads `path` into `BadModel`."""
     try:
         yield
     except Exception as error:
@@ -149,7 +149,7 @@ def reading(path: Path, library: str) -> Iterator[None]:
 
 @contextmanager
 def without(module: str) -> Iterator[None]:
-    """Let an import in the `with` block not find `module`, which is optional for it."""
+    """Hide the optional `module` from imports in the `with` block."""
     absent = module not in sys.modules
     if absent:
         sys.modules[module] = None  # type: ignore[assignment]  # documented: "not found"
@@ -161,7 +161,7 @@ def without(module: str) -> Iterator[None]:
 
 
 def onnx_path(folder: Path) -> Path:
-    """The `model.onnx` of a model folder; raises `BadModel` if there is none."""
+    """The `model.onnx` of a model folder; raises `BadModel` if it is missing."""
     path = folder / cards.ONNX
     if not path.is_file():
         raise BadModel(f"no {cards.ONNX} in {folder}: {cards.CURE}")
@@ -169,16 +169,16 @@ def onnx_path(folder: Path) -> Path:
 
 
 def network_path(folder: Path, precision: str) -> Path:
-    """The file of a model folder that runs at `precision`: int8 has one of its own.
+    """The network file in a model folder for `precision`; int8 has its own.
 
     Raises:
-        BadModel: there is none.
+        BadModel: the file is missing.
     """
     path = folder / cards.INT8_ONNX
     if precision != INT8:
         return onnx_path(folder)
     if not path.is_file():
-        raise BadModel(f"no {path.name} in {folder}: lanes quantize makes it, or leave int8 out")
+        raise BadModel(f"no {path.name} in {folder}: run lanes quantize, or do not use int8")
     return path
 
 
@@ -189,10 +189,10 @@ def with_int8(precisions: tuple[str, ...], folder: Path | None) -> tuple[str, ..
 
 
 def check_network(path: Path, inputs: list[TensorKind], outputs: list[TensorKind]) -> None:
-    """Raise `BadModel` unless a network is what its card says.
+    """Raise `BadModel` unless a network matches its card.
 
-    That is: one uint8 image batch (1, H, W, 3) in, of the card's size, and one uint8 label batch
-    (1, H, W) out.
+    It must take one uint8 image batch (1, H, W, 3) of the card's size and return one uint8 label
+    batch (1, H, W).
     """
     height, width = cards.read(path.parent).resize.size
     wanted = f"uint8 (1, {height}, {width}, 3) in, uint8 (1, {height}, {width}) out"
@@ -217,4 +217,4 @@ def check_images(images: ImageBatch, wanted: tuple[int, ...]) -> None:
     """Raise `BadInput` unless `images` are uint8 of the shape `wanted`."""
     if images.shape != wanted or images.dtype.name != "uint8":
         got = f"{images.dtype} {images.shape}"
-        raise BadInput(f"got images {got}; wanted uint8 {wanted}: resize brings them there")
+        raise BadInput(f"got images {got}; wanted uint8 {wanted}: resize them first")

@@ -1,9 +1,9 @@
-"""What half precision costs a network, in labels, measured on any processor.
+"""How many labels half precision changes, measured on any CPU.
 
-ONNX Runtime runs a graph in half on a CPU, but computes it in fp32 and rounds only the weights: it
-casts around each layer, and drops the casts that meet (1.32). So the rounding is written into a
-graph here, layer by layer, where it cannot be dropped. That is what a GPU does that sums in fp32
-and keeps half in memory; one that sums in half too loses a little more.
+On a CPU, ONNX Runtime computes a half graph in fp32 and rounds only the weights: it casts around
+each layer and removes adjacent casts (1.32). So this module writes the rounding into the graph,
+layer by layer, where it cannot be removed. The result matches a GPU that accumulates in fp32 and
+stores half; one that also accumulates in half loses a little more.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from lanes.errors import BackendError
 from lanes.types import ImageBatch, LabelBatch
 
 LARGEST_COST = 0.005
-"""Share of the labels that half may change: as much as a TensorRT engine may differ by in all."""
+"""Share of the labels that half may change: the whole tolerance of a TensorRT engine."""
 FATAL = 4
-"""Only fatal messages are logged: every other one is raised as well."""
+"""Log only fatal messages: all others are raised as well."""
 
 
 def keep_layers(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
-    """Note in the card of a model folder that half leaves the nodes `keep` in fp32.
+    """Record in a model's card that half keeps the nodes `keep` in fp32.
 
-    Returns the share of the labels of `images` that half changes then.
+    Returns the share of the labels of `images` that half still changes.
 
     Raises:
-        BackendError: it is more than `LARGEST_COST`; the message says which node to keep.
-        BadModel: there is no network, or none that can be read.
+        BackendError: it is above `LARGEST_COST`; the message says which node to keep.
+        BadModel: the network is missing or cannot be read.
         BadOutput: the card cannot be written.
-        UnknownName: a name of `keep` is no node.
+        UnknownName: a name in `keep` is not a node.
     """
     card = cards.read(folder)
     changed = check(half.read(folder / ONNX), images, keep)
@@ -53,7 +53,7 @@ def check(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str]
         name, alone = dearest(model, images[:1], keep)
         raise BackendError(
             f"half precision changes {changed:.2%} of the labels, wanted at most "
-            f"{LARGEST_COST:.1%}; of all layers {name} costs most ({alone:.2%} alone): keep it in "
+            f"{LARGEST_COST:.1%}; {name} is the most costly layer ({alone:.2%} alone): keep it in "
             f"fp32 with --keep {' '.join((*keep, name))}"
         )
     return changed
@@ -68,9 +68,9 @@ def cost(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] 
 def dearest(
     model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()
 ) -> tuple[str, float]:
-    """The node that changes most labels if it alone is in half, and their share, 0..1.
+    """The node that changes the most labels when it alone is in half, and their share, 0..1.
 
-    Every node takes its turn but those of `keep`, so it takes as many runs as there are layers.
+    Tries every node not in `keep`: one run per layer.
     """
     names = half.half_nodes(half.to_half(model, keep))
     wanted = labels(model, images)
@@ -83,7 +83,7 @@ def dearest(
 
 
 def rounded(typed: ModelProto) -> ModelProto:
-    """A network of `half.to_half` as one in fp32 that rounds every half tensor when it is made."""
+    """The output of `half.to_half` in fp32, with each half tensor rounded where it is produced."""
     model = ModelProto()
     model.CopyFrom(typed)
     halves = half.half_tensors(typed)

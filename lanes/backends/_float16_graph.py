@@ -1,16 +1,16 @@
-"""A network in fp32 -> the same network typed in half precision, as TensorRT 10 and 11 want it.
+"""Converts an fp32 network to half precision, as TensorRT 10 and 11 need it.
 
-TensorRT 11 chooses no precision itself: a tensor has the type that the ONNX file gives it (NVIDIA
-calls it strong typing). So the types are written here: uint8 in, uint8 out, half inside. What loses
-accuracy in half stays in fp32:
+TensorRT 11 chooses no precision itself: each tensor has the type that the ONNX file states (NVIDIA
+calls this strong typing). So this module sets the types: uint8 in, uint8 out, half inside. Layers
+that lose accuracy in half stay in fp32:
 
 - the normalisation, whose pixels and means need more than half's 11 bits;
-- what follows the last layer with weights: enlarging the logits, and telling the greatest;
-- sums over many values, and functions that magnify an error (`KEPT`);
-- layers whose constants are beyond half's range, and those that the model's card names.
+- everything after the last layer with weights: upsampling the logits, and argmax;
+- sums over many values, and functions that amplify errors (`KEPT`);
+- layers whose constants exceed half's range, and those that the model's card lists.
 
-A cast stands only where a tensor's maker and its user differ in type, one for all such users. The
-result is made when an engine is built, and not kept: what changes it must raise `RECIPE` of
+A cast appears only where producer and consumer differ in type; all such consumers share it. The
+conversion runs at each engine build and is not cached: if you change it, raise `RECIPE` in
 `lanes/backends/tensorrt.py`.
 """
 
@@ -30,7 +30,7 @@ from lanes.errors import BadModel, UnknownName
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 LARGEST = 65504.0
-"""Half's largest number; its own resolution is 11 bits."""
+"""The largest half number; half has 11 bits of precision."""
 KEPT = {
     *("GlobalAveragePool", "GlobalLpPool", "ReduceMean", "ReduceSum", "ReduceSumSquare"),
     *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd", "CumSum"),
@@ -40,17 +40,17 @@ KEPT = {
 """Kinds of layers that stay in fp32."""
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 POINTWISE = {"Cast", "Sub", "Div", "Mul", "Add"}
-"""What a normalisation is made of."""
+"""Operators of a normalisation."""
 END = "_in_"
-"""A tensor `x` that is needed in the other type too is `x_in_half` or `x_in_float`."""
+"""A copy of tensor `x` in the other type is named `x_in_half` or `x_in_float`."""
 
 
 def to_half(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
-    """Type `model`, which is fp32, in half; the nodes named in `keep` stay in fp32.
+    """Convert the fp32 `model` to half; the nodes named in `keep` stay in fp32.
 
     Raises:
-        BadModel: the graph has branches or loops, which no model of ours has.
-        UnknownName: a name of `keep` is no node.
+        BadModel: the graph has branches or loops, which our models never have.
+        UnknownName: a name in `keep` is not a node.
     """
     model = onnx.shape_inference.infer_shapes(model, check_type=True)
     _name_nodes(model)
@@ -59,30 +59,30 @@ def to_half(model: ModelProto, keep: Collection[str] = ()) -> ModelProto:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0)
         raise UnknownName(f"the network has no node {name!r}; it has {', '.join(near)}, ...")
     if any(a.HasField("g") or a.graphs for node in model.graph.node for a in node.attribute):
-        raise BadModel("the network has branches or loops, which cannot be typed in half")
+        raise BadModel("the network has branches or loops, which cannot be converted to half")
     typed = _Typing(model, keep).model()
     onnx.checker.check_model(typed, full_check=True)
     return typed
 
 
 def half_tensors(model: ModelProto) -> set[str]:
-    """The tensors of `model` that are half, constants aside."""
+    """The half tensors of `model`, without constants."""
     types = _types(onnx.shape_inference.infer_shapes(model))
     constants = {tensor.name for tensor in model.graph.initializer}
     return {name for name, kind in types.items() if kind == HALF} - constants
 
 
 def half_nodes(model: ModelProto) -> list[str]:
-    """The names of the nodes of `model` that work in half, casts aside, in the order of work."""
+    """Names of the nodes of `model` that compute in half, in execution order, without casts."""
     halves = half_tensors(model)
     return [n.name for n in model.graph.node if n.op_type != "Cast" and halves & {*n.output}]
 
 
 def of_folder(folder: Path) -> ModelProto:
-    """The network of a model folder typed in half, but for the layers that its card keeps in fp32.
+    """The network of a model folder in half, except for the layers that its card keeps in fp32.
 
     Raises:
-        BadModel: there is no network, or none that can be read.
+        BadModel: the network is missing or cannot be read.
         UnknownName: see `to_half`.
     """
     return to_half(read(folder / ONNX), cards.read(folder).half_keep)
@@ -96,7 +96,7 @@ def read(path: Path) -> ModelProto:
         model = onnx.load(path)
         onnx.checker.check_model(model)
         _name_nodes(model)
-    except Exception as error:  # protobuf's and the checker's errors share no base
+    except Exception as error:  # protobuf's and the checker's errors have no common base
         reason = str(error).strip().partition("\n")[0]
         raise BadModel(f"onnx cannot read {path} ({reason}): {CURE}") from error
     return model
@@ -108,21 +108,21 @@ def _name_nodes(model: ModelProto) -> None:
 
 
 def _types(model: ModelProto) -> dict[str, int]:
-    """The element type of every tensor of a model whose shapes are inferred."""
+    """The element type of every tensor of a model after shape inference."""
     graph = model.graph
-    told = {t.name: t.data_type for t in graph.initializer}
+    types = {t.name: t.data_type for t in graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):
-        told[value.name] = value.type.tensor_type.elem_type
-    return told
+        types[value.name] = value.type.tensor_type.elem_type
+    return types
 
 
 class _Typing:
-    """Walks a graph once, in the order of work, and types each node's floats."""
+    """Walks a graph once, in execution order, and sets the float type of each node."""
 
     def __init__(self, model: ModelProto, keep: Collection[str]) -> None:
         self.source = model
         self.types = _types(model)
-        """What each tensor is in the new graph; as in the old one until its maker was seen."""
+        """Each tensor's type in the new graph; the old one until its producer is visited."""
         self.constants = {t.name: t for t in model.graph.initializer}
         self.floats = {name for name, kind in self.types.items() if kind == FLOAT}
         self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
@@ -131,7 +131,7 @@ class _Typing:
         self.nodes: list[NodeProto] = []
 
     def model(self) -> ModelProto:
-        """The graph in its new types."""
+        """The graph with its new types."""
         for node in self.source.graph.node:
             self._add(node)
         typed = ModelProto()
@@ -144,22 +144,22 @@ class _Typing:
         return typed
 
     def _unfit(self, node: NodeProto) -> bool:
-        """Whether a node loses too much in half, or has no half form."""
+        """Whether a node loses too much accuracy in half, or does not support it."""
         if node.op_type == "Cast":
             return False
         constants = [self.constants[name] for name in node.input if name in self.constants]
         values = [numpy_helper.to_array(t) for t in constants if t.data_type == FLOAT]
         beyond = any(np.abs(v).max(initial=0) > LARGEST for v in values)
-        able = self._inputs(node).values()  # none: a node that makes floats of a shape, say
+        able = self._inputs(node).values()  # empty: for example, floats made from a shape
         return node.op_type in KEPT or beyond or not able or not all(able)
 
     def _inputs(self, node: NodeProto) -> dict[int, bool]:
-        """Which inputs take the node's float type, and whether ONNX lets them be half."""
+        """The inputs that follow the node's float type, and whether ONNX allows half for them."""
         schema = defs.get_schema(node.op_type, self.opset, node.domain)
         allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
         inputs = {}
         for index, name in enumerate(node.input):
-            # The last, if variadic, stands for all that follow. Some inputs are fp32 always.
+            # A variadic last input covers all that follow. Some inputs are always fp32.
             kind = schema.inputs[min(index, len(schema.inputs) - 1)].type_str
             if name in self.floats and kind in allowed:
                 inputs[index] = "tensor(float16)" in allowed[kind]
@@ -169,7 +169,7 @@ class _Typing:
         node = NodeProto()
         node.CopyFrom(source)
         wanted = FLOAT if node.name in self.kept else HALF
-        if node.op_type != "Cast":  # which takes any type
+        if node.op_type != "Cast":  # a cast accepts any type
             for index in self._inputs(node):
                 node.input[index] = self._as(node.input[index], wanted)
         retype_cast(node, wanted)
@@ -177,7 +177,7 @@ class _Typing:
         self.nodes.append(node)
 
     def _as(self, name: str, wanted: int) -> str:
-        """The name of a tensor in the type `wanted`, made if it is new."""
+        """The name of a tensor converted to the type `wanted`; adds the conversion if it is new."""
         if self.types[name] == wanted:
             return name
         other = f"{name}{END}{'half' if wanted == HALF else 'float'}"
@@ -196,21 +196,21 @@ class _Typing:
 
 
 def retype_cast(node: NodeProto, wanted: int) -> None:
-    """Let a cast to floats make those of the type `wanted`; other nodes stay."""
+    """Make a cast to floats produce the type `wanted`; leave other nodes alone."""
     for attribute in node.attribute:
         if node.op_type == "Cast" and attribute.name == "to" and attribute.i in (FLOAT, HALF):
             attribute.i = wanted
 
 
 def retype_constant(tensor: TensorProto, wanted: int) -> None:
-    """Turn a constant of floats into one of the type `wanted`; others stay."""
+    """Convert a float constant to the type `wanted`; leave others alone."""
     if tensor.data_type in (FLOAT, HALF):
         values = numpy_helper.to_array(tensor).astype(helper.tensor_dtype_to_np_dtype(wanted))
         tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
 def _normalisation(model: ModelProto) -> Iterator[str]:
-    """The nodes that make numbers around 0 of the image, pixel by pixel."""
+    """The nodes that normalise the image, pixel by pixel."""
     seen = {t.name for t in (*model.graph.input, *model.graph.initializer)}
     for node in model.graph.node:
         if node.op_type in POINTWISE and seen.issuperset(node.input):
@@ -219,7 +219,7 @@ def _normalisation(model: ModelProto) -> Iterator[str]:
 
 
 def _after_weights(model: ModelProto) -> Iterator[str]:
-    """The nodes between the last layers with weights and the labels, backwards."""
+    """The nodes between the last layers with weights and the labels, in reverse order."""
     wanted = {value.name for value in model.graph.output}
     for node in reversed(model.graph.node):
         if wanted & {*node.output} and node.op_type not in WEIGHTED:

@@ -1,4 +1,4 @@
-"""One engine for several users, each in a thread of its own."""
+"""One engine shared by several threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lanes.types import Backend, ImageBatch, LabelBatch, Pending
 
 @dataclass
 class _Owed:
-    """What the engine owes one user: `inner` until the labels, or its error, are there."""
+    """A batch that one thread waits for: `inner`, then its labels or its error."""
 
     inner: Pending
     labels: LabelBatch | None = None
@@ -21,8 +21,8 @@ class _Owed:
 class SharedBackend:
     """See `lanes.types.Backend`; may be called by several threads.
 
-    The engine wants its results taken in order. A user who has to wait for another's labels takes
-    them too and keeps them for the other, so that one who pauses keeps nobody waiting.
+    The engine needs its results taken in order. A caller that waits for an earlier batch takes its
+    labels and keeps them for their owner, so that a slow caller blocks no other.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -34,7 +34,7 @@ class SharedBackend:
         self._flying: deque[tuple[Pending, _Owed]] = deque()
 
     def submit(self, images: ImageBatch) -> Pending:
-        """See `Backend`; waits for the oldest batch, whosesoever it is, while all are in flight."""
+        """See `Backend`; if `depth` batches are in flight, waits for the oldest, of any caller."""
         with self._lock:
             while len(self._flying) >= self.depth:
                 self._take()
@@ -60,7 +60,7 @@ class SharedBackend:
         return self.result(self.submit(images))
 
     def close(self) -> None:
-        """Free the engine, for all users."""
+        """Free the engine, for all callers."""
         with self._lock:
             self.backend.close()
 

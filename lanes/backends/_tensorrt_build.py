@@ -1,7 +1,7 @@
 """ONNX file -> TensorRT engine: parsing, typing, building, with a progress bar.
 
-Networks are strongly typed: TensorRT computes in the types that the file states. That is all that
-TensorRT 11 knows; 10 is asked for it by a flag, which 11 keeps and ignores.
+Networks are strongly typed: TensorRT computes in the types that the file states. TensorRT 11 knows
+nothing else; 10 needs a flag for it, which 11 accepts and ignores.
 See https://docs.nvidia.com/deeplearning/tensorrt, "Strongly Typed Networks".
 """
 
@@ -24,36 +24,36 @@ from lanes.backends._tensorrt_gpu import INSTEAD, out_of_memory
 from lanes.errors import BackendError, BadModel
 
 MEMORY_WORDS = ("outofmemory", "out of memory", "memory allocation", "cudamalloc")
-"""What TensorRT's messages say when the GPU's memory is full."""
+"""Words in TensorRT's messages when the GPU is out of memory."""
 
 
 class _Log(trt.ILogger):  # type: ignore[misc]
-    """Keeps TensorRT's errors for our messages, and its chatter from the user's screen."""
+    """Collects TensorRT's errors for our messages and drops everything else."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
         self.errors: list[str] = []
 
     def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
-        """Called by TensorRT, from any of its threads."""
+        """TensorRT calls this from any of its threads."""
         if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
             self.errors.append(msg)
 
     def take(self) -> str:
         """The errors since the last call, as one line."""
-        told, self.errors = self.errors, []
-        return "; ".join(" ".join(line.split()) for line in told) or "no reason given"
+        errors, self.errors = self.errors, []
+        return "; ".join(" ".join(error.split()) for error in errors) or "no reason given"
 
 
 LOG = _Log()
-"""The one logger: TensorRT keeps the first that it is given for the whole process."""
+"""The only logger: TensorRT uses the first it gets for the whole process."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A new engine, serialised, and what was measured while choosing its kernels.
+    """A new serialised engine, and the kernel timings of its build.
 
-    `float_layers` counts the layers with weights that the network has in fp32.
+    `float_layers` counts the layers with weights that are fp32 in the network.
     """
 
     engine: bytes
@@ -62,7 +62,7 @@ class Built:
 
 
 class _Bar(trt.IProgressMonitor):  # type: ignore[misc]
-    """Shows how far a build is, and ends it when it is told to."""
+    """Shows the progress of a build and can cancel it."""
 
     def __init__(self, progress: Progress) -> None:
         trt.IProgressMonitor.__init__(self)
@@ -71,31 +71,31 @@ class _Bar(trt.IProgressMonitor):  # type: ignore[misc]
         self.interrupted = False
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-        """Called by TensorRT when a part of the work begins."""
+        """TensorRT calls this when a phase begins."""
         self.tasks[phase_name] = self.progress.add_task(phase_name, total=num_steps)
 
     def step_complete(self, phase_name: str, step: int) -> bool:
-        """Called by TensorRT after each step of a part; False ends the build."""
-        if phase_name in self.tasks:  # an error here would reach TensorRT, which knows none
+        """TensorRT calls this after each step of a phase; returning False cancels the build."""
+        if phase_name in self.tasks:  # TensorRT cannot handle a Python exception
             self.progress.update(self.tasks[phase_name], completed=step + 1)
         return not self.interrupted
 
     def phase_finish(self, phase_name: str) -> None:
-        """Called by TensorRT when a part of the work ends, done or not."""
+        """TensorRT calls this when a phase ends, complete or not."""
         if phase_name in self.tasks:
             self.progress.remove_task(self.tasks.pop(phase_name))
 
     def interrupt(self, *_: object) -> None:
-        """End the build at its next step."""
+        """Cancel the build at its next step."""
         self.interrupted = True
 
 
 @contextmanager
 def _progress() -> Iterator[_Bar]:
-    """A progress bar on the screen; Ctrl-C ends the build by it, for TensorRT knows no exceptions.
+    """A progress bar that also cancels the build on Ctrl-C: an exception cannot cross TensorRT.
 
     Raises:
-        KeyboardInterrupt: at the end, if Ctrl-C was pressed meanwhile.
+        KeyboardInterrupt: at the end, if Ctrl-C was pressed during the build.
     """
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -112,22 +112,22 @@ def _progress() -> Iterator[_Bar]:
 
 
 def build(path: Path, onnx: bytes, timings: bytes = b"") -> Built:
-    """Build an engine for the GPU of this thread; takes seconds to minutes.
+    """Build an engine for this thread's GPU; takes seconds to minutes.
 
-    `onnx` is the network: what the file `path` holds, or the same typed in half. `timings` are
-    those of an earlier build, which save time where they fit.
+    `onnx` is the network: the content of `path`, or its conversion to half. `timings` come from an
+    earlier build and save time where they apply.
 
     Raises:
         BadModel: the network cannot be read, or contradicts its card.
-        BackendError: TensorRT does not support a node, the GPU's memory does not suffice, ...
-        KeyboardInterrupt: Ctrl-C was pressed meanwhile.
+        BackendError: TensorRT does not support a node, the GPU is out of memory, ...
+        KeyboardInterrupt: Ctrl-C was pressed during the build.
     """
     builder = trt.Builder(LOG)
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(typed)
     _parse(network, onnx, path)
     config = configured(builder, timings)
-    LOG.take()  # timings that do not fit are no error of the build
+    LOG.take()  # timings that do not apply are not build errors
     with _progress() as bar:
         config.progress_monitor = bar
         serialized = builder.build_serialized_network(network, config)
@@ -137,9 +137,9 @@ def build(path: Path, onnx: bytes, timings: bytes = b"") -> Built:
 
 
 def configured(builder: trt.Builder, timings: bytes) -> trt.IBuilderConfig:
-    """How to build: fp32 as it is, all that the inspector can tell, timings of earlier builds."""
+    """The build configuration: no TF32, details for the inspector, timings of earlier builds."""
     config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)  # 10 bits instead of fp32's 23, and on by default
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default; 10 bits instead of fp32's 23
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     cache = config.create_timing_cache(timings)
     if not (cache and config.set_timing_cache(cache, ignore_mismatch=False)):
@@ -148,10 +148,10 @@ def configured(builder: trt.Builder, timings: bytes) -> trt.IBuilderConfig:
 
 
 def refusal(task: str) -> BackendError:
-    """The error for what TensorRT could not do, by its own messages."""
+    """The error for a `task` that TensorRT failed at, with its messages."""
     reason = LOG.take()
     if any(word in reason.lower() for word in MEMORY_WORDS):
-        return out_of_memory(f"to {task}: {reason}")
+        return out_of_memory(f"cannot {task}: {reason}")
     return BackendError(f"tensorrt {trt.__version__} cannot {task}: {reason}; {INSTEAD}")
 
 
@@ -175,7 +175,7 @@ def _not_parsed(parser: trt.OnnxParser, path: Path) -> BackendError | BadModel:
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
     for error in errors:
         reason = " ".join(error.desc().split())
-        if error.node_name():  # else the file itself is at fault
+        if error.node_name():  # otherwise the file itself is broken
             return BackendError(
                 f"tensorrt {trt.__version__} does not support the node {error.node_name()!r} "
                 f"({error.node_operator()}) of {path}: {reason}; export the model without it, or "

@@ -1,7 +1,7 @@
-"""The CUDA calls of the TensorRT backend: which GPU there is, and memory and streams on it.
+"""The CUDA calls of the TensorRT backend: finding a GPU, its memory and its streams.
 
-Everything else of the backend asks here first: without a driver TensorRT may end the process when
-it reads an engine, where CUDA's runtime answers with an error.
+The rest of the backend always calls this first: without a driver, TensorRT may kill the process
+when it reads an engine, while the CUDA runtime returns an error.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from lanes.plugins import unknown
 
 KIND = "cuda"
 """Devices are called "cuda" (the first), "cuda:0", "cuda:1", ..."""
-INSTEAD = "run the model on the processor (backend openvino or onnxruntime)"
+INSTEAD = "run the model on the CPU (backend openvino or onnxruntime)"
 MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU: its `number` among those of the machine, and what engines for it depend on."""
+    """One GPU: its `number` on this machine, and the facts that its engines depend on."""
 
     number: int
     name: str
@@ -39,11 +39,11 @@ class Gpu:
     """The driver's version: "580.82.07"."""
 
     def select(self) -> None:
-        """Let this thread's CUDA calls mean this GPU."""
+        """Make this the GPU of this thread's CUDA calls."""
         _done(runtime.cudaSetDevice(self.number))
 
     def free_memory(self) -> tuple[int, int]:
-        """Bytes of memory that are free, and all."""
+        """Free and total memory, in bytes."""
         self.select()
         free, total = _done(runtime.cudaMemGetInfo())
         return int(free), int(total)
@@ -54,7 +54,7 @@ def find(device: str) -> Gpu:
 
     Raises:
         BackendError: there is no driver, it is too old, or it finds no GPU.
-        UnknownName: there are GPUs, but not that one.
+        UnknownName: there are GPUs, but none of that name.
     """
     names = [f"{KIND}:{number}" for number in range(_count())]
     asked = f"{KIND}:0" if device.lower() == KIND else device.lower()
@@ -62,17 +62,17 @@ def find(device: str) -> Gpu:
         known = [KIND, *names]
         raise UnknownName(unknown("backend tensorrt on this machine", device.lower(), known))
     number = names.index(asked)
-    told: runtime.cudaDeviceProp = _done(runtime.cudaGetDeviceProperties(number))
-    name = told.name.decode(errors="replace").rstrip("\0")
-    return Gpu(number, name, f"{told.major}.{told.minor}", _driver())
+    properties: runtime.cudaDeviceProp = _done(runtime.cudaGetDeviceProperties(number))
+    name = properties.name.decode(errors="replace").rstrip("\0")
+    return Gpu(number, name, f"{properties.major}.{properties.minor}", _driver())
 
 
 def _count() -> int:
-    """How many GPUs there are, at least 1."""
+    """The number of GPUs, at least 1; raises `BackendError` without a GPU."""
     supported = int(_done(runtime.cudaDriverGetVersion()))
     if not supported:
         raise BackendError(
-            "tensorrt needs an NVIDIA GPU with its driver, and this machine has no such driver: "
+            "tensorrt needs an NVIDIA GPU and its driver, and this machine has no NVIDIA driver: "
             f"install it from https://www.nvidia.com/drivers, or {INSTEAD}"
         )
     error, count = runtime.cudaGetDeviceCount()
@@ -80,12 +80,12 @@ def _count() -> int:
         wanted = int(_done(runtime.cudaRuntimeGetVersion()))
         raise BackendError(
             f"the NVIDIA driver supports CUDA {_version(supported)}, the installed cuda-bindings "
-            f"want {_version(wanted)}: update the driver, install cuda-bindings and tensorrt for "
+            f"need {_version(wanted)}: update the driver, install cuda-bindings and tensorrt for "
             f"the older CUDA, or {INSTEAD}"
         )
     if error == runtime.cudaError_t.cudaErrorNoDevice or count == 0:
         raise BackendError(
-            "there is an NVIDIA driver, but no GPU: look at nvidia-smi and CUDA_VISIBLE_DEVICES, "
+            "there is an NVIDIA driver, but no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES, "
             f"or {INSTEAD}"
         )
     return int(_done((error, count)))
@@ -96,7 +96,7 @@ def _version(number: int) -> str:
 
 
 def _driver() -> str:
-    """The driver's version, or what CUDA it supports where there is no NVML (Jetson)."""
+    """The driver version, or its CUDA version if there is no NVML (Jetson)."""
     try:
         nvml.init_v2()
         try:
@@ -108,10 +108,10 @@ def _driver() -> str:
 
 
 def _done(answer: tuple[Any, ...]) -> Any:
-    """What a CUDA call gave; raises `BackendError` if it failed."""
+    """The result of a CUDA call; raises `BackendError` if it failed."""
     error, *values = answer
     if error == runtime.cudaError_t.cudaErrorMemoryAllocation:
-        raise out_of_memory("CUDA gives none")
+        raise out_of_memory("CUDA cannot allocate")
     if error != runtime.cudaError_t.cudaSuccess:
         text = runtime.cudaGetErrorString(error)[1].decode()
         raise BackendError(f"CUDA failed: {text} ({error.name})")
@@ -119,25 +119,24 @@ def _done(answer: tuple[Any, ...]) -> Any:
 
 
 def out_of_memory(reason: str) -> BackendError:
-    """The error for a GPU whose memory is full, with how much of it is free."""
-    error, *told = runtime.cudaMemGetInfo()
-    free = "" if error else f"; {told[0] // MEBIBYTE} of {told[1] // MEBIBYTE} MiB are free"
+    """The error for a GPU that is out of memory, with how much is free."""
+    error, *memory = runtime.cudaMemGetInfo()
+    free = "" if error else f"; {memory[0] // MEBIBYTE} of {memory[1] // MEBIBYTE} MiB are free"
     return BackendError(
-        f"the GPU's memory does not suffice ({reason}{free}): close other programs that use the "
-        f"GPU, choose another one, or {INSTEAD}"
+        f"the GPU is out of memory ({reason}{free}): close other programs that use the GPU, choose "
+        f"another one, or {INSTEAD}"
     )
 
 
 class Slot:
-    """One batch's way through a GPU: its stream, and memory for both ends, here and there.
+    """One batch on a GPU: its stream, and its input and output memory on host and device.
 
     `images` (N, H, W, 3) and `labels` (N, H, W) are arrays in pinned memory, which the GPU copies
-    by itself while the processor goes on. What is asked of a slot happens in the order of asking,
-    and beside that of other slots.
+    while the CPU carries on. Calls on one slot run in order, and in parallel with other slots.
     """
 
     def __init__(self, gpu: Gpu, images: Sequence[int], labels: Sequence[int]) -> None:
-        """Take the memory for arrays of these shapes; raises `BackendError` if there is none."""
+        """Allocate memory for arrays of these shapes; raises `BackendError` if that fails."""
         self.gpu = gpu
         gpu.select()
         with ExitStack() as taken:
@@ -152,7 +151,7 @@ class Slot:
         self.began = 0.0
 
     def upload(self) -> None:
-        """Begin to copy `images` to the GPU."""
+        """Start copying `images` to the GPU."""
         self.gpu.select()
         self.began = time.perf_counter()
         _done(runtime.cudaEventRecord(self._first, self._stream))
@@ -160,28 +159,28 @@ class Slot:
         self._copy(self.images_there, self.images.ctypes.data, self.images.nbytes, kind)
 
     def download(self) -> None:
-        """Let the labels be copied back after what was asked before."""
+        """Queue the copy of the labels back to the host."""
         kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._copy(self.labels.ctypes.data, self.labels_there, self.labels.nbytes, kind)
         _done(runtime.cudaEventRecord(self._last, self._stream))
 
     def wait(self) -> float:
-        """Wait for all that was asked; gives when it was done, as `time.perf_counter()` tells."""
+        """Wait for all queued work; return when it finished, as a `time.perf_counter()` reading."""
         self.gpu.select()
         _done(runtime.cudaEventSynchronize(self._last))
         milliseconds = _done(runtime.cudaEventElapsedTime(self._first, self._last))
         return float(self.began + milliseconds / 1e3)
 
     def close(self) -> None:
-        """Give the memory and the stream back."""
+        """Free the memory and the stream."""
         self._taken.close()
 
-    def _copy(self, to: int, whence: int, count: int, kind: Any) -> None:
-        _done(runtime.cudaMemcpyAsync(to, whence, count, kind, self._stream))
+    def _copy(self, to: int, source: int, count: int, kind: Any) -> None:
+        _done(runtime.cudaMemcpyAsync(to, source, count, kind, self._stream))
 
 
 def _memory(shape: Sequence[int], taken: ExitStack) -> tuple[NDArray[np.uint8], int]:
-    """An array in pinned memory, and the address of as much memory on the GPU."""
+    """An array in pinned memory, and the address of a GPU buffer of the same size."""
     count = prod(shape)
     here = int(_done(runtime.cudaHostAlloc(count, runtime.cudaHostAllocDefault)))
     taken.callback(runtime.cudaFreeHost, here)
@@ -192,7 +191,7 @@ def _memory(shape: Sequence[int], taken: ExitStack) -> tuple[NDArray[np.uint8], 
 
 
 def _event(taken: ExitStack) -> Any:
-    # A thread that waits sleeps: by default it would spin, and keep a core from the decoder.
+    # Waiting threads sleep. By default they spin, which takes a core from the decoder.
     event = _done(runtime.cudaEventCreateWithFlags(runtime.cudaEventBlockingSync))
     taken.callback(runtime.cudaEventDestroy, event)
     return event

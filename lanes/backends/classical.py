@@ -1,6 +1,6 @@
-"""No network: what image processing did before, the baseline that needs no training.
+"""Classical image processing without a network: a baseline that needs no training.
 
-Each task has a method of its own in a `_classical_*.py` file; the card's task chooses it.
+Each task has its own method in a `_classical_*.py` file; the card's task selects it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METHODS: dict[str, Callable[[Image], LabelMap]] = {
     "blood_cells": white_cells,
     "cell_count": every_cell,
 }
-"""The method of each task that has one."""
+"""The method for each supported task."""
 
 
 class ClassicalBackend(_engine.ThreadedEngine):
@@ -35,7 +35,7 @@ class ClassicalBackend(_engine.ThreadedEngine):
     name, library = "classical", "cv2"
 
     def __init__(self, method: Callable[[Image], LabelMap], resize: Resize) -> None:
-        """Label images by `method`, where a network would take tiles whole pictures at once."""
+        """Label images by `method`; if the card uses tiles, it gets whole images instead."""
         super().__init__(DEVICES[0], PRECISIONS[0], (1, *resize.size, 3))
         self.any_size = resize.in_tiles
         self.method = method
@@ -45,7 +45,7 @@ class ClassicalBackend(_engine.ThreadedEngine):
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
-    """Whole numbers: there is nothing to choose."""
+    """Always integer arithmetic."""
     if device.lower() not in DEVICES:
         raise UnknownName(unknown("backend classical", device, list(DEVICES)))
     return PRECISIONS
@@ -54,16 +54,16 @@ def precisions(device: str = "cpu") -> tuple[str, ...]:
 def load(
     folder: Path, precision: str = "auto", device: str = "cpu", threads: int | None = None
 ) -> ClassicalBackend:
-    """Load the method for the task of `folder`, of which only the card is read.
+    """Load the method for the task of `folder`; reads only the card.
 
-    `threads` holds for all of OpenCV in this process. See `lanes.backends.load`.
+    `threads` applies to all of OpenCV in this process. See `lanes.backends.load`.
     """
     _engine.check_precision("classical", precision, precisions(device))
     card = cards.read(folder)
     if card.task not in METHODS:
         raise UnknownName(
             f"backend classical has no method for the task {card.task!r} of {folder}; it has one "
-            f"for {', '.join(METHODS)}: run this model in another backend"
+            f"for {', '.join(METHODS)}: use another backend for this model"
         )
     if threads:
         cv2.setNumThreads(threads)

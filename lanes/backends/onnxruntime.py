@@ -1,7 +1,7 @@
-"""ONNX Runtime: the exported graph on any processor, and on all that its build has a provider for.
+"""ONNX Runtime: runs the exported graph on any CPU, and on devices its build has providers for.
 
-See https://onnxruntime.ai, "Execution Providers". The build of `pip install onnxruntime` computes
-on the processor; others (onnxruntime-gpu, -directml, -openvino, ...) take its place.
+See https://onnxruntime.ai, "Execution Providers". The build of `pip install onnxruntime` runs on
+the CPU; others (onnxruntime-gpu, -directml, -openvino, ...) replace it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PRECISIONS = ("fp32",)
 CPU = "cpu"
 END = "ExecutionProvider"
 FATAL = 4
-"""Only fatal messages are logged: every other one is raised as well."""
+"""Log only fatal messages: all others are raised as well."""
 
 
 class OnnxRuntimeBackend(_engine.ThreadedEngine):
@@ -49,7 +49,7 @@ def load(
 ) -> OnnxRuntimeBackend:
     """Load `model.onnx` of `folder`; see `lanes.backends.load`.
 
-    `device` is a provider of this build, "CUDAExecutionProvider" or "cuda" for short.
+    `device` is a provider of this build: "CUDAExecutionProvider", or "cuda" for short.
 
     Raises:
         BackendError: the provider does not start, or takes no part of the network.
@@ -61,7 +61,7 @@ def load(
     options = session_options(threads)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     with _engine.reading(path, "onnxruntime"):
-        # Its fallback would go on with the processor, and say so only in a printed line.
+        # The fallback would silently run on the CPU, apart from one printed line.
         session = onnxruntime.InferenceSession(
             str(path), options, providers=[provider], enable_fallback=0
         )
@@ -76,18 +76,17 @@ def load(
 
 
 def session_options(threads: int | None = None) -> onnxruntime.SessionOptions:
-    """How every network runs here, on `threads` of the processor (None: all cores)."""
+    """The options for every network: `threads` CPU threads (None: all cores)."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
     options.intra_op_num_threads = threads or 0
-    # Its threads wait for work by turning in circles, which takes the cores from decoding and
-    # encoding.
+    # Spinning threads would take cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
 def _provider(device: str) -> str:
-    """The provider's whole name; raises `UnknownName` if this build does not have it."""
+    """The provider's full name; raises `UnknownName` if this build does not have it."""
     have: dict[str, str] = {_short(name): name for name in onnxruntime.get_available_providers()}
     short = _short(device)
     if short not in have:
@@ -100,19 +99,19 @@ def _short(provider: str) -> str:
 
 
 def _check_use(session: onnxruntime.InferenceSession, provider: str) -> None:
-    """Raise `BackendError` unless `provider` runs at least a part of the network."""
+    """Raise `BackendError` unless `provider` runs at least part of the network."""
     if provider not in session.get_providers():
         raise BackendError(
-            f"onnxruntime could not start {provider}, and would compute on the processor: its "
-            "libraries (for cuda: CUDA and cuDNN) must be found by this build, or use --device cpu"
+            f"onnxruntime could not start {provider} and would run on the CPU: install the "
+            "libraries that this build needs (for cuda: CUDA and cuDNN), or use --device cpu"
         )
     if not hasattr(session, "get_provider_graph_assignment_info"):  # before 1.24
         return
     used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
     if used and provider not in used:
         raise BackendError(
-            f"{provider} takes no part of the network, {' and '.join(sorted(used))} would run all "
-            f"of it: use --device {_short(min(used))}"
+            f"{provider} supports no part of the network; {' and '.join(sorted(used))} would run "
+            f"all of it: use --device {_short(min(used))}"
         )
 
 

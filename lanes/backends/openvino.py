@@ -1,8 +1,8 @@
-"""OpenVINO: the exported graph on Intel, AMD and ARM processors, and Intel's GPUs and NPUs.
+"""OpenVINO: runs the exported graph on Intel, AMD and ARM CPUs, and on Intel GPUs and NPUs.
 
-OpenVINO takes a precision as a hint and silently another one where a device lacks it: on processors
-with bf16 it even defaults to that. So a precision is offered only where the device computes in it,
-and what was compiled is asked what it became. See https://docs.openvino.ai, "Precision Control" and
+OpenVINO treats a precision as a hint: if the device lacks it, it silently uses another, and on CPUs
+with bf16 that is even the default. So this backend offers only precisions that the device computes
+in, and checks the compiled model's. See https://docs.openvino.ai, "Precision Control" and
 "High-level Performance Hints".
 """
 
@@ -20,8 +20,8 @@ from lanes.errors import BackendError, UnknownName
 from lanes.plugins import unknown
 from lanes.types import ImageBatch, LabelBatch
 
-# OpenVINO (2026.4) imports its model converter, which takes twice the time of all the rest, and
-# tells Google Analytics of every import unless the user has forbidden it.
+# OpenVINO (2026.4) imports its model converter, which takes twice as long as everything else and
+# reports each import to Google Analytics unless the user has opted out.
 with _engine.without("openvino.tools.ovc"):
     import openvino
     from openvino.frontend import FrontEndManager
@@ -29,24 +29,24 @@ with _engine.without("openvino.tools.ovc"):
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 PRECISIONS = tuple(HINTS)
 FASTEST = ("bf16", "fp16", "fp32")
-"""What "auto" takes: the first of these that the device computes in."""
+"""Order of preference for "auto": the first that the device computes in."""
 COMPOSITE = ("AUTO", "MULTI", "HETERO")
-"""Devices made of others: "AUTO", "AUTO:GPU,CPU", "MULTI:GPU,CPU", ..."""
+"""Devices that combine others: "AUTO", "AUTO:GPU,CPU", "MULTI:GPU,CPU", ..."""
 
 
 class OpenVinoBackend(_engine.ThreadedEngine):
     """See `lanes.types.Backend`; `depth` infer requests take turns.
 
-    Nothing of Python is handed to OpenVINO, neither a callback nor an array: its threads let go of
-    it when they like, for which they wait for the interpreter, while the interpreter waits for them
-    in the destructor of the model (2026.4). So images are copied, and a thread of ours waits.
+    OpenVINO never holds a Python object, neither a callback nor an array: its threads would need
+    the GIL to release it, while the model's destructor holds the GIL and waits for those threads
+    (2026.4). So images are copied, and a thread of ours waits for results.
     """
 
     name = library = "openvino"
 
     def __init__(self, compiled: Any, precision: str) -> None:
         """Run `compiled`, whose input is uint8 (1, H, W, 3)."""
-        # AUTO writes a device in brackets while it only stands in for another.
+        # AUTO puts a device in brackets while it only stands in for another.
         device = ",".join(name.strip("()") for name in compiled.get_property("EXECUTION_DEVICES"))
         super().__init__(device.lower(), precision, compiled.input(0).shape)
         self.depth = depth_of(compiled)
@@ -70,7 +70,7 @@ class OpenVinoBackend(_engine.ThreadedEngine):
             self.free.append(begun)
 
     def close(self) -> None:
-        """Free the requests, and with the last of them the compiled model."""
+        """Free the requests; the last one frees the compiled model."""
         super().close()
         self.free.clear()
 
@@ -99,21 +99,21 @@ def load(
     fastest = next(name for name in FASTEST if name in known)
     precision = fastest if precision == "auto" else precision
     path = _engine.network_path(folder, precision)
-    # What a quantised network has besides int8 runs in the fastest other precision.
+    # The float layers of a quantised network run in the fastest float precision.
     floats = HINTS[fastest if precision == _engine.INT8 else precision]
     compiled = _compile(core, path, device, options(floats, threads, hint), "EXPORT_IMPORT" in able)
-    if device.partition(":")[0] not in COMPOSITE:  # which do not tell
+    if device.partition(":")[0] not in COMPOSITE:  # these do not report it
         became = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if became != floats:
             raise BackendError(
-                f"openvino computes in {became} on {device}, asked for {floats}: ask for another "
-                "precision, or for auto"
+                f"openvino computes in {became} on {device}, wanted {floats}: choose another "
+                "precision, or auto"
             )
     return OpenVinoBackend(compiled, precision)
 
 
 def options(floats: str, threads: int | None, hint: str) -> dict[str, Any]:
-    """How every network is compiled here; `floats` is one of the values of `HINTS`."""
+    """The compile options for every network; `floats` is one of the values of `HINTS`."""
     found: dict[str, Any] = {"INFERENCE_PRECISION_HINT": floats, "PERFORMANCE_HINT": hint.upper()}
     if threads:
         found["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
@@ -121,14 +121,14 @@ def options(floats: str, threads: int | None, hint: str) -> dict[str, Any]:
 
 
 def depth_of(compiled: Any) -> int:
-    """One more than run at a time, so that no stream waits for the caller."""
+    """One more request than OpenVINO runs in parallel, so that no stream waits for the caller."""
     return int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
 
 
 def _known(core: Any, device: str) -> str:
-    """OpenVINO's name of `device`; raises `UnknownName` for what this machine does not have."""
+    """OpenVINO's name for `device`; raises `UnknownName` if this machine does not have it."""
     device = device.upper()
-    if device == "CPU":  # looking for all the others takes longer than loading this one
+    if device == "CPU":  # listing all devices takes longer than loading this one
         return device
     have = core.available_devices
     kind, _, _ = device.partition(":")
@@ -137,7 +137,7 @@ def _known(core: Any, device: str) -> str:
         _known(core, part)
     if parts:
         return device
-    if device.removesuffix(".0") in have:  # the only one of its kind has no number
+    if device.removesuffix(".0") in have:  # a single device of its kind has no number
         return device.removesuffix(".0")
     if device not in (*have, *(name.partition(".")[0] for name in have)):
         names = [name.lower() for name in (*have, *COMPOSITE)]
@@ -146,7 +146,7 @@ def _known(core: Any, device: str) -> str:
 
 
 def _parts(device: str, have: list[str]) -> list[str]:
-    """The devices that one of `COMPOSITE` is made of: "AUTO:-GPU" is all but that."""
+    """The parts of a `COMPOSITE` device; "AUTO:-GPU" means all but the GPU."""
     _, _, rest = device.partition(":")
     named = [name.partition("(")[0] for name in rest.split(",") if name]
     left_out = [name[1:] for name in named if name.startswith("-")]
@@ -154,7 +154,7 @@ def _parts(device: str, have: list[str]) -> list[str]:
 
 
 def _capabilities(core: Any, device: str) -> set[str]:
-    """What every part of `device` can do, in OpenVINO's words: {"FP32", "BF16", ...}."""
+    """Capabilities that all parts of `device` share, in OpenVINO's names: {"FP32", "BF16", ...}."""
     kind, _, _ = device.partition(":")
     parts = _parts(device, core.available_devices) if kind in COMPOSITE else [device]
     with _engine.running("openvino", "openvino"):
@@ -168,8 +168,8 @@ def _precisions(able: set[str]) -> tuple[str, ...]:
 
 
 def _compile(core: Any, path: Path, device: str, how: dict[str, Any], exports: bool) -> Any:
-    """The network ready to run; from the user's cache, where it was compiled before."""
-    if not exports:  # OpenVINO's own cache still saves compiling, but not reading the file
+    """Compile the network, or load it from the user's cache."""
+    if not exports:  # OpenVINO's own cache saves compiling, but not reading the file
         with contextlib.suppress(OSError):
             how = {**how, "CACHE_DIR": str(assets.cache_folder("openvino"))}
         with _engine.running("openvino", "openvino"):
@@ -177,7 +177,7 @@ def _compile(core: Any, path: Path, device: str, how: dict[str, Any], exports: b
     processor = core.get_property(device, "FULL_DEVICE_NAME")
     key = _cache.key(_cache.digest(path), openvino.get_version(), device, processor, how)
     if blob := _cache.read("openvino", key):
-        # What does not load here, such as after a change of drivers, is made anew.
+        # If it does not load, for example after a driver update, compile again.
         with contextlib.suppress(RuntimeError):
             compiled = core.import_model(blob, device, how)
             _check(path, compiled)
@@ -190,8 +190,8 @@ def _compile(core: Any, path: Path, device: str, how: dict[str, Any], exports: b
 
 
 def _read(path: Path) -> Any:
-    # Core.read_model asks every front end in turn, and TensorFlow's prints a page about a broken
-    # ONNX file (2026.4); so the one that is meant is asked alone.
+    # Core.read_model tries every front end, and TensorFlow's prints a page about a broken ONNX file
+    # (2026.4); so use only the ONNX one.
     reader = FrontEndManager().load_by_framework("onnx")
     with _engine.reading(path, "openvino"):
         model = reader.convert(reader.load(str(path)))

@@ -1,11 +1,10 @@
-"""TensorRT 10 and 11: the exported graph on NVIDIA GPUs, in half or in fp32.
+"""TensorRT 10 and 11: runs the exported graph on NVIDIA GPUs, in half or fp32.
 
-An engine is built at first use, which takes seconds to minutes, checked against ONNX Runtime, and
-kept in the user's cache: for one network, one TensorRT, one kind of GPU and one driver. For fp16,
-`_float16_graph` types the network. Two batches are under way at a time, each with a stream, an
-execution context and memory of its own, so that one is copied while the other is
-computed. (A context may run in one stream at a time: TensorRT's documentation of
-`IExecutionContext::enqueueV3`.)
+The first use builds an engine, which takes seconds to minutes, checks it against ONNX Runtime and
+keeps it in the user's cache, per network, TensorRT version, kind of GPU and driver. For fp16,
+`_float16_graph` converts the network. Two batches are in flight, each with its own stream,
+execution context and memory, so that one is copied while the other is computed. (A context may run
+in only one stream at a time: see TensorRT's documentation of `IExecutionContext::enqueueV3`.)
 """
 
 from __future__ import annotations
@@ -30,11 +29,10 @@ __all__ = ["DEVICE", "PARITY", "TensorRtBackend", "facts", "load", "parity", "pr
 
 DEVICE = _tensorrt_gpu.KIND
 PRECISIONS = ("fp16", "fp32")
-"""The fastest first."""
+"""Fastest first."""
 CACHE = "tensorrt"
 RECIPE = 2
-"""To be raised when engines are built, or networks typed in half, in another way than before, so
-that older engines are not used."""
+"""Raise this when the build or the conversion to half changes: it invalidates older engines."""
 
 Request = tuple[Slot, trt.IExecutionContext, Pending]
 
@@ -45,7 +43,7 @@ class TensorRtBackend(_engine.Engine):
     name = library = "tensorrt"
 
     def __init__(self, engine: trt.ICudaEngine, gpu: Gpu, precision: str) -> None:
-        """Run `engine` on `gpu`; raises `BackendError` if the GPU's memory does not suffice."""
+        """Run `engine` on `gpu`; raises `BackendError` if the GPU is out of memory."""
         self.engine, self.gpu = engine, gpu
         images, labels = _names(engine)
         shape = tuple(engine.get_tensor_shape(images))
@@ -64,10 +62,10 @@ class TensorRtBackend(_engine.Engine):
             made.pop_all()
 
     def layers(self) -> LayerTypes:
-        """What the engine inspector tells of the layers' types."""
+        """The layers' types, as the engine inspector reports them."""
         inspector = self.engine.create_engine_inspector()
-        told = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
-        return _tensorrt_check.layer_types(told)
+        report = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
+        return _tensorrt_check.layer_types(report)
 
     def _start(self, images: ImageBatch, pending: Pending) -> Request:
         slot, context = self.free[0]
@@ -91,7 +89,7 @@ class TensorRtBackend(_engine.Engine):
                 self.free.append((slot, context))
 
     def close(self) -> None:
-        """Give back the GPU's memory, that of a batch in flight when its result is taken."""
+        """Free the GPU memory; that of a batch in flight is freed when its result is taken."""
         super().close()
         while self.free:
             slot, _ = self.free.popleft()
@@ -102,8 +100,8 @@ def precisions(device: str = DEVICE) -> tuple[str, ...]:
     """The precisions of `device`.
 
     Raises:
-        BackendError: this machine has no NVIDIA GPU, or no driver for it.
-        UnknownName: it has one, but not `device`.
+        BackendError: this machine has no NVIDIA GPU or driver.
+        UnknownName: it has a GPU, but not `device`.
     """
     _tensorrt_gpu.find(device)
     return PRECISIONS
@@ -112,14 +110,14 @@ def precisions(device: str = DEVICE) -> tuple[str, ...]:
 def load(
     folder: Path, precision: str = "auto", device: str = DEVICE, threads: int | None = None
 ) -> TensorRtBackend:
-    """Load the engine of `folder`, built first if the user's cache does not have it.
+    """Load the engine of `folder`; builds it if it is not in the user's cache.
 
     See `lanes.backends.load`. "auto" is fp16.
 
     Raises:
-        MissingDependency: an engine in fp16 is to be built, and onnx is not installed.
+        MissingDependency: building an fp16 engine needs onnx, which is not installed.
         BackendError: there is no GPU or driver, TensorRT does not support a node, the engine's
-            labels are not those of ONNX Runtime, the GPU's memory does not suffice, ...
+            labels differ from ONNX Runtime's, the GPU is out of memory, ...
     """
     path = _engine.onnx_path(folder)
     _engine.check_precision("tensorrt", precision, PRECISIONS)
@@ -131,7 +129,7 @@ def load(
 
 
 def facts(device: str = DEVICE) -> str:
-    """In one line what would run: TensorRT, GPU, driver, memory; raises as `precisions` does."""
+    """One line on TensorRT, GPU, driver and memory; raises the same errors as `precisions`."""
     gpu = _tensorrt_gpu.find(device)
     free, total = (count >> 20 for count in gpu.free_memory())
     return (
@@ -141,7 +139,7 @@ def facts(device: str = DEVICE) -> str:
 
 
 def engine_key(path: Path, precision: str, gpu: Gpu) -> str:
-    """The name, in the cache, of the engine of a network: another one whatever it depends on."""
+    """The cache key of a network's engine, made of everything that the engine depends on."""
     card = cards.read(path.parent)
     kept = card.half_keep if precision == "fp16" else ()
     return _cache.key(
@@ -151,9 +149,9 @@ def engine_key(path: Path, precision: str, gpu: Gpu) -> str:
 
 
 def _kept(key: str, gpu: Gpu, precision: str) -> TensorRtBackend | None:
-    """The backend with the engine of the cache, if that has it and it can be read."""
+    """The backend with the cached engine; None if it is missing or cannot be read."""
     kept = _cache.read(CACHE, key)
-    # The key stands in the file too: one that was renamed, or comes from elsewhere, is no use.
+    # The file repeats the key, which catches a renamed or foreign file.
     if kept is None or not kept.startswith(key.encode()):
         return None
     engine = _deserialised(kept[len(key) :])
@@ -164,14 +162,14 @@ def _kept(key: str, gpu: Gpu, precision: str) -> TensorRtBackend | None:
 
 
 def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
-    """The backend with a new engine, which the cache keeps once it is found right."""
+    """The backend with a new engine, which is cached once it passes the checks."""
     timing_key = _cache.key("timings", trt.__version__, gpu.name, gpu.capability, gpu.driver)
     network = path.read_bytes() if precision == "fp32" else _in_half(path.parent)
     built = _tensorrt_build.build(path, network, _cache.read(CACHE, timing_key) or b"")
     _cache.write(CACHE, timing_key, built.timings)
     engine = _deserialised(built.engine)
     if engine is None:
-        raise refusal(f"read the engine that it built of {path}")
+        raise refusal(f"read the engine that it built from {path}")
     backend = TensorRtBackend(engine, gpu, precision)
     try:
         if precision == "fp16":
@@ -186,9 +184,8 @@ def _built(path: Path, key: str, gpu: Gpu, precision: str) -> TensorRtBackend:
 
 def _in_half(folder: Path) -> bytes:
     try:
-        from lanes.backends import (
-            _float16_graph as half,  # takes 0.1 s, and only new engines need it
-        )
+        # Imported here because it takes 0.1 s and only new engines need it.
+        from lanes.backends import _float16_graph as half
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"tensorrt fp16 needs {error.name!r}, not installed: {plugins.pip_command('tensorrt')}"
@@ -201,6 +198,6 @@ def _deserialised(serialized: bytes) -> trt.ICudaEngine | None:
 
 
 def _names(engine: trt.ICudaEngine) -> list[str]:
-    """The names of the images and of the labels, in this order."""
+    """The names of the image and label tensors, in this order."""
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     return sorted(names, key=lambda n: engine.get_tensor_mode(n) != trt.TensorIOMode.INPUT)

@@ -1,9 +1,10 @@
-"""PyTorch eager: the network as it was trained, the reference that all engines are compared with.
+"""PyTorch eager: the network as trained, the reference for all engines.
 
 A model folder holds no checkpoint. The card names the architecture and its options, and the ONNX
 file keeps the parameters under their names; only batch normalisation is gone, folded into the
-convolution before it, whose new bias is called `<weight>_bias`. So the architecture is built again
-and filled strictly: a parameter without a value, or a value without a parameter, is an error.
+convolution before it, whose new bias is named `<weight>_bias`. So this backend rebuilds the
+architecture and fills it strictly: a parameter without a value, or a value without a parameter, is
+an error.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Who has neither is told of torch, whose extra brings both.
+# Import torch first, so that a missing dependency names `[train]`, which has onnx too.
 # isort: split
 import onnx
 from google.protobuf.message import DecodeError
@@ -33,7 +34,7 @@ from lanes.types import ImageBatch, LabelBatch
 
 PRECISIONS = ("fp32", "bf16")
 ROOT = "network."
-"""What the names of all parameters begin with in the ONNX file; its other values are constants."""
+"""Prefix of all parameter names in the ONNX file; its other values are constants."""
 FOLDED = "_bias"
 
 
@@ -58,7 +59,7 @@ class TorchBackend(_engine.ThreadedEngine):
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
-    """The precisions of `device`; bf16 is slow on a processor that does not have it."""
+    """The precisions of `device`; bf16 is slow on a CPU without hardware support for it."""
     _known(device)
     return PRECISIONS
 
@@ -66,7 +67,7 @@ def precisions(device: str = "cpu") -> tuple[str, ...]:
 def load(
     folder: Path, precision: str = "auto", device: str = "cpu", threads: int | None = None
 ) -> TorchBackend:
-    """Load the network of `folder`; `threads` holds for all of torch in this process.
+    """Load the network of `folder`; `threads` applies to all of torch in this process.
 
     See `lanes.backends.load`. "auto" is fp32.
     """
@@ -85,7 +86,7 @@ def load(
 
 
 def _known(device: str) -> torch.device:
-    """The device of that name; raises `UnknownName` if this machine has none."""
+    """The device of that name; raises `UnknownName` if this machine does not have it."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     known = ["cpu"]
     if accelerator:
@@ -115,16 +116,16 @@ def _kinds(values: Any) -> list[_engine.TensorKind]:
 
 
 def _filled(folder: Path, path: Path, graph: Any) -> Network:
-    """The network of the card with the parameters of the ONNX file.
+    """The network of the card with the parameters from the ONNX file.
 
     Raises:
-        BadModel: the card does not say how to build it, or the parameters are of another network.
+        BadModel: the card does not say how to build it, or the parameters do not match.
     """
     card = cards.read(folder)
     config = card.training.get("config")
     if not isinstance(config, dict):
         raise BadModel(
-            f"{folder / cards.CARD} has no training.config, without which torch cannot build the "
+            f"{folder / cards.CARD} has no training.config, which torch needs to build the "
             f"network: {cards.CURE}"
         )
     try:
@@ -146,7 +147,7 @@ def _filled(folder: Path, path: Path, graph: Any) -> Network:
 
 
 def _state(network: Network, given: dict[str, Any], architecture: str, path: Path) -> Any:
-    """The state of `network` with the values `given`; raises `BadModel` for what does not fit."""
+    """The state of `network` with the values `given`; raises `BadModel` if they do not match."""
     left = dict(given)
     state: dict[str, Tensor] = {}
     wanted = network.state_dict()
@@ -165,12 +166,12 @@ def _state(network: Network, given: dict[str, Any], architecture: str, path: Pat
                 f"wants {tuple(tensor.shape)}: {cards.CURE}"
             )
     if left:
-        raise BadModel(f"{path} has {min(left)}, which {architecture} has not: {cards.CURE}")
+        raise BadModel(f"{path} has {min(left)}, which {architecture} does not have: {cards.CURE}")
     return state
 
 
 def _normalised(network: nn.Module) -> Iterator[tuple[str, str, nn.BatchNorm2d]]:
-    """Names of each convolution and of the batch normalisation after it, and the latter itself."""
+    """Name of each convolution, name of the batch normalisation after it, and that module."""
     for name, sequence in network.named_modules():
         if isinstance(sequence, nn.Sequential):
             for (first, conv), (second, norm) in pairwise(sequence.named_children()):
@@ -179,7 +180,7 @@ def _normalised(network: nn.Module) -> Iterator[tuple[str, str, nn.BatchNorm2d]]
 
 
 def _only_adding(norm: nn.BatchNorm2d, bias: Any) -> dict[str, Tensor]:
-    """The state with which `norm` does nothing but add `bias`."""
+    """A state that makes `norm` only add `bias`."""
     added = _tensor(bias)
     ones = torch.ones_like(added)
     return {

@@ -1,4 +1,4 @@
-"""The figures as a picture: accuracy against latency, or latencies alone."""
+"""Benchmark charts: accuracy against latency, or latency alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 LIBRARY = "matplotlib"
 MARKERS = "oDsv^P*X"
 DOTS = 150
-"""Dots an inch."""
+"""Dots per inch."""
 LOGARITHMIC_FROM = 10
-"""So many times the fastest the slowest may take on an axis that begins at 0."""
+"""If the slowest takes more than this many times the fastest, the axis is logarithmic."""
 LEAST_SPAN = 0.1
-"""Of an axis of accuracy, which is 0..1."""
+"""Minimum span of an accuracy axis; accuracy is 0..1."""
 
 
 def check_library() -> None:
@@ -40,7 +40,7 @@ def write_chart(found: Benchmark, path: Path) -> None:
 
 
 def _bars(found: Benchmark) -> Figure:
-    """A bar for each configuration, as long as its median latency; a whisker to the 95th of 100."""
+    """One bar per configuration: its median latency, with a whisker to the 95th percentile."""
     from matplotlib.figure import Figure
 
     rows = _rows(found.figures)
@@ -54,9 +54,9 @@ def _bars(found: Benchmark) -> Figure:
         p50, p95 = row.timing.p50 * 1e3, row.timing.p95 * 1e3
         axes.barh(y, p50, height=0.7, color=colours[row.configuration.backend])
         axes.plot([p50, p95], [y, y], color="0.3", linewidth=1)
-        told = f"{p50:.1f} ms" if p50 < 100 else f"{p50:.0f} ms"
+        label = f"{p50:.1f} ms" if p50 < 100 else f"{p50:.0f} ms"
         axes.annotate(
-            told, (max(p50, p95), y), (4, 0), textcoords="offset points", va="center", size=8
+            label, (max(p50, p95), y), (4, 0), textcoords="offset points", va="center", size=8
         )
     names = ["" if isinstance(row, str) else row.configuration.engine for row in rows]
     axes.set_yticks(range(len(rows)), names)
@@ -72,7 +72,7 @@ def _bars(found: Benchmark) -> Figure:
 
 
 def _against_accuracy(found: Benchmark) -> Figure:
-    """A panel for each figure of accuracy: a point for each configuration, best top left."""
+    """One panel per accuracy figure, one point per configuration; top left is best."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -115,7 +115,7 @@ def _against_accuracy(found: Benchmark) -> Figure:
 
 
 def _rows(figures: Sequence[Figures]) -> list[str | Figures]:
-    """The name of each model, then its configurations, the fastest first."""
+    """Each model's name, followed by its configurations, fastest first."""
     rows: list[str | Figures] = []
     for model in dict.fromkeys(one.configuration.model for one in figures):
         mine = [one for one in figures if one.configuration.model == model]
@@ -129,9 +129,9 @@ def _colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:
-    """From 0 on, or by powers of 10 where a few slow ones would press all others together.
+    """Start x at 0, or make it logarithmic if a few slow ones would squeeze the others together.
 
-    Accuracy spans `LEAST_SPAN` or more, so that what is equal looks equal.
+    The y axis spans at least `LEAST_SPAN`, so that equal accuracies look equal.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -148,6 +148,6 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _sign(figure: Figure, title: str, found: Benchmark) -> None:
-    """Title, and below it the machine, without which no time means anything."""
+    """Add the title, with the machine: times mean nothing without it."""
     machine = found.machine
     figure.suptitle(f"{title}: {machine.processor}, {machine.cores} cores", size="medium")

@@ -1,4 +1,4 @@
-"""Whether a model's labels are the same in every backend, and how right they are."""
+"""Compares a model's labels between backends and scores them against truth."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ from lanes.system.fresh_process import FreshProcess
 from lanes.types import Image, LabelBatch, LabelMap, Pending
 
 REFERENCES = (("torch", "fp32"), ("onnxruntime", "fp32"))
-"""Whose labels are taken as right, the first that runs a model: the checkpoint, else its export."""
+"""Reference for parity: the first that runs the model. The checkpoint, else its export."""
 FRAMES = drawn.FRAMES
-"""So many pictures are labelled by all, and timed, in turn."""
+"""Number of images that every configuration labels and is timed on."""
 OTHER_METHODS = ("classical",)
-"""Backends that run no network: their labels need not be the model's."""
+"""Backends without a network: their labels may differ from the model's."""
 DRAWN = "drawn pictures"
-"""Where pictures are from that need no files."""
+"""Source of synthetic images, which need no files."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What a configuration's labels are worth, all figures 0..1.
+    """How good a configuration's labels are; all figures are 0..1.
 
-    `parity` is the share of pixels labelled as by `reference` on pictures of `frames`
-    (None where nothing could be the reference); `accuracy` has the figures that tell the most, by
-    `DATASET MEASURE KIND`.
+    `parity` is the share of pixels with the same label as `reference`, on images from `frames`
+    (None without a reference); `accuracy` has the headline figures by `DATASET MEASURE KIND`.
     """
 
     frames: str
@@ -48,14 +47,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of the data set `source`, or `DRAWN`, at the network's size."""
+    """Images from the data set `source`, or `DRAWN`, at the network's size."""
 
     source: str
     images: tuple[Image, ...]
 
 
 class ModelRunner:
-    """A model, loaded; see `lanes.benchmark.turns.Runner`."""
+    """A loaded model; see `lanes.benchmark.turns.Runner`."""
 
     def __init__(self, one: Configuration, hint: str = backends.LATENCY) -> None:
         folder = assets.model_folder(one.model)
@@ -64,11 +63,11 @@ class ModelRunner:
         self.name, self.precision, self.depth = backend.name, backend.precision, backend.depth
 
     def submit(self, image: Input) -> Pending:
-        """Begin to label an image of the network's size."""
+        """Start labelling an image of the network's size."""
         return self.segmenter.submit_resized(image)
 
     def result(self, pending: Pending) -> LabelMap:
-        """Its labels."""
+        """Wait for the labels."""
         return self.segmenter.result(pending)
 
     def labels(self, images: Sequence[Image]) -> LabelBatch:
@@ -76,18 +75,18 @@ class ModelRunner:
         return np.stack([self.result(self.submit(image)) for image in images])
 
     def accuracy(self, data: Data) -> dict[str, float]:
-        """The figures that tell the most of a data set, by `DATASET MEASURE KIND`."""
+        """The headline figures of a data set, by `DATASET MEASURE KIND`."""
         found = evaluate.evaluate(self.segmenter, data.open(), data.name, data.split)
         named = {f"{data.name} {name}": figure.value for name, figure in found.figures.items()}
         return {name: named[name] for name in headlines(named) if np.isfinite(named[name])}
 
 
 def pictures_of(card: ModelCard, data: Sequence[Data]) -> Pictures:
-    """Pictures for the model: of `data`, its first set, else drawn ones."""
+    """Images for the model: from the first data set in `data`, else synthetic ones."""
     source, images = DRAWN, drawn.frames(card.task)
     if data:
         source, dataset = data[0].name, data[0].open()
-        # Spread over the split: neighbours in a folder are often of one drive.
+        # Spread over the split: neighbouring files are often from the same drive.
         chosen = np.linspace(0, len(dataset) - 1, min(FRAMES, len(dataset))).round().astype(int)
         images = [dataset[int(index)].image for index in chosen]
     return Pictures(source, tuple(resize_image(image, card.resize) for image in images))
@@ -98,11 +97,11 @@ def check_all(
     pictures: Mapping[str, Pictures],
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[dict[Configuration, Check], dict[Configuration, str], dict[Configuration, str]]:
-    """Label and score by each configuration of a model, one process after the other.
+    """Label and score with each configuration of a model, one process after the other.
 
-    Gives the checks, why others failed, and why others do not apply. `pictures` are by model. What
-    an engine keeps in our cache is there afterwards, so that the load that is timed is not the
-    first one ever.
+    Returns the checks, the reasons of those that failed, and of those that do not apply. `pictures`
+    maps models to images. This also fills the engines' cache, so that the timed load is not the
+    first one.
     """
     labels: dict[Configuration, LabelBatch] = {}
     accuracies: dict[Configuration, dict[str, float]] = {}
@@ -114,7 +113,7 @@ def check_all(
             with FreshProcess(ModelRunner, one) as process:
                 found = process.call("labels", pictures[one.model].images)
                 scores = [process.call("accuracy", data) for data in plan.data[one.model]]
-        except UnknownName as error:  # a method that does not know the model's task
+        except UnknownName as error:  # a method that does not support the model's task
             left_out[one] = str(error)
         except LanesError as error:
             failed[one] = str(error)
@@ -137,7 +136,7 @@ def check_all(
 def _reference(
     one: Configuration, pictures: Pictures, labels: Mapping[Configuration, LabelBatch]
 ) -> tuple[str, LabelBatch | None]:
-    """The labels of the first of `REFERENCES` that runs the model, and its name."""
+    """The name and labels of the first of `REFERENCES` that runs the model."""
     for backend, precision in REFERENCES:
         wanted = replace(one, backend=backend, precision=precision, device=None)
         name = f"{backend} {precision}"

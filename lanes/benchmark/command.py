@@ -1,4 +1,4 @@
-"""What `lanes benchmark` does: plan, measure, print, write."""
+"""Implements `lanes benchmark`: plan, measure, print, write."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def run_video(wish: VideoWish, rounds: int, json: Path | None, overwrite: bool) 
     with _progress() as progress:
         if wish.clip == DEMO:
             task = cards.read(assets.model_folder(wish.model)).task
-            tell = partial(progress, "rendering the demo")
-            clip, _ = demo_files(tell, task)
+            clip, _ = demo_files(partial(progress, "rendering the demo"), task)
             wish = replace(wish, clip=str(clip))
         found = benchmark_video(wish, rounds, lambda done: progress("timing", done, rounds))
     tables.show_video(found, Console())
@@ -72,7 +71,7 @@ def _check_rounds(rounds: int) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the screen's error output, gone when the work is done."""
+    """A progress bar on stderr, removed when the work is done."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(
@@ -80,7 +79,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     ) as bar:
         task = bar.add_task("starting")
 
-        def tell(what: str, done: int, total: int) -> None:
+        def update(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        yield tell
+        yield update

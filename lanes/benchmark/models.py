@@ -1,4 +1,4 @@
-"""What models, and other networks, cost in each backend and precision."""
+"""Times models and other networks in each backend and precision."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from lanes.errors import BackendError
 from lanes.system.machine import Machine, machine
 
 EAGER = ("torch", "fp32")
-"""What times are compared with."""
+"""The baseline of `times_torch`."""
 OWN_FILES = {
     ("openvino", "int8"): cards.INT8_ONNX,
     ("onnxruntime", "int8"): cards.INT8_ONNX,
 }
-"""The networks that stand beside `model.onnx` in a model folder, for those that run them."""
+"""Networks other than `model.onnx` in a model folder, by the backend and precision they are for."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """`progress(what, done, total)`."""
@@ -33,10 +33,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Figures:
-    """All about one configuration; `check` is None for a network that is none of our models.
+    """All figures of one configuration; `check` is None for networks other than our models.
 
-    `size` is of the network's file, in bytes (0: there is none); `times_torch` how many times as
-    fast it is as PyTorch in the same run, one image at a time.
+    `size` is that of the network file in bytes (0: no file); `times_torch` is the speed-up over
+    PyTorch in the same run, one image at a time.
     """
 
     configuration: Configuration
@@ -54,7 +54,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The figures of one run, and what has none, with the reason."""
+    """The figures of one run, and why some configurations have none."""
 
     machine: Machine
     rounds: int
@@ -63,7 +63,7 @@ class Benchmark:
     left_out: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values, for JSON."""
+        """Everything as plain values, for JSON."""
         return asdict(self)
 
 
@@ -73,19 +73,20 @@ def benchmark_models(
     start: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> Benchmark:
-    """Check, score and time what is planned; `start` times whole processes as well.
+    """Check, score and time the plan; `start` also times whole processes.
 
     Raises:
-        BackendError: nothing of what is planned can be run.
+        BackendError: no configuration could be timed.
     """
-    facts = machine()  # before our own load adds to it
+    facts = machine()  # before our own work adds to the load
     pictures = {
         model: pictures_of(cards.read(assets.model_folder(model)), data)
         for model, data in plan.data.items()
     }
     count = len(plan.configurations)
-    tell = partial(progress, "checking")
-    checks, failed, left_out = check_all(plan, pictures, lambda done: tell(done, count))
+    checks, failed, left_out = check_all(
+        plan, pictures, lambda done: progress("checking", done, count)
+    )
     jobs: dict[Configuration, Job] = {
         one: (partial(ModelRunner, one), pictures[one.model].images) for one in checks
     }
@@ -140,7 +141,7 @@ def _size(one: Configuration) -> int:
 
 
 def _times_torch(one: Configuration, timed: dict[Configuration, Timed]) -> float | None:
-    """Compared within the model, at the same number of threads."""
+    """Speed-up over PyTorch for the same model and number of threads."""
     backend, precision = EAGER
     eager = timed.get(replace(one, backend=backend, precision=precision))
     return ratio(eager, timed[one]) if eager else None

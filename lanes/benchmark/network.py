@@ -1,6 +1,6 @@
-"""Any ONNX network through the same harness as ours, on random data of its own shape and type.
+"""Times any ONNX network in the same harness as ours, on random data of its input shape and type.
 
-What such a network leaves to its program (normalisation, argmax) is not timed; ours do it inside.
+Work outside such a network (normalisation, argmax) is not timed; our networks include it.
 See https://onnxruntime.ai/docs/api/python and https://docs.openvino.ai, "Performance Hints".
 """
 
@@ -16,7 +16,7 @@ from lanes.benchmark.turns import Input, Runner
 from lanes.errors import BadInput, BadModel
 
 STORED = "stored"
-"""The precision of ONNX Runtime, which computes in the types that the file states."""
+"""Precision name for ONNX Runtime, which computes in the types that the file states."""
 TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -28,11 +28,11 @@ TYPES = {
 }
 PICTURES = 4
 PROVIDER = "executionprovider"
-"""How the names of all devices end in ONNX Runtime."""
+"""Suffix of all device names in ONNX Runtime."""
 
 
 def precisions(backend: str, device: str | None = None) -> tuple[str, ...]:
-    """The precisions in which `backend` runs networks of any make on this machine, if it does."""
+    """The precisions in which `backend` can run foreign networks on this machine; may be empty."""
     if backend == "openvino":
         hints = plugins.load("backends", backend).HINTS
         return tuple(name for name in backends.precisions(backend, device) if name in hints)
@@ -40,22 +40,22 @@ def precisions(backend: str, device: str | None = None) -> tuple[str, ...]:
 
 
 def shape_of(path: Path, wanted: str = "") -> tuple[int, ...]:
-    """The shape of a network's only input; `wanted` ("1,3,360,640") where the file leaves it open.
+    """The shape of a network's only input; `wanted` ("1,3,360,640") fills in open dimensions.
 
     Raises:
-        BadModel: no file, no network, or one with several inputs or an input of another kind.
+        BadModel: the file is missing or not a network, or its inputs are not one numeric tensor.
         BadInput: the shape is open and `wanted` is empty, or `wanted` contradicts the file.
     """
     tensor = _input_of(path)
     stated = [size if isinstance(size, int) and size > 0 else None for size in tensor.shape]
-    told = ", ".join("?" if size is None else str(size) for size in stated)
+    shown = ", ".join("?" if size is None else str(size) for size in stated)
     if not wanted:
         if None in stated:
             example = ",".join(
                 str(size or (640 if index else 1)) for index, size in enumerate(stated)
             )
             raise BadInput(
-                f"the input of {path} is ({told}): say how large it is, as in --shape {example}"
+                f"the input of {path} is ({shown}): give its shape, for example --shape {example}"
             )
         return tuple(size or 0 for size in stated)
     try:
@@ -66,12 +66,12 @@ def shape_of(path: Path, wanted: str = "") -> tuple[int, ...]:
         given > 0 and size in (None, given) for given, size in zip(shape, stated, strict=True)
     )
     if not fits:
-        raise BadInput(f"--shape {wanted} does not fit the input of {path}, which is ({told})")
+        raise BadInput(f"--shape {wanted} does not fit the input of {path}, which is ({shown})")
     return shape
 
 
 def inputs_of(path: Path, shape: tuple[int, ...]) -> list[Input]:
-    """Random inputs: 0..1 where the network takes fractions, else 0..127."""
+    """Random inputs: 0..1 for floating-point networks, else 0..127."""
     kind = np.dtype(TYPES[_input_of(path).type])
     random = np.random.default_rng(0)
     if kind.kind == "f":
@@ -88,7 +88,7 @@ def load(
     threads: int | None,
     hint: str,
 ) -> Runner:
-    """Load a network with the options that our backend of that name has."""
+    """Load a network with the same options as our backend of that name."""
     if backend == "openvino":
         return OpenVinoNetwork(path, shape, precision, device or "cpu", threads, hint)
     return OnnxRuntimeNetwork(path, device or "cpu", threads)
@@ -104,11 +104,11 @@ class OnnxRuntimeNetwork:
         self.input_name = self.session.get_inputs()[0].name
 
     def submit(self, image: Input) -> Any:
-        """Run; there is nothing to wait for."""
+        """Run and return the outputs."""
         return self.session.run(None, {self.input_name: image})
 
     def result(self, pending: Any) -> Any:
-        """What came out."""
+        """The outputs."""
         return pending
 
 
@@ -126,7 +126,7 @@ class OpenVinoNetwork:
         threads: int | None,
         hint: str,
     ) -> None:
-        engine = plugins.load("backends", self.name)  # which imports OpenVINO without telemetry
+        engine = plugins.load("backends", self.name)  # imports OpenVINO without telemetry
         import openvino
 
         options = engine.options(engine.HINTS[precision], threads, hint)
@@ -140,13 +140,13 @@ class OpenVinoNetwork:
         self.free = [compiled.create_infer_request() for _ in range(self.depth)]
 
     def submit(self, image: Input) -> Any:
-        """Begin to run."""
+        """Start running."""
         request = self.free.pop()
         request.start_async([image], share_inputs=True)
         return request
 
     def result(self, pending: Any) -> Any:
-        """Wait; what came out stays with the request."""
+        """Wait; the outputs stay in the request."""
         pending.wait()
         self.free.append(pending)
 
@@ -164,19 +164,19 @@ def _session(path: Path, device: str, threads: int | None) -> Any:
 
 
 def _input_of(path: Path) -> Any:
-    """The name, shape and type of the only input, as ONNX Runtime tells them."""
+    """The only input, with name, shape and type as ONNX Runtime reports them."""
     if not path.is_file():
         raise BadModel(f"there is no file {path}; wanted an ONNX network")
     try:
         inputs = _session(path, "cpu", None).get_inputs()
-    except Exception as error:  # its classes share no base but this
+    except Exception as error:  # its exceptions have no other common base
         if not type(error).__module__.startswith("onnxruntime"):
             raise
         reason = str(error).strip().splitlines()[-1:] or [repr(error)]
         raise BadModel(f"ONNX Runtime cannot read {path}: {reason[0]}") from error
     if len(inputs) != 1:
         names = ", ".join(tensor.name for tensor in inputs)
-        raise BadModel(f"{path} has {len(inputs)} inputs ({names}); wanted one, the picture")
+        raise BadModel(f"{path} has {len(inputs)} inputs ({names}); wanted one, the image")
     if inputs[0].type not in TYPES:
-        raise BadModel(f"the input of {path} is of the type {inputs[0].type}, which is no picture")
+        raise BadModel(f"the input of {path} has type {inputs[0].type}; wanted numbers")
     return inputs[0]

@@ -1,4 +1,4 @@
-"""What is to be timed: models or other networks, in backends, at precisions."""
+"""Plans a benchmark: which models or other networks, in which backends, at which precisions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lanes.types import Dataset
 
 @dataclass(frozen=True)
 class Configuration:
-    """A model (its name or folder), or another network's file, in a backend at a precision.
+    """A model (name or folder), or another network's file, in a backend at a precision.
 
-    Of a network that is none of ours `shape` is the input's; models have None.
+    `shape` is the input shape of another network; None for our models.
     """
 
     model: str
@@ -40,7 +40,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Data:
-    """A split of a data set, to score models of its task on."""
+    """A split of a data set, to score models of its task."""
 
     name: str
     root: str
@@ -53,7 +53,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Plan:
-    """The configurations, what each model is scored on, and why some backends are left out."""
+    """The configurations, the data for each model, and why some backends are left out."""
 
     configurations: tuple[Configuration, ...]
     data: dict[str, tuple[Data, ...]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a user asks for; see `lanes benchmark models --help`. Empty means all that there is."""
+    """The user's options; see `lanes benchmark models --help`. Empty means all."""
 
     models: Sequence[str] = ()
     networks: Sequence[Path] = ()
@@ -76,23 +76,23 @@ class Wish:
 
 
 def plan(wish: Wish) -> Plan:
-    """Everything that `wish` asks for and this machine has.
+    """All configurations that match `wish` and run on this machine.
 
     Raises:
         UnknownName: no model, backend, precision, data set or split of that name.
-        MissingDependency, BackendError: a backend that was named cannot be loaded here.
+        MissingDependency, BackendError: a requested backend cannot be loaded here.
         BadModel, BadDataset: a model, network or data set cannot be read.
-        BadInput: data of none of the models' tasks, or options that do not go together.
+        BadInput: data that fits no model's task, or contradictory options.
     """
     if wish.threads is not None and wish.threads < 1:
-        raise BadInput(f"--threads {wish.threads}: wanted 1 or more, or none for all cores")
-    # Another network is compared with the models that are named, if any.
+        raise BadInput(f"--threads {wish.threads}: wanted 1 or more; leave it out to use all cores")
+    # With --onnx, compare only with models that are named.
     models = wish.models or (() if wish.networks else assets.model_names())
     folders = {model: assets.model_folder(model) for model in models}
     cards_of = {model: cards.read(folder) for model, folder in folders.items()}
     names, left_out = _loadable(wish.backends, wish.device)
     if wish.shape and not wish.networks:
-        raise BadInput(f"--shape {wish.shape} is for a network that is given by --onnx")
+        raise BadInput(f"--shape {wish.shape} needs a network: add --onnx")
     able = {
         (model, name): backends.precisions(name, wish.device, folder)
         for model, folder in folders.items()
@@ -113,7 +113,7 @@ def plan(wish: Wish) -> Plan:
 
 
 def _loadable(names: Sequence[str], device: str | None) -> tuple[list[str], dict[str, str]]:
-    """The backends that load here, and why the others do not; one that was named must."""
+    """The backends that load here, and why others do not; raises if `names` has one that fails."""
     loadable: list[str] = []
     left_out: dict[str, str] = {}
     for name in names or plugins.names("backends"):
@@ -146,21 +146,21 @@ def data_of(pair: str, split: str) -> Data:
     """The data set of an option `--data NAME=ROOT`; raises `BadInput`."""
     name, _, root = pair.partition("=")
     if not name:
-        raise BadInput(f"--data {pair!r}: wanted NAME=ROOT, such as bdd100k=/data/bdd100k")
+        raise BadInput(f"--data {pair!r}: wanted NAME=ROOT, for example bdd100k=/data/bdd100k")
     return Data(name, root, split)
 
 
 def _by_model(
     data: Sequence[Data], cards_of: Mapping[str, ModelCard]
 ) -> dict[str, tuple[Data, ...]]:
-    """What each model is scored on: the data of its task."""
+    """The data sets for each model: those of its task."""
     tasks = {one: one.open().TASK for one in data}
     for one, task in tasks.items():
         if not any(card.task == task for card in cards_of.values()):
             models = ", ".join(f"{model} of {card.task!r}" for model, card in cards_of.items())
             raise BadInput(
-                f"the data set {one.name} is of the task {task!r}, the models are "
-                f"{models or 'none'}: name a model of {task!r}, or other data"
+                f"the data set {one.name} has the task {task!r}, but the models are "
+                f"{models or 'not named'}: name a model of {task!r}, or use other data"
             )
     return {
         model: tuple(one for one, task in tasks.items() if task == card.task)

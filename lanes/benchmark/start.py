@@ -1,4 +1,4 @@
-"""From the start of a process to its first labelled picture: what a user waits for."""
+"""Times a process from its start to the first labelled image: the wait that a user sees."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ lanes.load(model, backend, precision, **options)(image)
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds of a whole process: the first ever (`cold`), and the median of `ROUNDS` later ones.
+    """Seconds for a whole process: the first (`cold`), and the median of `ROUNDS` later ones.
 
-    Cold means that nothing of the model lies in our cache; the files may lie in the system's.
+    Cold means that our cache is empty; the operating system may still have the files cached.
     """
 
     cold: float
@@ -44,9 +44,9 @@ def starts(
     configurations: Sequence[Configuration],
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[dict[Configuration, Start], dict[Configuration, str]]:
-    """Time the start of each configuration, in turns; gives times, and why the others failed.
+    """Time the start of each configuration, in turns; returns times, and why others failed.
 
-    `progress(done)` is called after each process, `len(configurations) * (ROUNDS + 1)` in all.
+    Calls `progress(done)` after each of the `len(configurations) * (ROUNDS + 1)` processes.
     """
     times: dict[Configuration, list[float]] = {one: [] for one in configurations}
     failed: dict[Configuration, str] = {}
@@ -66,7 +66,7 @@ def starts(
 
 
 def start_once(one: Configuration, cache: Path) -> float:
-    """Seconds that a process takes to label one picture of 1280x720, with `cache` as its cache."""
+    """Seconds that a process takes to label one 1280x720 image, with its cache in `cache`."""
     words = (one.model, one.backend, one.precision, one.device or "", str(one.threads or ""))
     began = time.perf_counter()
     try:
@@ -79,8 +79,8 @@ def start_once(one: Configuration, cache: Path) -> float:
             timeout=PATIENCE,
         )
     except subprocess.CalledProcessError as error:
-        told = (error.stderr.strip().splitlines() or [f"code {error.returncode}"])[-1]
-        raise BackendError(f"{one} does not start in a process of its own: {told}") from error
+        reason = (error.stderr.strip().splitlines() or [f"code {error.returncode}"])[-1]
+        raise BackendError(f"{one} does not start in its own process: {reason}") from error
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"{one} labelled nothing within {PATIENCE:.0f} s") from error
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The figures as tables for a terminal of 80 columns."""
+"""Benchmark tables for an 80-column terminal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KINDS = {"iou": "IoU", "miou": "mIoU", "f4": "F4"}
 
 
 def show(found: Benchmark, console: Console) -> None:
-    """Print the machine, a table or two a model, and what has no figures."""
+    """Print the machine, up to three tables per model, and what failed or was left out."""
     _say(console, str(found.machine))
-    told = ", ".join(f"{name} {version}" for name, version in found.machine.versions.items())
-    _say(console, f"Python {found.machine.python}, {told}")
+    versions = ", ".join(f"{name} {version}" for name, version in found.machine.versions.items())
+    _say(console, f"Python {found.machine.python}, {versions}")
     _warn_if_busy(console, found.machine)
     for model, of_model in groupby(found.figures, lambda one: one.configuration.model):
         figures = list(of_model)
@@ -32,20 +32,20 @@ def show(found: Benchmark, console: Console) -> None:
         console.print(_table([_cost(one) for one in figures]))
         console.print(_table([_accuracy(one) for one in figures]))
         checks = [one.check for one in figures if one.check and one.check.reference]
-        for told in dict.fromkeys(f"as {one.reference}, on {one.frames}" for one in checks):
-            _say(console, f"Same labels: {told}.")
+        for parity in dict.fromkeys(f"as {one.reference}, on {one.frames}" for one in checks):
+            _say(console, f"Same labels: {parity}.")
     console.print()
-    _say(console, f"Latency: one image at a time; {found.rounds} x all in turns.")
-    _say(console, "FPS: with as many images in flight as keep the engine busy.")
+    _say(console, f"Latency: one image at a time; all take turns, {found.rounds} rounds.")
+    _say(console, "FPS: with enough images in flight to keep the engine busy.")
     if any(one.start for one in found.figures):
-        _say(console, "Start: of a process, to its first labels. Cold: the first ever.")
+        _say(console, "Start: from process start to the first labels. Cold: with an empty cache.")
     for heading, reasons in (("failed", found.failed), ("left out", found.left_out)):
         for name, why in reasons.items():
             _say(console, f"{heading}: {name}: {why}")
 
 
 Row = dict[str, str]
-"""The texts of a row by their columns' heads; a column without any text is left out."""
+"""A row's texts by column head; a column with no text is left out."""
 
 
 def _table(rows: Sequence[Row], title: str = "") -> Table | str:
@@ -103,7 +103,7 @@ def figure_name(name: str) -> str:
 
 
 def _short(value: float) -> str:
-    """Three figures, or all before the point."""
+    """Three significant digits, or all digits before the point."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
@@ -116,7 +116,7 @@ def _warn_if_busy(console: Console, machine: Machine) -> None:
     if machine.busy:
         _say(
             console,
-            f"Other programs were busy on this machine (load {machine.load:.1f} on "
+            f"Other programs kept this machine busy (load {machine.load:.1f} on "
             f"{machine.cores} cores): do not trust the times.",
         )
 
@@ -126,7 +126,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def show_video(found: VideoFigures, console: Console) -> None:
-    """Print a row for each stage and one for the pipeline, and what bounds it."""
+    """Print a row per stage, one for the pipeline, and its bounds."""
     height, width = found.size
     _say(console, str(found.machine))
     _warn_if_busy(console, found.machine)
@@ -134,7 +134,7 @@ def show_video(found: VideoFigures, console: Console) -> None:
         box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=escape(found.clip), title_style="bold"
     )
     table.add_column("")
-    for head in ("ms\na frame", "FPS", "CPU ms\na frame", "cores\nbusy"):
+    for head in ("ms per\nframe", "FPS", "CPU ms\nper frame", "cores\nbusy"):
         table.add_column(head, justify="right")
     for name, cost in {**found.stages, "pipeline": found.pipeline}.items():
         if name == "pipeline":
@@ -147,11 +147,11 @@ def show_video(found: VideoFigures, console: Console) -> None:
     _say(
         console,
         f"{width}x{height}, {found.frames} frames, {found.model} on {found.backend} "
-        f"{found.precision}; each stage alone, then all overlapped: medians of {found.rounds}.\n"
+        f"{found.precision}; stages alone, then overlapped; medians of {found.rounds} rounds.\n"
         f"Pipeline {found.fps:.1f} FPS = {found.ratio:.2f} of 1 / (decode + infer + encode) = "
         f"{found.serial_fps:.1f} FPS.\n"
         f"Bounds: {found.slowest} alone {1 / found.stages[found.slowest].seconds:.1f} FPS, "
-        f"{found.machine.cores} cores without a pause {found.cpu_fps:.1f} FPS; the pipeline has "
+        f"{found.machine.cores} cores at full load {found.cpu_fps:.1f} FPS; the pipeline reaches "
         f"{found.fps / found.bound_fps:.2f} of the lower.",
     )
     if found.memory:

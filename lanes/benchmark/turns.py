@@ -1,6 +1,6 @@
-"""Times several configurations in turns, each in a process of its own.
+"""Times several configurations in turns, each in its own process.
 
-`Trial` is what happens in such a process: load, the first image, then turns.
+`Trial` runs in such a process: it loads, times the first image, then takes turns.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lanes.system.fresh_process import FreshProcess
 from lanes.system.machine import peak_memory
 
 TURN = 0.5
-"""Seconds of a turn's images one by one, and again as many of its images in flight."""
+"""Seconds that a turn spends on single images, and again on several in flight."""
 WARM_UP = 0.2
-"""Seconds of images that begin a turn and do not count: the last engine's threads fall asleep."""
+"""Seconds of untimed images at the start of a turn, until the last engine's threads sleep."""
 LEAST = 3
-"""Images that a turn has, however slow the engine."""
+"""Minimum number of images per turn."""
 
 Input = NDArray[Any]
 
@@ -41,22 +41,22 @@ class Runner(Protocol):
     depth: int
 
     def submit(self, image: Input) -> Any:
-        """Begin to run; the image must not change until the result is taken."""
+        """Start running; the image must not change until the result is taken."""
 
     def result(self, pending: Any) -> Any:
-        """Wait for what comes out, in order of submission."""
+        """Wait for the output; call in order of submission."""
 
 
 Key = TypeVar("Key", bound=Hashable)
 Job = tuple[Callable[[str], Runner], Sequence[Input]]
-"""How the runner is loaded for a hint, and what it is timed on; both are pickled."""
+"""A function that loads the runner for a hint, and the inputs to time; both get pickled."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What runs, and the seconds until it did: the engine's import and load, then one image.
+    """A loaded engine, with the seconds for its import and load, then for one image.
 
-    `memory` is by how many bytes loading and running raised the peak of a fresh process.
+    `memory` is the increase in a fresh process's peak memory, in bytes.
     """
 
     engine: str
@@ -68,14 +68,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Turn:
-    """Seconds of each image alone, and images a second with several in flight."""
+    """Seconds of each image alone, and images per second with several in flight."""
 
     latencies: tuple[float, ...]
     throughput: float
 
 
 class Trial:
-    """Loads a network for short latency and for high throughput, and times it on `images`."""
+    """Loads a network for low latency and for high throughput, and times it on `images`."""
 
     def __init__(self, load: Callable[[str], Runner], images: Sequence[Input]) -> None:
         self.images: Iterator[Input] = cycle(images)
@@ -96,12 +96,12 @@ class Trial:
         )
         self.many = load(THROUGHPUT)
 
-    def told(self) -> Loaded:
-        """What runs."""
+    def details(self) -> Loaded:
+        """The engine, its load time and memory."""
         return self.loaded
 
     def turn(self, seconds: float) -> Turn:
-        """Time images for `seconds` one by one, and as long with as many in flight as fit."""
+        """Time single images for `seconds`, then as long with as many in flight as fit."""
         for _ in _lasting(WARM_UP):
             self._one()
         latencies = tuple(self._one() for _ in _lasting(seconds))
@@ -114,7 +114,7 @@ class Trial:
         return time.perf_counter() - began
 
     def _throughput(self, seconds: float) -> float:
-        """Results a second, while the runner is never without work."""
+        """Results per second with the runner always busy."""
         flying = deque(self.many.submit(next(self.images)) for _ in range(self.many.depth))
 
         def flow(seconds: float) -> int:
@@ -134,7 +134,7 @@ class Trial:
 
 
 def _lasting(seconds: float) -> Iterable[int]:
-    """Count until `seconds` are over, and to `LEAST` at least."""
+    """Count until `seconds` have passed, and at least to `LEAST`."""
     end, count = time.perf_counter() + seconds, 0
     while count < LEAST or time.perf_counter() < end:
         yield count
@@ -143,12 +143,12 @@ def _lasting(seconds: float) -> Iterable[int]:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a configuration costs: seconds an image (one at a time), images a second, bytes.
+    """The cost of a configuration: seconds per image (one at a time), images per second, bytes.
 
-    `load` and `first` are the seconds that loading took (the engine's import included, and what it
-    keeps in our cache at hand) and then the first image. `throughput` is the median of the turns,
-    with the engine loaded for it and never without work. `memory` is by how much loading and
-    running raised the peak of a fresh process.
+    `load` is the seconds that loading took, including the engine's import, with a filled cache;
+    `first` those of the first image after it. `throughput` is the median of the turns, with the
+    engine loaded for throughput and always busy. `memory` is the increase in a fresh process's peak
+    memory.
     """
 
     load: float
@@ -163,7 +163,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Timed:
-    """One configuration's timing; `medians` are the seconds an image of each turn, in order."""
+    """One configuration's timing; `medians` are the seconds per image of each turn, in order."""
 
     loaded: Loaded
     timing: Timing
@@ -175,9 +175,9 @@ def take_turns(
     rounds: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[dict[Key, Timed], dict[Key, str]]:
-    """Time `jobs` in turns; gives the timings, and why the others failed.
+    """Time `jobs` in turns; returns the timings, and why others failed.
 
-    `progress(done)` is called after each load and each turn, `len(jobs) * (rounds + 1)` in all.
+    Calls `progress(done)` after each load and each turn, `len(jobs) * (rounds + 1)` times in all.
     """
     failed: dict[Key, str] = {}
     turns: dict[Key, list[Turn]] = {}
@@ -201,7 +201,7 @@ def take_turns(
                 progress(done := done + 1)
         for key in jobs:
             if key in trials:
-                found[key] = _timed(trials[key].call("told"), turns[key])
+                found[key] = _timed(trials[key].call("details"), turns[key])
     return found, failed
 
 
@@ -222,6 +222,6 @@ def _timed(loaded: Loaded, turns: Sequence[Turn]) -> Timed:
 
 
 def ratio(slow: Timed, fast: Timed) -> float:
-    """How many times faster `fast` is than `slow`: the median over the rounds of both."""
+    """How many times as fast `fast` is as `slow`: the median of the rounds' ratios."""
     pairs = zip(slow.medians, fast.medians, strict=True)
     return statistics.median(one / other for one, other in pairs)

@@ -1,7 +1,7 @@
-"""Where the time of a video goes: each stage alone, all overlapped, and what bounds them.
+"""Times a video: each stage alone, all overlapped, and the bounds of the pipeline.
 
-Stages run alone as they run in the pipeline: the same code, settings and threads. Rounds alternate,
-so that a machine whose speed drifts slows all of them alike; figures are medians of the rounds.
+Single stages use the same code, settings and threads as the pipeline. Stages take turns in each
+round, so a machine whose speed drifts slows all of them equally; figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ T = TypeVar("T")
 STAGES = ("decode", "prepare", "infer", "draw", "encode")
 SERIAL = ("decode", "infer", "encode")
 KEPT_FRAMES = 60
-"""Frames held in memory for the stages that run alone, used again and again."""
+"""Frames held in memory for the single stages, which loop over them."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds a frame: on the clock, and of all cores together."""
+    """Seconds per frame: wall clock, and CPU time of all cores."""
 
     seconds: float
     cpu: float
@@ -47,9 +47,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class VideoFigures:
-    """Medians over the rounds. `memory` is the peak of a fresh process in bytes (0: not told).
+    """Medians of the rounds. `memory` is the peak of a fresh process in bytes (0: unknown).
 
-    `pipeline` is the whole of `lanes video` but for loading the model.
+    `pipeline` is all of `lanes video` except loading the model.
     """
 
     machine: Machine
@@ -68,32 +68,32 @@ class VideoFigures:
 
     @property
     def fps(self) -> float:
-        """Frames a second of the pipeline."""
+        """Frames per second of the pipeline."""
         return 1 / self.pipeline.seconds
 
     @property
     def serial_fps(self) -> float:
-        """1 / (decode + infer + encode): without overlap, if all else cost nothing."""
+        """1 / (decode + infer + encode): the rate without overlap if everything else were free."""
         return 1 / sum(self.stages[name].seconds for name in SERIAL)
 
     @property
     def ratio(self) -> float:
-        """The pipeline's rate as a share of the serial one; above 1 the overlap pays."""
+        """The pipeline's rate divided by the serial one; above 1, the overlap pays off."""
         return self.fps / self.serial_fps
 
     @property
     def slowest(self) -> str:
-        """The stage that takes longest alone: no pipeline is faster."""
+        """The stage that takes longest alone; no pipeline can be faster."""
         return max(self.stages, key=lambda name: self.stages[name].seconds)
 
     @property
     def cpu_fps(self) -> float:
-        """Frames a second if all cores did nothing but the stages' work, all the time."""
+        """Frames per second if all cores did only the stages' work, without pause."""
         return self.machine.cores / sum(cost.cpu for cost in self.stages.values())
 
     @property
     def bound_fps(self) -> float:
-        """What overlapping could reach at best: the lower of the two bounds."""
+        """The best rate that overlapping could reach: the lower of the two bounds."""
         return min(self.cpu_fps, 1 / self.stages[self.slowest].seconds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class VideoFigures:
 
 @dataclass(frozen=True)
 class VideoWish:
-    """What runs on which clip, and how; see `lanes benchmark video --help`."""
+    """The user's options; see `lanes benchmark video --help`."""
 
     clip: str
     model: str
@@ -117,13 +117,13 @@ class VideoWish:
     max_frames: int | None = None
 
     def load(self) -> Segmenter:
-        """The model, ready."""
+        """Load the model."""
         return segmenter.load(
             self.model, self.backend, self.precision, self.device, self.threads, self.hint
         )
 
     def annotate(self, loaded: Segmenter, output: Path) -> int:
-        """Run the whole pipeline; gives the number of frames."""
+        """Run the whole pipeline; returns the number of frames."""
         options = Options(
             output=output, overwrite=True, quality=self.quality, max_frames=self.max_frames
         )
@@ -135,15 +135,15 @@ def benchmark_video(
     rounds: int = 5,
     progress: Callable[[int], None] = lambda done: None,
 ) -> VideoFigures:
-    """Time a clip by stage and as a whole; `progress(done)` is called after each round.
+    """Time a clip by stage and as a whole; calls `progress(done)` after each round.
 
     Raises:
         BadInput, BadVideo: the clip cannot be read.
-        Those of `lanes.segmenter.load`.
+        The errors of `lanes.segmenter.load`.
     """
     if is_url(wish.clip):
-        raise BadInput(f"{wish.clip} is an address; wanted a video file, to be read several times")
-    with VideoSource(Path(wish.clip)):  # told before the model is loaded, which takes a while
+        raise BadInput(f"{wish.clip} is an address; wanted a video file")
+    with VideoSource(Path(wish.clip)):  # fail before loading the model, which takes a while
         pass
     facts = machine()
     threads = share(usable_cores())
@@ -180,7 +180,7 @@ def benchmark_video(
 
 
 class Alone:
-    """The stages one by one, on frames that are held in memory; each run is of the whole clip."""
+    """Runs single stages on frames held in memory; each run covers the length of the clip."""
 
     def __init__(self, wish: VideoWish, loaded: Segmenter, threads: Threads, output: Path) -> None:
         self.wish, self.loaded, self.threads, self.output = wish, loaded, threads, output
@@ -194,11 +194,11 @@ class Alone:
             overlay(frame, labels, loaded.task)
             for frame, labels in zip(self.kept, self.labels, strict=True)
         ]
-        # What is drawn over again and again becomes plain, and would be quick to encode.
+        # Overlays drawn many times on one frame flatten it, which would encode too fast.
         self.scratch = [overlay(frame, self.labels[0], loaded.task) for frame in self.kept[:16]]
 
     def stages(self) -> Mapping[str, Callable[[], int]]:
-        """Each of `STAGES`, a function that does it for the clip and gives the number of frames."""
+        """For each of `STAGES`, a function that runs it on the clip and returns the frame count."""
         return {name: getattr(self, name) for name in STAGES}
 
     def _source(self) -> VideoSource:
@@ -209,7 +209,7 @@ class Alone:
         )
 
     def _again(self, items: Iterable[T]) -> Iterable[T]:
-        """As many of the kept ones as the clip has frames."""
+        """Loop over `items` until the clip's frame count."""
         return islice(cycle(items), self.count)
 
     def decode(self) -> int:
@@ -224,7 +224,7 @@ class Alone:
         return self.count
 
     def infer(self) -> int:
-        """Label, with as many in flight as the backend takes."""
+        """Label, with as many in flight as the backend allows."""
         flying: deque[Pending] = deque()
         for image in self._again(self.images):
             if len(flying) == self.loaded.depth:
@@ -240,7 +240,7 @@ class Alone:
         for number, labels in enumerate(self._again(self.labels)):
             frame = next(frames)
             draw_labels(frame, labels, self.loaded.task)
-            # The figures change now and then, as those of the pipeline do.
+            # Change the figures as often as the pipeline does.
             hud.draw(frame, [f"{number // CHANGE_EVERY:.1f} FPS   inference 10.0 ms"])
         return self.count
 
@@ -261,19 +261,19 @@ class Alone:
         return self.count
 
     def pipeline(self) -> int:
-        """All of it, overlapped."""
+        """Run all stages, overlapped."""
         return self.wish.annotate(self.loaded, self.output)
 
 
 class PipelineRun:
-    """The whole job in a process of its own, for its memory."""
+    """Runs the whole job in its own process, to measure its memory."""
 
     def __init__(self, wish: VideoWish, output: Path) -> None:
         with wish.load() as loaded:
             wish.annotate(loaded, output)
 
     def peak(self) -> int:
-        """Bytes that the process held at most."""
+        """Peak memory of the process, in bytes."""
         return peak_memory()
 
 
@@ -284,7 +284,7 @@ def _peak_memory(wish: VideoWish, output: Path) -> int:
 
 
 def _cost(run: Callable[[], int]) -> Cost:
-    """What a run costs by frame; spinning of idle threads counts as processor time, too."""
+    """Cost of a run per frame; idle threads that spin count as CPU time, too."""
     began, cpu = time.perf_counter(), time.process_time()
     count = run()
     return Cost((time.perf_counter() - began) / count, (time.process_time() - cpu) / count)

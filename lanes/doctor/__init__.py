@@ -1,1 +1,1 @@
-"""A look at the machine and at what is installed: `lanes doctor`."""
+"""Checks the machine and the installation: `lanes doctor`."""

@@ -1,4 +1,4 @@
-"""What `lanes doctor` does: look, print, write, and say by the exit code whether all is well."""
+"""Implements `lanes doctor`: check, print, write; the exit code says whether all is well."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MARKS: dict[State, str] = {"works": "[green]ok[/]", "note": "[dim]-[/]", "proble
 def run_doctor(json: Path | None, overwrite: bool) -> int:
     """Examine this machine; returns the exit code, 1 if there is a problem."""
     check_place(json, overwrite)
-    with Console(stderr=True).status("looking") as status:
-        report = examine(lambda section: status.update(f"looking at {section}"))
+    with Console(stderr=True).status("checking") as status:
+        report = examine(lambda section: status.update(f"checking {section}"))
     show(report, Console())
     if json:
         write_json(json, report.to_dict())
@@ -39,8 +39,8 @@ def show(report: Report, console: Console) -> None:
     console.print()
     for problem in report.problems:
         cure = f": {problem.cure}" if problem.cure else ""
-        told = f"problem: {problem.name}: {problem.told}{cure}"
-        console.print(told, style="red", highlight=False, markup=False, soft_wrap=True)
+        line = f"problem: {problem.name}: {problem.told}{cure}"
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     if not report.problems:
         console.print("lanes works on this machine.")
 
@@ -51,27 +51,27 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        told = f"{finding.told}: {finding.cure}" if finding.cure else finding.told
-        table.add_row(MARKS[finding.state], escape(finding.name), escape(told))
+        details = f"{finding.told}: {finding.cure}" if finding.cure else finding.told
+        table.add_row(MARKS[finding.state], escape(finding.name), escape(details))
     return table
 
 
 def run_gpu(json: Path | None, overwrite: bool) -> int:
-    """Check the backend that needs a GPU, each step told at once; the exit code is 1 if one failed.
+    """Check the GPU backend, printing each step as it finishes; the exit code is 1 if one failed.
 
-    It takes minutes where engines are built.
+    Takes minutes if engines must be built.
     """
     from lanes.doctor.gpu import Check, check_gpu
 
     check_place(json, overwrite)
     console = Console()
 
-    def tell(check: Check) -> None:
+    def show_check(check: Check) -> None:
         mark = MARKS["works" if check.ok else "problem"]
-        told = f"{mark} {escape(check.name)}: {escape(check.told)}"
-        console.print(told, highlight=False, soft_wrap=True)
+        line = f"{mark} {escape(check.name)}: {escape(check.told)}"
+        console.print(line, highlight=False, soft_wrap=True)
 
-    found = check_gpu(tell=tell)
+    found = check_gpu(tell=show_check)
     healthy = all(check.ok for check in found)
     if json:
         values = {"machine": asdict(machine()), "checks": [asdict(check) for check in found]}

@@ -1,6 +1,6 @@
-"""What is installed, what works, what is chosen and why.
+"""Checks what is installed, what works, and which backend "auto" chooses.
 
-Whatever may crash or hang (engines, drivers, cameras) is tried in a process of its own.
+Anything that may crash or hang (engines, drivers, cameras) runs in its own process.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ OPENCV = (
     "opencv-contrib-python",
     "opencv-contrib-python-headless",
 )
-"""Distributions that all bring the same folder `cv2`: the last one installed wins, in part."""
+"""Distributions that share the folder `cv2`: the last installed overwrites part of the others."""
 ENCODER = "libx264"
-"""What writes our videos."""
+"""The encoder of our videos."""
 OTHER_ENCODERS = (
     "h264_nvenc",
     "h264_qsv",
@@ -49,16 +49,16 @@ OTHER_ENCODERS = (
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg")
 CAMERAS = range(4)
 CAMERA_PATIENCE = 10.0
-"""Seconds in which a camera must give its first picture."""
+"""Seconds to wait for a camera's first image."""
 
 State = Literal["works", "note", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. A `problem` keeps the main job from working as it should.
+    """One checked item; `told` is the result. A `problem` keeps the main job from working properly.
 
-    A `note` is something that is not there or not used, and need not be.
+    A `note` is something optional that is missing or unused.
     """
 
     section: str
@@ -70,23 +70,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found on a machine."""
+    """All findings on a machine."""
 
     machine: Machine
     findings: tuple[Finding, ...]
 
     @property
     def problems(self) -> list[Finding]:
-        """What keeps the main job from working as it should."""
+        """The findings that keep the main job from working properly."""
         return [finding for finding in self.findings if finding.state == "problem"]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values; `healthy` is whether there is no problem."""
+        """Everything as plain values; `healthy` is true if there is no problem."""
         return {**asdict(self), "healthy": not self.problems}
 
 
 def examine(tell: Callable[[str], None] = lambda section: None) -> Report:
-    """Look at everything; `tell(section)` before each part. Takes some 15 seconds."""
+    """Check everything; calls `tell(section)` before each section. Takes about 15 seconds."""
     facts = machine()
     findings: list[Finding] = []
     for section in SECTIONS:
@@ -96,7 +96,7 @@ def examine(tell: Callable[[str], None] = lambda section: None) -> Report:
 
 
 def packages() -> Iterator[Finding]:
-    """The libraries that our own metadata asks for, and OpenCV's wheels, of which one must be."""
+    """The libraries that our metadata requires, and OpenCV, which needs exactly one wheel."""
     found = versions([*_required(""), *OPENCV])
     for name, optional in _required("").items():
         if name in OPENCV:
@@ -105,25 +105,25 @@ def packages() -> Iterator[Finding]:
         if name in found:
             yield Finding("packages", name, "works", found[name])
         elif optional:
-            yield Finding("packages", name, "note", "not installed; not for every system", cure)
+            yield Finding("packages", name, "note", "not installed; not on every system", cure)
         else:
             yield Finding("packages", name, "problem", "not installed", cure)
     wheels = [name for name in OPENCV if name in found]
     for name in wheels:
         yield Finding("packages", name, "works", found[name])
     if len(wheels) > 1:
-        told = f"{' and '.join(wheels)} overwrite each other's files"
+        clash = f"{' and '.join(wheels)} overwrite each other's files"
         cure = f"pip uninstall -y {' '.join(wheels)} && pip install {wheels[0]}"
-        yield Finding("packages", "cv2", "problem", told, cure)
+        yield Finding("packages", "cv2", "problem", clash, cure)
     for extra in _extras():
         missing = [name for name in _required(extra) if name not in versions([name])]
         cure = plugins.pip_command(missing[0]) if missing else ""
-        told = f"not installed: {', '.join(missing)}" if missing else "installed"
-        yield Finding("packages", f"[{extra}]", "note" if missing else "works", told, cure)
+        status = f"not installed: {', '.join(missing)}" if missing else "installed"
+        yield Finding("packages", f"[{extra}]", "note" if missing else "works", status, cure)
 
 
 def models() -> Iterator[Finding]:
-    """The models that come along."""
+    """The bundled models."""
     for name in assets.model_names():
         try:
             folder = assets.model_folder(name)
@@ -133,8 +133,8 @@ def models() -> Iterator[Finding]:
             yield Finding("models", name, "problem", str(error), "install the package again")
         else:
             height, width = card.resize.size
-            told = f"{card.task}, {width}x{height}, {size / 1e6:.1f} MB"
-            yield Finding("models", name, "works", told)
+            details = f"{card.task}, {width}x{height}, {size / 1e6:.1f} MB"
+            yield Finding("models", name, "works", details)
     if assets.DEFAULT_MODEL not in assets.model_names():
         yield Finding(
             "models", assets.DEFAULT_MODEL, "problem", "is missing", "install the package again"
@@ -142,45 +142,45 @@ def models() -> Iterator[Finding]:
 
 
 class Attempt:
-    """Tries the default model, in a process of its own."""
+    """Runs the default model; lives in its own process."""
 
     def __init__(self) -> None:
         self.folder = assets.model_folder(assets.DEFAULT_MODEL)
 
     def label(self, name: str) -> str:
-        """Label a picture in the backend `name`; says at which precision on which device."""
+        """Label an image in the backend `name`; returns precision, device and class shares."""
         card = cards.read(self.folder)
         with closing(backends.load(name, self.folder)) as backend:
             labels = backend(drawn.images(card, 1)[0])
         shares = np.bincount(labels.ravel(), minlength=len(card.classes)) / labels.size
-        told = (f"{share:.0%} {name}" for share, name in zip(shares, card.classes, strict=True))
-        return f"labels a picture in {backend.precision} on {backend.device}: {', '.join(told)}"
+        parts = (f"{share:.0%} {name}" for share, name in zip(shares, card.classes, strict=True))
+        return f"labels an image in {backend.precision} on {backend.device}: {', '.join(parts)}"
 
     def choices(self) -> list[Choice]:
-        """What "auto" chooses from."""
+        """The candidates of "auto"."""
         return backends.choices(self.folder)
 
 
 def engines() -> Iterator[Finding]:
-    """Whether each backend labels a picture with the default model."""
+    """Try to label an image in each backend with the default model."""
     works = 0
     for name in plugins.names("backends"):
         try:
             with FreshProcess(Attempt, noise=False) as process:
-                told = process.call("label", name)
+                result = process.call("label", name)
         except LanesError as error:
             needed = name in PREFERENCE and not isinstance(error, MissingDependency)
             yield Finding("engines", name, "problem" if needed else "note", str(error))
         else:
             works += name in PREFERENCE
-            yield Finding("engines", name, "works", told)
+            yield Finding("engines", name, "works", result)
     if not works:
-        told = f"none of {', '.join(PREFERENCE)} works"
-        yield Finding("engines", "any", "problem", told, plugins.pip_command(PREFERENCE[-1]))
+        details = f"none of {', '.join(PREFERENCE)} works"
+        yield Finding("engines", "any", "problem", details, plugins.pip_command(PREFERENCE[-1]))
 
 
 def choice() -> Iterator[Finding]:
-    """Which backend "auto" takes for the default model, and why."""
+    """The backend that "auto" chooses for the default model, and the timings."""
     try:
         with FreshProcess(Attempt, noise=False) as process:
             choices: list[Choice] = process.call("choices")
@@ -191,68 +191,68 @@ def choice() -> Iterator[Finding]:
         if one.milliseconds is None:
             yield Finding("choice", one.name, "note", one.reason)
             continue
-        told = f"{one.milliseconds:.1f} ms an image in {one.precision}"
-        told += "; chosen" if one.chosen else ""
-        yield Finding("choice", one.name, "works" if one.chosen else "note", told)
+        timing = f"{one.milliseconds:.1f} ms per image in {one.precision}"
+        timing += "; chosen" if one.chosen else ""
+        yield Finding("choice", one.name, "works" if one.chosen else "note", timing)
 
 
 def codecs() -> Iterator[Finding]:
-    """Whether a video can be written and read again; which other codecs PyAV has."""
+    """Write a video and read it back; list PyAV's other codecs."""
     try:
         count = _written_and_read()
     except LanesError as error:
         yield Finding("codecs", ENCODER, "problem", str(error), plugins.pip_command("av"))
     else:
         state: State = "works" if count == 2 else "problem"
-        yield Finding("codecs", ENCODER, state, f"2 frames written, {count} read again")
+        yield Finding("codecs", ENCODER, state, f"2 frames written, {count} read back")
     others = [name for name in OTHER_ENCODERS if _has(name, "w")]
-    told = f"{', '.join(others) or 'none'}; not used by lanes"
-    yield Finding("codecs", "other H.264 encoders", "note", told)
+    details = f"{', '.join(others) or 'none'}; not used by lanes"
+    yield Finding("codecs", "other H.264 encoders", "note", details)
     readable = [name for name in DECODERS if _has(name, "r")]
     yield Finding("codecs", "decoders", "works", ", ".join(readable))
 
 
 class Camera:
-    """Tries a camera, in a process of its own."""
+    """Opens a camera; lives in its own process."""
 
     def __init__(self, index: int) -> None:
         with CameraSource(index) as source:
             self.source = source
 
-    def told(self) -> str:
-        """Its pictures' size, and rate if it says so."""
+    def details(self) -> str:
+        """The image size, and the frame rate if the camera reports one."""
         height, width = self.source.size
         rate = f", {float(self.source.rate):g} FPS" if self.source.rate else ""
         return f"{width}x{height}{rate}"
 
 
 def cameras() -> Iterator[Finding]:
-    """The first few cameras; that there is none is no problem."""
+    """The first few cameras; having none is not a problem."""
     found = False
     for index in CAMERAS:
         if sys.platform == "linux" and not Path(f"/dev/video{index}").exists():
             continue
         try:
             with FreshProcess(Camera, index, patience=CAMERA_PATIENCE, noise=False) as process:
-                told = process.call("told")
+                details = process.call("details")
         except LanesError as error:
-            if sys.platform == "linux":  # where there is something of that number
+            if sys.platform == "linux":  # the device file exists
                 yield Finding("cameras", str(index), "note", str(error))
         else:
             found = True
-            yield Finding("cameras", str(index), "works", told)
+            yield Finding("cameras", str(index), "works", details)
     if not found:
         yield Finding("cameras", "any", "note", f"none of {CAMERAS[0]} to {CAMERAS[-1]} opens")
 
 
 def cache() -> Iterator[Finding]:
-    """Where what is made once is kept, and how large that is."""
+    """The cache folder and its size."""
     try:
         folder = assets.cache_folder("")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (LanesError, OSError) as error:
-        cure = "set XDG_CACHE_HOME to a folder that can be written"
+        cure = "set XDG_CACHE_HOME to a writable folder"
         yield Finding("cache", "folder", "problem", str(error), cure)
         return
     yield Finding("cache", "folder", "works", str(folder))
@@ -273,7 +273,7 @@ SECTIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
 
 
 def _required(extra: str) -> dict[str, bool]:
-    """The libraries that our metadata asks for in `extra` ("": always); True for some systems."""
+    """The libraries that `extra` requires ("": always); True if only on some systems."""
     try:
         requirements = importlib.metadata.requires(plugins.DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:  # a checkout that was never installed
@@ -304,7 +304,7 @@ def _has(name: str, mode: Literal["r", "w"]) -> bool:
 
 
 def _written_and_read() -> int:
-    """Write two frames as `lanes video` does; gives how many come back."""
+    """Write two frames as `lanes video` does; returns how many can be read back."""
     colour = YuvColour("bt709", full_range=False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "two.mp4"

@@ -1,7 +1,7 @@
-"""What `lanes doctor --gpu` runs: all that only a machine with an NVIDIA GPU can show.
+"""The checks of `lanes doctor --gpu`, which need an NVIDIA GPU.
 
-Every model that comes along is built at every precision, its layers' types are looked at, its
-labels compared with ONNX Runtime's, its time taken; a video goes through the default one.
+For each bundled model and precision: build the engine, check its layers' types, compare its labels
+with ONNX Runtime's, and time it. Then run a video through the default model.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from lanes.types import ImageBatch
 
 NAME = "tensorrt"
 WARM_UP, ROUNDS = 20, 200
-"""Images that are labelled before times count, and then."""
+"""Number of untimed images, then of timed ones."""
 MILLISECONDS = 1e3
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried on the GPU: what came of it, or why it failed."""
+    """One check on the GPU; `told` is its result, or the reason why it failed."""
 
     name: str
     ok: bool
@@ -49,10 +49,10 @@ def check_gpu(
     device: str | None = None,
     tell: Callable[[Check], None] | None = None,
 ) -> list[Check]:
-    """Try TensorRT with `models` (those that come along) on `device` (the first GPU).
+    """Try TensorRT with `models` (default: all bundled ones) on `device` (default: the first GPU).
 
-    Nothing is raised for what does not work: that is what the checks tell. `tell` gets each as soon
-    as it is there; without it they are printed. It takes minutes where engines are built.
+    Failures are not raised but returned as checks. `tell` gets each check as it finishes; by
+    default it is printed. Takes minutes if engines must be built.
     """
     tell = tell or _print
     found = []
@@ -93,7 +93,7 @@ def _model_checks(backend: Any, folder: Path, precision: str, device: str) -> It
     name = f"{folder.name} {precision}"
     began = time.perf_counter()
     try:
-        # The first load builds the engine, unless the cache has it; the second finds it there.
+        # The first load builds the engine if it is not cached; the second reads it from the cache.
         backend.load(folder, precision, device).close()
         built = time.perf_counter()
         loaded = backend.load(folder, precision, device)
@@ -102,8 +102,8 @@ def _model_checks(backend: Any, folder: Path, precision: str, device: str) -> It
         return
     again = time.perf_counter() - built
     with closing(loaded):
-        told = f"{built - began:.1f} s the first time, {again:.2f} s from the cache"
-        yield Check(f"{name}: engine", True, told)
+        times = f"{built - began:.1f} s the first time, {again:.2f} s from the cache"
+        yield Check(f"{name}: engine", True, times)
         yield _tried(f"{name}: layers", lambda: _layers(loaded, precision))
         yield _tried(f"{name}: labels", lambda: _labels(backend, loaded, folder))
         images = drawn.images(cards.read(folder), 2)
@@ -118,16 +118,16 @@ def _layers(loaded: Any, precision: str) -> tuple[bool, str]:
 
 def _labels(backend: Any, loaded: Any, folder: Path) -> tuple[bool, str]:
     share = backend.parity(loaded, folder)
-    return share >= backend.PARITY, f"{share:.3%} are those of ONNX Runtime in fp32"
+    return share >= backend.PARITY, f"{share:.3%} equal those of ONNX Runtime in fp32"
 
 
 def _two_in_flight(loaded: Any, images: Sequence[ImageBatch]) -> tuple[bool, str]:
-    """Whether two images give together what they give one by one."""
+    """Whether two images in flight get the same labels as one by one."""
     alone = [loaded(image) for image in images]
     flying = [loaded.submit(image) for image in images]
     together = [loaded.result(pending) for pending in flying]
     same = all(np.array_equal(*pair) for pair in zip(alone, together, strict=True))
-    return same, "labels as one by one" if same else "other labels than one by one"
+    return same, "same labels as one by one" if same else "different labels than one by one"
 
 
 def _time(loaded: Any, images: Sequence[ImageBatch]) -> tuple[bool, str]:
@@ -151,7 +151,7 @@ def _time(loaded: Any, images: Sequence[ImageBatch]) -> tuple[bool, str]:
 
 
 def _video(model: str, device: str | None) -> tuple[bool, str]:
-    """The whole pipeline on the demo clip, decoding and encoding included."""
+    """Run the whole pipeline on the demo clip, including decoding and encoding."""
     with TemporaryDirectory() as place, segmenters.load(model, NAME, device=device) as segmenter:
         clip, _ = demo_files(task=segmenter.card.task)
         summary = annotate(str(clip), segmenter, Options(output=Path(place) / "out.mp4"))

@@ -1,7 +1,7 @@
-"""An object that lives in a process of its own: what crashes or hangs there is an error here.
+"""Runs an object in its own process: a crash or hang there becomes an error here.
 
-So an engine meets no library but its own, its memory can be told apart, and a driver that takes the
-whole process down does not take the command with it.
+So an engine shares its process with no other library, its memory can be measured, and a driver that
+kills the process does not kill the command.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, Self
 from lanes.errors import BackendError, LanesError
 
 PATIENCE = 1800.0
-"""Seconds after which an answer is no longer waited for; building an engine takes minutes."""
+"""Seconds to wait for an answer; building an engine takes minutes."""
 
 
 class FreshProcess:
-    """Makes an object by `make(*arguments)` in a new process and calls its methods there.
+    """Creates an object with `make(*arguments)` in a new process and calls its methods there.
 
-    `make`, arguments and answers are pickled. Without `noise`, what is printed there is dropped.
-    Errors of ours are raised here as they were there, all others as `BackendError`.
+    `make`, arguments and answers are pickled. With `noise=False`, output of the process is dropped.
+    A `LanesError` is raised here unchanged, any other error as `BackendError`.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class FreshProcess:
         patience: float = PATIENCE,
         noise: bool = True,
     ) -> None:
-        # Not a fork: it would begin with the memory, the libraries and the locks of this process.
+        # Not a fork: that would inherit this process's memory, libraries and locks.
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        # The processes of a daemon end with this one.
+        # A daemon process ends with this one.
         self._process = context.Process(target=_serve, args=(theirs, noise), daemon=True)
         self._patience = patience
         self._process.start()
@@ -51,10 +51,10 @@ class FreshProcess:
             raise
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """What `method` of the object returns; raises what it raises.
+        """Call `method` of the object; returns its result and raises its errors.
 
         Raises:
-            BackendError: the process has crashed, or gave no answer in time and was ended.
+            BackendError: the process crashed, or did not answer in time and was killed.
         """
         return self._ask(method, arguments)
 
@@ -63,7 +63,7 @@ class FreshProcess:
             self._pipe.send((what, arguments))
             if not self._pipe.poll(self._patience):
                 self.close()
-                raise BackendError(f"no answer within {self._patience:.0f} s: given up")
+                raise BackendError(f"no answer within {self._patience:.0f} s: process killed")
             succeeded, answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             self._process.join()
@@ -73,7 +73,7 @@ class FreshProcess:
         raise answer
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
@@ -91,11 +91,11 @@ class FreshProcess:
 
 
 def _serve(pipe: Connection, noise: bool) -> None:
-    """The other side: make the object, then call its methods, until the pipe is closed."""
-    # Ctrl-C reaches every process of a terminal; the one that the user started decides.
+    """The child process: create the object, then call its methods until the pipe closes."""
+    # Ctrl-C reaches all processes of a terminal; let the parent handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not noise:
-        # Libraries written in C print past Python.
+        # C libraries bypass sys.stdout.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
@@ -115,15 +115,15 @@ def _serve(pipe: Connection, noise: bool) -> None:
 
 
 def _portable(error: Exception) -> LanesError:
-    """An error that can be pickled: exceptions of C++ libraries cannot."""
+    """Convert to an error that can be pickled; exceptions of C++ libraries cannot."""
     if isinstance(error, LanesError):
         return error
-    told = BackendError(f"{type(error).__name__}: {error}")
-    told.add_note(traceback.format_exc())
-    return told
+    portable = BackendError(f"{type(error).__name__}: {error}")
+    portable.add_note(traceback.format_exc())
+    return portable
 
 
 def _crash(code: int | None) -> str:
     if code is not None and code < 0:
         return f"the process crashed by signal {-code} ({signal.Signals(-code).name})"
-    return f"the process ended with the code {code}"
+    return f"the process exited with code {code}"

@@ -1,4 +1,4 @@
-"""Facts of the machine that figures were measured on, and the memory that a process has used."""
+"""Facts about the machine behind the figures, and a process's peak memory."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ INSTRUCTIONS = {
     "bf16": "NEON BF16",
     "sve": "SVE",
 }
-"""The instruction sets that decide how fast a network runs: Linux's names, and people's."""
+"""Instruction sets that decide how fast a network runs: Linux flag, common name."""
 ENGINES = ("openvino", "onnxruntime", "torch", "tensorrt")
 LIBRARIES = ("numpy", "opencv-python-headless", "opencv-python", "av")
-"""Distributions whose versions belong to every figure, as far as they are installed."""
+"""Distributions whose versions are recorded with every figure, if installed."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What ran: `cores` are those that this process may use, `memory` is in bytes (0: not told).
+    """The machine: `cores` that this process may use, `memory` in bytes (0: unknown).
 
-    `load` is the number of programs that wanted to run in the last minute (-1: not told); `gpu` is
-    the name and driver of each NVIDIA GPU. `versions` are of the libraries that did the work, on
-    `date` (year-month-day).
+    `load` is the load average of the last minute (-1: unknown); `gpu` the name and driver of each
+    NVIDIA GPU; `versions` those of the libraries used; `date` is year-month-day.
     """
 
     processor: str
@@ -66,16 +65,16 @@ class Machine:
 
     @property
     def busy(self) -> bool:
-        """Whether other programs take so much that no time measured now is worth anything."""
+        """Whether other programs use so much CPU that timings would be worthless."""
         return self.load > 0.5 * self.cores
 
 
 def machine() -> Machine:
-    """The facts of this machine, now."""
-    told = _cpuinfo()
-    flags = set((told.get("flags") or told.get("Features") or "").split())
+    """The current facts of this machine."""
+    cpu = _cpuinfo()
+    flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     return Machine(
-        processor=told.get("model name") or _processor(),
+        processor=cpu.get("model name") or _processor(),
         cores=usable_cores(),
         instructions=tuple(name for flag, name in INSTRUCTIONS.items() if flag in flags),
         memory=_memory(),
@@ -89,7 +88,7 @@ def machine() -> Machine:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The version of each distribution of `names` that is installed."""
+    """The versions of the installed distributions among `names`."""
     found = {}
     for name in names:
         try:
@@ -100,20 +99,20 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def peak_memory() -> int:
-    """Most bytes of memory that this process has held so far; 0 where the system does not tell."""
+    """Peak memory of this process so far, in bytes; 0 if the system does not report it."""
     try:
         from resource import RUSAGE_SELF, getrusage
     except ImportError:  # Windows
         return 0
     if sys.platform == "linux":
-        # ru_maxrss begins with the peak of the process that started this one.
-        told = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-        return int(told[1]) * 1024 if told else 0
+        # ru_maxrss would include the peak of the parent process.
+        peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+        return int(peak[1]) * 1024 if peak else 0
     return getrusage(RUSAGE_SELF).ru_maxrss
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What Linux says of the first core."""
+    """Linux's description of the first core."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
@@ -129,12 +128,12 @@ def _processor() -> str:
 
 
 def _gpu() -> str:
-    told = _answer("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
-    return "; ".join(line.replace(", ", ", driver ") for line in told.splitlines())
+    gpus = _answer("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    return "; ".join(line.replace(", ", ", driver ") for line in gpus.splitlines())
 
 
 def _answer(*command: str) -> str:
-    """What a command prints, "" if there is no such command or it fails."""
+    """The output of a command; "" if it does not exist or fails."""
     if not shutil.which(command[0]):
         return ""
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 
 class RateMeter:
-    """Events a second over the last `window` of them: n ticks bound n - 1 intervals."""
+    """Events per second over the last `window` events: n ticks bound n - 1 intervals."""
 
     def __init__(self, window: int = 60, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
@@ -22,13 +22,13 @@ class RateMeter:
 
     @property
     def rate(self) -> float:
-        """Events a second, 0.0 before the second event."""
+        """Events per second; 0.0 before the second event."""
         span = self.times[-1] - self.times[0] if len(self.times) > 1 else 0.0
         return (len(self.times) - 1) / span if span > 0 else 0.0
 
 
 class LatencyMeter:
-    """Seconds that a stage took, kept in a ring of the last `window` so that memory stays flat."""
+    """Seconds that a stage took; keeps only the last `window` runs, so that memory stays flat."""
 
     def __init__(self, window: int = 10_000) -> None:
         self.seconds: deque[float] = deque(maxlen=window)

@@ -1,4 +1,4 @@
-"""The bar that a command shows while it works."""
+"""The progress bar of commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 @contextmanager
 def progress(console: Console, name: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A bar with rate and time left; drawn only when something is reported."""
+    """A progress bar with a note and the time left; appears at the first update."""
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -31,6 +31,6 @@ def progress(console: Console, name: str) -> Iterator[Callable[[int, int | None,
     try:
         yield tick
     finally:
-        # Stopping a bar that was never drawn prints an empty line.
+        # Stopping a bar that never started prints an empty line.
         if bar.live.is_started:
             bar.stop()

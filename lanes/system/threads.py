@@ -1,9 +1,9 @@
-"""How many threads each stage of a video may have, so that the stages do not fight over the cores.
+"""Thread counts for the stages of a video, so that they do not compete for cores.
 
-Decoding, inference, and drawing with encoding run at the same time. Left alone, each of their
-libraries starts a thread a core or more (FFmpeg cores + 1, x264 cores x 1.5, OpenCV and the engine
-one a core), and all wait for one another. The engine has the most work and keeps all cores; the
-others get as few threads as keep up with it.
+Decoding, inference, and drawing with encoding run at the same time. By default, each of their
+libraries starts at least one thread per core (FFmpeg cores + 1, x264 cores x 1.5, OpenCV and the
+engine one per core), and they all slow each other down. The engine has the most work and keeps all
+cores; the others get just enough threads to keep up with it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import cv2
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads of the stages beside the engine, which is given its own when it is loaded.
+    """Threads of each stage except the engine, whose number is set when it is loaded.
 
-    `opencv` are those of resizing and drawing. 0 leaves a number to the library.
+    `opencv` is for resizing and drawing. 0 means the library's default.
     """
 
     decode: int = 0
@@ -29,12 +29,12 @@ class Threads:
 
 
 def share(cores: int) -> Threads:
-    """The threads for a machine of `cores`.
+    """The threads for a machine with `cores` cores.
 
-    One core decodes 300 and encodes 150 pictures of 1280x720 a second, so that a second one for
-    decoding matters where the engine is faster than that: with eight cores. OpenCV's part is so
-    small that sharing it out costs more than it brings. At most 4 each, since FFmpeg's threads hold
-    pictures: that bounds the memory. On 2 cores no division was faster than another by over 5 %.
+    One core decodes 300 and encodes 150 frames of 1280x720 per second, so a second decoding thread
+    helps only if the engine is faster than that: from eight cores on. OpenCV's share is so small
+    that more threads cost more than they gain. The limit of 4 each bounds the memory, since
+    FFmpeg's threads hold frames. On 2 cores, no split was more than 5 % faster than another.
     """
     return Threads(decode=_few(cores // 4), opencv=1, encode=_few(cores))
 
@@ -52,7 +52,7 @@ def usable_cores() -> int:
 
 @contextmanager
 def opencv_threads(count: int) -> Iterator[None]:
-    """Let OpenCV have `count` threads in the `with` block (0: as it was)."""
+    """Give OpenCV `count` threads in the `with` block (0: unchanged)."""
     before = cv2.getNumThreads()
     if count:
         cv2.setNumThreads(count)

@@ -1,4 +1,4 @@
-"""The choice "auto": the fastest that works, timed once and remembered; no clock is asked here."""
+"""The choice "auto": the fastest that works, timed once and cached; these tests fake the timing."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ CANDIDATES = set(_auto.CANDIDATES)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache that remembers nothing yet."""
+    """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    # The same candidates everywhere, also where there is a GPU.
+    # The same candidates on all machines, even with a GPU.
     monkeypatch.setattr(_auto, "CANDIDATES", _auto.PREFERENCE)
     return assets.cache_folder("auto")
 
 
 @pytest.fixture
 def times(monkeypatch):
-    """Seconds an image by backend, in place of real ones; `asked` lists who was timed."""
+    """Fake seconds per image by backend; `asked` lists the backends that were timed."""
 
     class Times(dict):
         asked: list
@@ -69,7 +69,7 @@ def test_another_machine_another_choice(model_folder, times):
 
 @pytest.fixture
 def quantised(tmp_path):
-    """A model with a network "in int8", and a card that says what that costs."""
+    """A model with an "int8" network and a card that gives its accuracy cost."""
     folder = make_model(tmp_path / "quantised")
     shutil.copy(folder / "model.onnx", folder / "model.int8.onnx")
     replace(cards.read(folder), int8={"roads: iou": {"fp32": 0.9, "int8": 0.8}}).write(folder)
@@ -80,7 +80,7 @@ def quantised(tmp_path):
 def test_int8_is_chosen_where_it_is_the_fastest(quantised, times, asked):
     with closing(backends.load(asked, quantised)) as backend:
         assert (backend.name, backend.precision) == ("openvino", "int8")
-    times["int8"] = 0.0095  # no gain that would be worth its cost
+    times["int8"] = 0.0095  # not enough gain for the cost
     with closing(backends.load(asked, quantised, threads=2)) as backend:
         assert backend.name == "openvino"
         assert backend.precision != "int8"
@@ -105,7 +105,7 @@ def test_int8_whose_cost_is_not_known_is_never_chosen(quantised, times):
         assert backend.precision == "int8"
 
 
-def test_another_network_in_int8_is_timed_anew(quantised, times):
+def test_another_int8_network_is_timed_again(quantised, times):
     backends.choices(quantised)
     model = onnx.load(quantised / "model.int8.onnx")
     model.doc_string = "calibrated on more"
@@ -132,14 +132,14 @@ def test_the_choice_is_for_one_model_and_one_wish(model_folder, times, tmp_path)
     other = make_model(tmp_path / "other", (32, 96))
     backends.choices(other)
     assert len(times.asked) == 2 * (len(wishes) + 2)
-    # The same network elsewhere is the same network.
+    # The same network in another place counts as the same.
     shutil.copytree(model_folder, tmp_path / "copy")
     backends.choices(tmp_path / "copy")
     assert len(times.asked) == 2 * (len(wishes) + 2)
 
 
 @pytest.mark.parametrize("of", ["_engines", "_machine"])
-def test_other_engines_or_another_machine_are_timed_anew(model_folder, times, monkeypatch, of):
+def test_other_engines_or_another_machine_are_timed_again(model_folder, times, monkeypatch, of):
     backends.choices(model_folder)
     monkeypatch.setattr(_auto, of, lambda: ("another",))
     backends.choices(model_folder)
@@ -152,14 +152,14 @@ def test_engines_are_known_by_their_files():
     assert min(found.values()) > 0
     processor, _, cores = _auto._machine()
     assert cores >= 1
-    assert "MHz" not in processor  # which is another one at every moment
+    assert "MHz" not in processor  # which changes all the time
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_a_damaged_memory_is_written_anew(model_folder, times, cache, content):
+def test_a_damaged_cache_file_is_rewritten(model_folder, times, cache, content):
     first = backends.choices(model_folder)
     (memory,) = cache.iterdir()
-    if content is None:  # whole, but of another version of lanes
+    if content is None:  # intact, but from another version of lanes
         _cache.write("auto", memory.name, b'[{"speed": 3}]')
     else:
         memory.write_bytes(content)
@@ -181,7 +181,7 @@ def test_a_home_that_cannot_be_written(model_folder, times, tmp_path, monkeypatc
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Backends that cannot be loaded: {name: error}; changes take effect at once."""
+    """Backends that fail to load: {name: error}; changes take effect at once."""
     errors = {}
     real = backends._load
 
@@ -194,7 +194,7 @@ def broken(monkeypatch):
     return errors
 
 
-def test_what_fails_is_left_out_and_its_reason_told(model_folder, times, broken):
+def test_failures_are_left_out_with_their_reason(model_folder, times, broken):
     broken["openvino"] = BackendError("out of memory")
     first = {choice.name: choice for choice in backends.choices(model_folder)}
     assert first["openvino"] == backends.Choice("openvino", reason="out of memory")
@@ -209,7 +209,7 @@ def test_what_was_remembered_and_no_longer_runs(model_folder, times, broken):
     backend = backends.load("auto", model_folder)
     assert backend.name == "onnxruntime"
     backend.close()
-    # That is remembered in its turn.
+    # The new choice is cached, too.
     timed = len(times.asked)
     backends.load("auto", model_folder).close()
     assert len(times.asked) == timed
@@ -222,7 +222,7 @@ def test_none_is_installed(model_folder, times, broken):
         backends.load("auto", model_folder)
     assert not any(choice.chosen for choice in backends.choices(model_folder))
     broken.clear()
-    backends.load("auto", model_folder).close()  # a failure is not remembered
+    backends.load("auto", model_folder).close()  # a failure is not cached
 
 
 def test_the_models_own_faults(tmp_path, model_folder, times):
@@ -245,7 +245,7 @@ def test_neither_the_reference_nor_the_baseline_is_chosen():
 @pytest.mark.parametrize("depth", [1, 3])
 def test_seconds_are_of_an_image_with_all_in_flight(monkeypatch, depth):
     class Backend:
-        """Takes a second an image, by a clock that it moves itself."""
+        """Takes a second per image, on a clock that it advances itself."""
 
         flying, done, most = 0, 0, 0
 
@@ -256,7 +256,7 @@ def test_seconds_are_of_an_image_with_all_in_flight(monkeypatch, depth):
             return next(numbers)
 
         def result(self, number):
-            assert number == self.done + 1  # in the order of submission
+            assert number == self.done + 1  # in order of submission
             self.done, self.flying = number, self.flying - 1
             clock[0] += 1
 

@@ -1,4 +1,4 @@
-"""The contract of `lanes.types.Backend`, kept by every file of lanes/backends."""
+"""All backends fulfil the contract of `lanes.types.Backend`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 @dataclass(frozen=True)
 class Case:
-    """A model folder, two images with different labels, and what labels are right."""
+    """A model folder, two images with different labels, and the right labels."""
 
     folder: Path
     dark: np.ndarray
@@ -45,7 +45,7 @@ def name(request):
 
 @pytest.fixture
 def network_backend(name):
-    """Those of them that read a network."""
+    """The backends that read a network."""
     if name in WITHOUT_NETWORK:
         pytest.skip(f"{name} reads no network")
     return name
@@ -53,7 +53,7 @@ def network_backend(name):
 
 @pytest.fixture(scope="session")
 def card_folder(tmp_path_factory):
-    """A folder with nothing but a card."""
+    """A folder with only a card."""
     folder = tmp_path_factory.mktemp("card")
     card_of().write(folder)
     return folder
@@ -61,13 +61,13 @@ def card_folder(tmp_path_factory):
 
 @pytest.fixture
 def case(name, model_folder, trained_folder, card_folder):
-    """What the backend `name` can be tried with."""
+    """A model folder that the backend `name` can run."""
     if name == "classical":
         road = grey([60])
         for foot in (15, 81):
             cv2.line(road, (foot, 63), (48, 30), (230, 230, 230), 2)
         return Case(card_folder, DARK, road[None], lambda x: classical.lane_lines(x[0])[None])
-    # torch runs only what a file of lanes/models describes.
+    # torch runs only architectures in lanes/models.
     folder = trained_folder if name == "torch" else model_folder
     return Case(folder, DARK, LIGHT, labels_of)
 
@@ -270,7 +270,7 @@ def test_network_that_contradicts_its_card(network_backend, tmp_path, wrong, mes
         backends.load(network_backend, tmp_path)
 
 
-# ------------------------------------------------------------------ libraries that are missing
+# ------------------------------------------------------------------ missing libraries
 
 
 @pytest.fixture
@@ -304,6 +304,6 @@ def test_library_that_does_not_load(model_folder, monkeypatch):
 
 
 def _but(other, name):
-    """`importlib.import_module`, but `other` for `name`."""
+    """`importlib.import_module`, but with `other` for `name`."""
     real = importlib.import_module
     return lambda module: (other if module == name else real)(module)

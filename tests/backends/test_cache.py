@@ -1,4 +1,4 @@
-"""What is kept in the user's cache: whole or not at all, and never believed when damaged."""
+"""The user's cache: writes are atomic, and damaged files are ignored."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_oldest_files_go(folder):
     assert kept == {str(number) for number in range(2, _cache.KEPT + 2)}
 
 
-def test_keys_tell_all_parts_apart():
+def test_keys_depend_on_all_parts():
     keys = [_cache.key(1, "a"), _cache.key("1", "a"), _cache.key(1, "a", None), _cache.key("1a")]
     assert len(set(keys)) == len(keys)
     assert _cache.key(1, "a") == keys[0]

@@ -1,4 +1,4 @@
-"""Lane lines without a network: found on drawn roads, and nothing on what is no road."""
+"""Classical lane lines: found on synthetic roads, and nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHITE, YELLOW, BLUE = (230, 230, 230), (60, 200, 230), (230, 60, 30)
 
 
 def road(colour=WHITE, feet=(120, 520), size=SIZE, top=190, thickness=8):
-    """A grey road with lines from the picture's bottom, at x `feet`, towards the middle."""
+    """A grey road with lines from the bottom of the image, at x `feet`, towards the middle."""
     height, width = SIZE
     image = np.full((height, width, 3), 90, np.uint8)
     for foot in feet:
@@ -29,7 +29,7 @@ def road(colour=WHITE, feet=(120, 520), size=SIZE, top=190, thickness=8):
 
 
 def drawn(corner, opposite):
-    """A grey picture with a white rectangle."""
+    """A grey image with a white rectangle."""
     image = road(feet=())
     cv2.rectangle(image, corner, opposite, WHITE, -1)
     return image
@@ -76,7 +76,7 @@ def test_what_is_no_lane_line(image):
 
 
 def test_it_is_a_baseline_worth_the_name():
-    """On drawn roads with cars, weather and dashes: far from perfect, and far from nothing."""
+    """On synthetic roads with cars, weather and dashes: far from perfect, but useful."""
     dataset = synthetic.open("", "val", 6)
     lines, both, either = [], 0, 0
     for index in range(len(dataset)):

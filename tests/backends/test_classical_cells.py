@@ -1,4 +1,4 @@
-"""Cells without a network: Otsu's thresholds, filled holes, touching cells parted."""
+"""Classical cells: Otsu's thresholds, filled holes, touching cells split."""
 
 from __future__ import annotations
 

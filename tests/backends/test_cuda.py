@@ -1,7 +1,7 @@
-"""Our CUDA calls alone, without TensorRT: on the GPU that other tests fake, and on a real one.
+"""Our CUDA calls without TensorRT, on a fake GPU and on a real one.
 
-Both give the same here, which is what the tests on the faked GPU rest on. The real one needs a
-driver and cuda-bindings: pytest -m gpu tests/backends/test_cuda.py.
+Both must agree, since other tests rely on the fake GPU. The real one needs a driver and
+cuda-bindings: pytest -m gpu tests/backends/test_cuda.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IMAGES, LABELS = (1, 64, 96, 3), (1, 64, 96)
 
 @pytest.fixture(params=["faked", pytest.param("real", marks=pytest.mark.gpu)])
 def cuda(request, monkeypatch):
-    """The module of our CUDA calls, on a machine with a GPU."""
+    """The module with our CUDA calls, on a machine with a GPU."""
     pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
     calls = importlib.import_module("lanes.backends._tensorrt_gpu")
     if request.param == "faked":
@@ -33,7 +33,7 @@ def cuda(request, monkeypatch):
     return calls
 
 
-def test_the_gpu_tells_what_it_is(cuda):
+def test_the_facts_of_the_gpu(cuda):
     gpu = cuda.find("CUDA:0")
     print(f"\n{gpu}")
     assert gpu == cuda.find("cuda")
@@ -47,7 +47,7 @@ def test_the_gpu_tells_what_it_is(cuda):
 
 
 def copy_green(cuda, slot):
-    """In place of inference: the first third of the images' bytes become the labels."""
+    """Instead of inference: copy the first third of the images' bytes to the labels."""
     kind = cuda.runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
     slot._copy(slot.labels_there, slot.images_there, slot.labels.nbytes, kind)
 
@@ -73,7 +73,7 @@ def test_what_two_slots_are_asked_happens_in_order(cuda):
 
 def test_memory_is_given_back(cuda):
     gpu = cuda.find("cuda")
-    cuda.Slot(gpu, IMAGES, LABELS).close()  # CUDA takes some for itself at first use
+    cuda.Slot(gpu, IMAGES, LABELS).close()  # CUDA allocates some for itself at first use
     before, _ = gpu.free_memory()
     large = (1, 1024, 1024, 3)
     for _ in range(20):
@@ -87,7 +87,7 @@ def test_more_memory_than_there_is(cuda):
     gpu = cuda.find("cuda")
     cuda.Slot(gpu, IMAGES, LABELS).close()
     before, total = gpu.free_memory()
-    with pytest.raises(BackendError, match=r"memory does not suffice .* MiB are free\): close"):
+    with pytest.raises(BackendError, match=r"out of memory .* MiB are free\): close"):
         cuda._done(cuda.runtime.cudaMalloc(total * 2))
     assert before - gpu.free_memory()[0] < 1 << 20
     cuda.Slot(gpu, IMAGES, LABELS).close()  # the failure does not stick

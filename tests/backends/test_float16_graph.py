@@ -1,4 +1,4 @@
-"""Typed in half: types where they should be, few casts, and labels that stay as they were."""
+"""Networks in half: the right types, few casts, and unchanged labels."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def weights(name, out, given, size=1, scale=1.0):
 
 
 def small(*middle, constants=()):
-    """A network whose `middle` makes "logits" of "features" (1, 4, 8, 12)."""
+    """A network whose `middle` turns "features" into "logits" (1, 4, 8, 12)."""
     return network(
         [*BEGIN, node("Conv", "planes first", "features"), *middle, *END],
         [*STATISTICS, weights("first", 4, 3), weights("last", 3, 4), *constants],
@@ -77,7 +77,7 @@ CLASSIFY = node("Conv", "features last", "logits")
 
 
 def types(model):
-    """The element type of every tensor but constants."""
+    """The element type of every tensor except constants."""
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     return {
         value.name: value.type.tensor_type.elem_type
@@ -92,10 +92,10 @@ def images(count=2, seed=0):
 
 def test_uint8_outside_fp32_where_it_matters_half_inside():
     typed = half.to_half(small(CLASSIFY))
-    told = types(typed)
-    assert told["images"] == told["labels"] == UINT8
-    assert {told[name] for name in ("pixels", "centred", "normal", "whole")} == {FLOAT}
-    assert {told[name] for name in ("planes", "features", "logits")} == {HALF}
+    tensors = types(typed)
+    assert tensors["images"] == tensors["labels"] == UINT8
+    assert {tensors[name] for name in ("pixels", "centred", "normal", "whole")} == {FLOAT}
+    assert {tensors[name] for name in ("planes", "features", "logits")} == {HALF}
     assert half.half_nodes(typed) == ["planes", "features", "logits"]
     assert half.half_nodes(small(CLASSIFY)) == []
 
@@ -113,7 +113,7 @@ def test_a_cast_stands_only_where_types_meet():
 
 
 def test_one_cast_serves_all_users():
-    """Both means read the same tensor, which is half; what reads them is half again."""
+    """Both means read the same half tensor; their consumers are half again."""
     model = small(
         node("ReduceMean", "features over", "one", keepdims=1),
         node("ReduceMax", "features over", "two", keepdims=1),
@@ -127,9 +127,9 @@ def test_one_cast_serves_all_users():
     typed = half.to_half(model)
     casts = Counter(n.name for n in typed.graph.node if n.op_type == "Cast")
     assert casts["cast_features_in_float"] == 1
-    told = types(typed)
-    assert (told["one"], told["two"], told["three"]) == (FLOAT, HALF, FLOAT)
-    assert told["more"] == told["logits"] == HALF
+    tensors = types(typed)
+    assert (tensors["one"], tensors["two"], tensors["three"]) == (FLOAT, HALF, FLOAT)
+    assert tensors["more"] == tensors["logits"] == HALF
 
 
 @pytest.mark.parametrize("kind", ["Exp", "Softmax", "Sqrt"])
@@ -145,8 +145,8 @@ def test_what_follows_the_last_weights_stays_in_fp32():
         helper.make_node("Resize", ["small", "", "scales"], ["logits"], "logits", mode="linear"),
         constants=[("scales", np.float32([1, 1, 2, 2]))],
     )
-    told = types(half.to_half(model))
-    assert (told["small"], told["small_in_float"], told["logits"]) == (HALF, FLOAT, FLOAT)
+    tensors = types(half.to_half(model))
+    assert (tensors["small"], tensors["small_in_float"], tensors["logits"]) == (HALF, FLOAT, FLOAT)
 
 
 def test_inputs_that_are_always_fp32_stay_so():
@@ -161,7 +161,7 @@ def test_inputs_that_are_always_fp32_stay_so():
 
 
 def test_a_cast_of_the_network_itself_follows():
-    """Max unpooling makes a mask, and numbers of it."""
+    """Max unpooling creates a mask and turns it into numbers."""
     model = small(
         node("Greater", "features zero", "mask"),
         node("Cast", "mask", "ones", to=FLOAT),
@@ -181,8 +181,8 @@ def test_a_node_that_makes_floats_of_a_shape():
         node("Conv", "same last", "logits"),
         constants=[("shape", np.int64([1, 4, *SIZE]))],
     )
-    told = types(half.to_half(model))
-    assert (told["zeros"], told["same"]) == (FLOAT, HALF)
+    tensors = types(half.to_half(model))
+    assert (tensors["zeros"], tensors["same"]) == (FLOAT, HALF)
 
 
 def test_constants_beyond_half_keep_their_layer_in_fp32():
@@ -193,20 +193,20 @@ def test_constants_beyond_half_keep_their_layer_in_fp32():
         constants=[("much", np.float32(1e6)), ("little", np.float32(1e-3))],
     )
     typed = half.to_half(model)
-    told = types(typed)
-    assert (told["large"], told["again"], told["logits"]) == (FLOAT, HALF, HALF)
+    tensors = types(typed)
+    assert (tensors["large"], tensors["again"], tensors["logits"]) == (FLOAT, HALF, HALF)
     runs(typed)
 
 
 def test_the_caller_may_keep_layers():
-    told = types(half.to_half(small(CLASSIFY), keep=["features"]))
-    assert (told["features"], told["logits"]) == (FLOAT, HALF)
+    tensors = types(half.to_half(small(CLASSIFY), keep=["features"]))
+    assert (tensors["features"], tensors["logits"]) == (FLOAT, HALF)
     with pytest.raises(UnknownName, match="no node 'feature'; it has features, "):
         half.to_half(small(CLASSIFY), keep=["feature"])
 
 
 def runs(model):
-    """The labels of ONNX Runtime, which refuses a graph whose types do not fit."""
+    """The labels of ONNX Runtime, which rejects a graph with mismatched types."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -295,13 +295,13 @@ def test_every_half_tensor_is_rounded():
     assert (half_accuracy.labels(model, black) == 0).all()  # 0.4 > 0.3
     assert (half_accuracy.labels(half_accuracy.rounded(typed), black) == 1).all()  # 0.4 < 0.5
     assert half_accuracy.cost(model, black) == 1.0
-    # A layer in fp32 whose result is used in half is rounded there.
+    # The result of an fp32 layer is rounded where half layers use it.
     assert half_accuracy.cost(model, black, keep=["large"]) == 1.0
     assert half_accuracy.cost(model, black, keep=["large", "little"]) == 0.0
 
 
 def overflowing():
-    """A network whose middle goes beyond half's range, and comes back in fp32 only."""
+    """A network whose middle exceeds half's range, and returns into it only in fp32."""
     return small(
         node("Conv", "features much", "large"),
         node("Conv", "large little", "back"),
@@ -344,13 +344,13 @@ def test_frames_are_drawn_for_the_task_or_at_least_of_roads(monkeypatch):
     np.testing.assert_array_equal(drawn.frames("road_scene", 2)[1], drawn_frames[1])
 
 
-def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
+def test_the_script_prints_the_cost_of_half(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawn, "frames", lambda task, count=2: [np.full((64, 96, 3), 9, np.uint8)])
     main = partial(run, "half")
     folders = [make_trained(tmp_path / name) for name in ("one", "two")]
     assert main([*map(str, folders)]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.endswith("100.000% of the labels as in fp32") for line in told] == [True, True]
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.endswith("100.000% of the labels as in fp32") for line in printed] == [True, True]
     assert main([str(folders[0]), "--keep", "conv"]) == 0
     assert [card.read(folder).half_keep for folder in folders] == [("conv",), ()]
     assert main([str(folders[0]), "--keep", "nothing"]) == 2
@@ -360,11 +360,11 @@ def test_the_script_tells_what_half_costs(tmp_path, capsys, monkeypatch):
     assert "FOLDER" in capsys.readouterr().err
 
 
-# --------------------------------------------------------------------- the models that come along
+# --------------------------------------------------------------------- the bundled models
 
 
 def check(folder, count):
-    """That a model, typed in half, is nearly all half, and labels `count` drawn frames alike."""
+    """Check that a model in half is nearly all half and labels `count` frames like fp32."""
     model, typed, keep = (
         half.read(folder / card.ONNX),
         half.of_folder(folder),
@@ -378,7 +378,7 @@ def check(folder, count):
     assert len(casts) <= len(before) + 8
     frames = drawn.images(card.read(folder), count)
     assert half_accuracy.cost(model, frames, keep) <= half_accuracy.LARGEST_COST
-    # As TensorRT gets it, too: ONNX Runtime rounds the weights alone.
+    # Also check it as TensorRT gets it: ONNX Runtime rounds only the weights.
     labels = half_accuracy.labels(typed, frames)
     assert np.mean(labels == half_accuracy.labels(model, frames)) >= 0.995
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime: providers by name, and none that only pretends to compute."""
+"""ONNX Runtime: providers by name, and an error if the CPU would silently do the work."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def test_any_provider_of_the_build_has_a_name(monkeypatch):
 
 
 def test_a_provider_that_takes_no_part_is_refused(model_folder):
-    """Azure's, which every build has, runs no layers: ONNX Runtime gives all to the processor."""
+    """Every build has Azure's provider, which runs no layers: the CPU would run them all."""
     if "AzureExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("this build has no such provider")
-    with pytest.raises(BackendError, match="Azure.* takes no part .* use --device cpu"):
+    with pytest.raises(BackendError, match="Azure.* supports no part .* use --device cpu"):
         backends.load("onnxruntime", model_folder, device="azure")
 
 
 class Session:
-    """A session as ONNX Runtime leaves it where CUDA's libraries are not found."""
+    """A session as ONNX Runtime creates it without CUDA's libraries."""
 
     def __init__(self, *used, providers=("CPUExecutionProvider",)):
         self.used, self.providers = used, providers
@@ -58,9 +58,9 @@ def test_a_provider_that_does_not_start_is_refused():
     with pytest.raises(BackendError, match="could not start CUDA.*--device cpu"):
         module._check_use(Session(cpu), cuda)
     both = (cuda, cpu)
-    with pytest.raises(BackendError, match="takes no part"):
+    with pytest.raises(BackendError, match="supports no part"):
         module._check_use(Session(cpu, providers=both), cuda)
-    # The processor may help out with what the provider cannot do.
+    # The CPU may run the layers that the provider does not support.
     module._check_use(Session(cpu, cuda, providers=both), cuda)
     module._check_use(Session(cpu), cpu)
 
@@ -76,7 +76,7 @@ def test_threads_and_optimisations_reach_the_session(model_folder):
 def test_int8_runs_the_quantised_network(tmp_path):
     folder = make_model(tmp_path / "model")
     assert backends.precisions("onnxruntime", folder=folder) == ("fp32",)
-    with pytest.raises(BadModel, match=r"no model\.int8\.onnx .*lanes quantize makes it"):
+    with pytest.raises(BadModel, match=r"no model\.int8\.onnx .*run lanes quantize"):
         backends.load("onnxruntime", folder, "int8")
     (folder / "model.onnx").rename(folder / "model.int8.onnx")
     (folder / "model.onnx").write_text("not this one")

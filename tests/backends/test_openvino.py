@@ -1,4 +1,4 @@
-"""OpenVINO: devices, precisions that are what they are called, and a start without compiling."""
+"""OpenVINO: devices, true precisions, and a second start without compiling."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ABLE = set(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache that holds nothing yet."""
+    """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return assets.cache_folder("openvino")
 
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Every compiled model that a backend was made of, in order."""
+    """Every compiled model that a backend was created from, in order."""
     made = []
     real = module.OpenVinoBackend.__init__
 
@@ -43,7 +43,7 @@ def compiled(monkeypatch):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Call it, and no network can be read any more."""
+    """Call it to make reading a network fail."""
 
     def fail(path):
         raise AssertionError(f"{path} was read")
@@ -98,15 +98,13 @@ def test_another_network_under_the_same_name_is_compiled(tmp_path, cache):
 
 
 @pytest.mark.parametrize("damage", ["cut off", "of another version"])
-def test_a_file_of_the_cache_that_does_not_load_is_made_anew(
-    model_folder, cache, damage, no_network
-):
+def test_a_cache_file_that_does_not_load_is_replaced(model_folder, cache, damage, no_network):
     assert right(model_folder)
     (path,) = cache.iterdir()
     whole = path.read_bytes()
     if damage == "cut off":
         path.write_bytes(whole[:-10])
-    else:  # whole, as far as we can tell
+    else:  # intact, as far as we know
         module._cache.write("openvino", path.name, b"x" * 100)
     assert right(model_folder)
     assert len(path.read_bytes()) == len(whole)
@@ -137,7 +135,7 @@ def test_every_device_that_openvino_knows(model_folder, device, compiled):
     for _ in range(2):
         backend = backends.load("openvino", model_folder, "fp32", device, threads=1)
         np.testing.assert_array_equal(backend(IMAGES), labels_of(IMAGES))
-        # What computes, not what was asked to choose.
+        # The device that computes, not AUTO.
         assert (backend.device, backend.precision) == ("cpu", "fp32")
         backend.close()
     if device.startswith("AUTO"):
@@ -187,7 +185,7 @@ def test_a_device_of_many_has_what_all_of_them_have(device, name, precisions):
     assert module._known(core, device) == name
     able = module._capabilities(core, name)
     assert module._precisions(able) == precisions
-    # What is made of several devices cannot be kept as a file.
+    # A model on several devices cannot be exported to a file.
     assert ("EXPORT_IMPORT" in able) == (name.partition(":")[0] not in module.COMPOSITE)
 
 
@@ -207,14 +205,14 @@ def test_the_precision_is_what_runs(model_folder, compiled):
     for precision in backends.precisions("openvino"):
         for _ in range(2):  # compiled, and from the cache
             assert right(model_folder, precision=precision)
-            told = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
-            assert told == module.HINTS[precision]
+            precision_type = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+            assert precision_type == module.HINTS[precision]
 
 
 @pytest.mark.skipif("FP16" in ABLE, reason="this processor computes in half")
 def test_another_precision_than_was_asked_for_is_no_success(model_folder, monkeypatch):
     monkeypatch.setattr(module, "_precisions", lambda able: ("fp32", "fp16"))
-    with pytest.raises(BackendError, match=r"computes in (f32|bf16) on CPU, asked for f16"):
+    with pytest.raises(BackendError, match=r"computes in (f32|bf16) on CPU, wanted f16"):
         backends.load("openvino", model_folder, "fp16")
 
 
@@ -234,7 +232,7 @@ def test_threads_and_hint_reach_the_engine(model_folder, compiled):
 def test_int8_runs_the_quantised_network(tmp_path, compiled):
     folder = make_model(tmp_path / "model")
     assert "int8" not in backends.precisions("openvino", folder=folder)
-    with pytest.raises(BadModel, match=r"no model\.int8\.onnx .*lanes quantize makes it"):
+    with pytest.raises(BadModel, match=r"no model\.int8\.onnx .*run lanes quantize"):
         backends.load("openvino", folder, "int8")
     (folder / "model.onnx").rename(folder / "model.int8.onnx")
     (folder / "model.onnx").write_text("not this one")
@@ -244,8 +242,8 @@ def test_int8_runs_the_quantised_network(tmp_path, compiled):
     assert backend.precision == "int8"
     backend.close()
     fastest = next(name for name in module.FASTEST if name in backends.precisions("openvino"))
-    told = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    assert told == module.HINTS[fastest]
+    precision_type = compiled[-1].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    assert precision_type == module.HINTS[fastest]
 
 
 # ------------------------------------------------------------------ the process around it
@@ -273,7 +271,7 @@ flying = [backend.submit(images) for _ in range(backend.depth)]
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nobody_is_told_that_openvino_was_imported(tmp_path):
+def test_importing_openvino_sends_no_telemetry(tmp_path):
     done = run(
         "from lanes import plugins; plugins.load('backends', 'openvino'); import sys; "
         "print('openvino.tools.ovc' in sys.modules, 'openvino_telemetry' in sys.modules); "

@@ -1,4 +1,4 @@
-"""The TensorRT backend without a GPU: TensorRT-RTX's builder, and a GPU that is faked."""
+"""The TensorRT backend without a GPU: TensorRT-RTX's builder, and a fake GPU."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_two_batches_are_in_flight_and_come_in_order(backend, cuda):
     cuda.calls.clear()
     first, second = backend.submit(DARK), backend.submit(LIGHT)
     started = ["HostToDevice", "Execute", "DeviceToHost"]
-    assert cuda.calls == started * 2  # nothing was waited for
+    assert cuda.calls == started * 2  # no call has waited
     with pytest.raises(BackendError, match="take a result first"):
         backend.submit(DARK)
     np.testing.assert_array_equal(backend.result(first), labels_of(DARK))

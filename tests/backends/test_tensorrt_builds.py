@@ -25,11 +25,11 @@ CASES = [(name, SMALL.get(name, {})) for name in plugins.names("models")] + [
     ("segnet_lite", {"upsample": way}) for way in ("bed_of_nails", "bilinear", "transposed")
 ]
 LEAST_BYTES = 100_000
-"""No engine is smaller than this, whatever the network: it brings kernels along."""
+"""Minimum size of any engine: it contains kernels."""
 
 
 def build(ours, folder, precision="fp16"):
-    """The engine of a model folder, by our own code."""
+    """The engine of a model folder, built by our own code."""
     path = folder / ONNX
     network = path.read_bytes() if precision == "fp32" else ours.plugin._in_half(folder)
     return ours.build.build(path, network)
@@ -51,7 +51,7 @@ def test_every_model_that_comes_along_is_built(ours, name, precision):
 
 
 def exported(module, folder, size=(64, 96)):
-    """A model folder of a module from uint8 images to uint8 labels, as our export writes it."""
+    """Export a module from uint8 images to uint8 labels to a model folder."""
     import torch
 
     from lanes.export import to_onnx
@@ -77,7 +77,7 @@ def test_one_of_each_architecture_is_built(ours, tmp_path, name, options):
 
 
 def test_max_unpooling_as_torch_exports_it_is_refused(ours, tmp_path):
-    """What `lanes.models._upsample.MaxUnpool` is for: it is built, see above."""
+    """The reason for `lanes.models._upsample.MaxUnpool`, which does build, see above."""
     torch = pytest.importorskip("torch")
     from torch import nn
 
@@ -101,5 +101,5 @@ def test_max_unpooling_as_torch_exports_it_is_refused(ours, tmp_path):
         assert "does not support the node" in message
         assert "(MaxPool)" in message
         assert "1 outputs for MaxPool" in message
-        assert "export the model without it, or run the model on the processor" in message
-        assert card.CURE not in message  # exporting once more would not help
+        assert "export the model without it, or run the model on the CPU" in message
+        assert card.CURE not in message  # exporting again would not help

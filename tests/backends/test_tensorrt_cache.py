@@ -1,4 +1,4 @@
-"""Engines are built once, and again for another network, TensorRT, GPU or driver, or if damaged."""
+"""Engines are built once, and again if network, TensorRT, GPU or driver change, or if damaged."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_engines_are_built_of_the_network_in_half_or_as_it_is(
     replace(cards.read(folder), half_keep=("conv",)).write(folder)
     for precision in ("fp16", "fp32"):
         backends.load("tensorrt", folder, precision).close()
-    _, _, in_half = builds  # that in fp32 was kept
+    _, _, in_half = builds  # the fp32 one was cached
     assert half.half_nodes(onnx.load_from_string(in_half)) == ["permute", "relu", "logits"]
     right.close()
 
@@ -63,7 +63,7 @@ CHANGES = {
     "capability": lambda ours, cuda, folder, patch: patch(cuda, "capability", (9, 0)),
     "driver": lambda ours, cuda, folder, patch: patch(ours.gpu, "nvml", FakeNvml("600.1")),
 }
-"""What makes an engine stale."""
+"""Changes that make an engine stale."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -91,7 +91,7 @@ def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, folder, engines, build
     backends.load("tensorrt", folder).close()
     (path,) = engines()
     content = bytearray(path.read_bytes())
-    if damage == "foreign":  # whole, but of another machine, under this one's name
+    if damage == "foreign":  # intact, but from another machine, renamed
         backends.load("tensorrt", folder, "fp32").close()
         (other,) = set(engines()) - {path}
         content = other.read_bytes()
@@ -105,7 +105,7 @@ def test_a_damaged_or_foreign_engine_is_rebuilt(tensorrt, folder, engines, build
     before = len(tensorrt.read)
     backends.load("tensorrt", folder).close()
     assert len(builds) == 2
-    assert len(tensorrt.read) == before + 1  # the new one alone
+    assert len(tensorrt.read) == before + 1  # only the new one
     backends.load("tensorrt", folder).close()
     assert len(builds) == 2
 
@@ -115,7 +115,7 @@ def test_an_engine_that_tensorrt_cannot_read_is_rebuilt(tensorrt, folder, engine
     tensorrt.unreadable = 1
     backends.load("tensorrt", folder).close()
     assert len(builds) == 2
-    tensorrt.unreadable = 2  # the one that is kept, and the new one too
+    tensorrt.unreadable = 2  # the cached one and the new one
     with pytest.raises(BackendError, match="cannot read the engine that it built.*Serialization"):
         backends.load("tensorrt", folder)
 

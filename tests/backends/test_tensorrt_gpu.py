@@ -33,7 +33,7 @@ RTX = os.environ.get("LANES_RTX")
 
 @pytest.fixture(scope="module", autouse=True)
 def real():
-    """The plug-in, on a machine that has what it takes."""
+    """The plug-in, on a machine with a GPU and TensorRT."""
     with instead_of_tensorrt(RTX) if RTX else nullcontext():
         try:
             backends.precisions("tensorrt")
@@ -57,7 +57,7 @@ def backend(request, folder):
 
 @pytest.fixture(params=MODELS, ids=" ".join)
 def shipped(request):
-    """Every model that comes along, at every precision."""
+    """Every bundled model, at every precision."""
     name, precision = request.param
     model = assets.model_folder(name)
     loaded = backends.load("tensorrt", model, precision)
@@ -110,7 +110,7 @@ def test_an_engine_is_built_once(tmp_path, monkeypatch, real):
     began = time.perf_counter()
     backends.load("tensorrt", folder).close()
     built = time.perf_counter()
-    monkeypatch.setattr(real._tensorrt_build, "build", None)  # is not called again
+    monkeypatch.setattr(real._tensorrt_build, "build", None)  # must not be called again
     backend = backends.load("tensorrt", folder)
     loaded = time.perf_counter()
     print(f"\nbuilt in {built - began:.2f} s, from the cache in {loaded - built:.2f} s")
@@ -140,7 +140,7 @@ def test_the_inspector_says_half(shipped):
     model, backend = shipped
     types = backend.layers()
     print(f"\n{model.name} {backend.precision}: {types}")
-    assert types.untold == 0
+    assert types.unknown == 0
     if backend.precision == "fp16":
         assert not types.fp32
         assert types.half >= 0.9 * weighted(model)
@@ -163,8 +163,8 @@ def test_parity_with_onnx_runtime(shipped, real):
 
 def test_latency(shipped):
     model, backend = shipped
-    _, told = gpu._time(backend, drawn.images(card.read(model), 2))
-    print(f"\n{model.name} {backend.precision}: {told}")
+    _, timing = gpu._time(backend, drawn.images(card.read(model), 2))
+    print(f"\n{model.name} {backend.precision}: {timing}")
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (1080, 1920)])

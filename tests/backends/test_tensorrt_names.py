@@ -1,4 +1,4 @@
-"""Every name that the TensorRT backend calls exists in NVIDIA's bindings, with such arguments.
+"""The names that the TensorRT backend calls exist in NVIDIA's bindings, with those arguments.
 
 The names are those that stand in our source: mypy checks it against the bindings as their wheels
 have them (`real_bindings`). That is an approximation: it says nothing of what the calls do. For
@@ -38,7 +38,7 @@ def stub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory):
-    """What mypy finds wrong in our sources, if `tensorrt` is what a stub file says."""
+    """The errors that mypy finds in our sources with a stub file for `tensorrt`."""
     cache = tmp_path_factory.mktemp("cache")
 
     def find(stub, sources=SOURCES):
@@ -61,7 +61,7 @@ def test_every_name_exists(stub, complaints):
 
 
 def called(source):
-    """The names of the methods that a file calls, but for those of our own modules."""
+    """The names of the methods that a file calls, without those of our own modules."""
     tree = ast.parse(source.read_text())
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     ours = {a.asname or a.name for n in imports if n.module.startswith("lanes") for a in n.names}
@@ -97,7 +97,7 @@ def test_every_call_is_looked_at(stub, complaints, tmp_path):
 
 
 def chains(tree, roots):
-    """The dotted names in a file that begin with one of `roots`: ["runtime", "cudaMalloc"], ..."""
+    """The dotted names in a file that start with one of `roots`: ["runtime", "cudaMalloc"], ..."""
     typed = {
         node.target.id: node.annotation
         for node in ast.walk(tree)
@@ -108,7 +108,7 @@ def chains(tree, roots):
         while isinstance(node, ast.Attribute):
             chain.insert(0, node.attr)
             node = node.value
-            if isinstance(node, ast.Name) and node.id in typed:  # told.major
+            if isinstance(node, ast.Name) and node.id in typed:  # properties.major
                 node, chain = typed[node.id], chain[:1]
         if isinstance(node, ast.Name) and node.id in roots and chain:
             yield [node.id, *chain]

@@ -1,4 +1,4 @@
-"""Engines with other labels, or layers that are not half, are refused and not kept."""
+"""Engines with different labels, or layers that are not half, are rejected and not cached."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_engine_with_other_labels_is_refused_and_not_kept(
         backends.load("tensorrt", folder, "fp32")
     message = str(error.value)
     assert "tensorrt fp32 agrees with ONNX Runtime on" in message
-    assert "wanted 99.5%: the engine is refused. Use backend onnxruntime" in message
+    assert "wanted 99.5%: the engine is rejected. Use backend onnxruntime" in message
     assert not cuda.memory_blocks
     assert not engines()
     tensorrt.label = labels_of
@@ -37,7 +37,7 @@ def test_an_engine_with_other_labels_is_refused_and_not_kept(
 
 
 def convolution(folder, weight=0.01):
-    """A model of one convolution, whose logits reach 390 times its `weight`; returns the folder."""
+    """A folder with a model of one convolution, whose logits reach 390 times its `weight`."""
     height, width = SIZE
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
@@ -67,7 +67,7 @@ def convolution(folder, weight=0.01):
 
 
 def onnx_labels(folder):
-    """What ONNX Runtime says, as a function."""
+    """A function that labels with ONNX Runtime."""
     reference = backends.load("onnxruntime", folder, "fp32")
     return lambda images: reference(images.copy())
 
@@ -76,14 +76,14 @@ def onnx_labels(folder):
 def test_a_refusal_in_half_names_the_layer_to_keep(
     tensorrt, tmp_path, engine_cache, weight, blamed
 ):
-    model = convolution(tmp_path / "conv", weight)  # 390 * 400 is beyond half
+    model = convolution(tmp_path / "conv", weight)  # 390 * 400 exceeds half's range
     tensorrt.label = lambda images: 0 * labels_of(images)
     with pytest.raises(BackendError) as error:
         backends.load("tensorrt", model)
     message = str(error.value)
-    assert "of all layers classify costs most" in message
+    assert "classify is the most costly layer" in message
     assert f"lanes half {model} --keep classify" in message
-    assert ("so the rest is by TensorRT's kernels" in message) is blamed
+    assert ("so the rest comes from TensorRT's kernels" in message) is blamed
 
 
 def test_a_few_other_labels_are_no_reason(tensorrt, tmp_path, engine_cache):
@@ -107,20 +107,20 @@ def test_layers_that_are_not_half_are_refused(tensorrt, tmp_path, engines, cuda)
         backends.load("tensorrt", model)
     assert not engines()
     assert not cuda.memory_blocks
-    # Now there is one layer that must be in fp32.
+    # Now one layer must be in fp32.
     replace(cards.read(model), half_keep=("classify",)).write(model)
     backends.load("tensorrt", model).close()
     backends.load("tensorrt", model, "fp32").close()
 
 
-def test_what_the_inspector_tells(ours):
+def test_layer_types_from_the_inspector(ours):
     types = ours.check.layer_types(inspected("half", "half", "float", "unknown"))
-    assert (types.half, types.fp32, types.untold) == (2, ("conv 2",), 1)
-    assert str(types) == "2 layers with weights in half, 1 in fp32, 1 not told"
+    assert (types.half, types.fp32, types.unknown) == (2, ("conv 2",), 1)
+    assert str(types) == "2 layers with weights in half, 1 in fp32, 1 of unknown type"
     in_words = {"Name": "c", "LayerType": "correlation", "Weights": {"Type": "Half"}}
     means = {"Name": "m", "LayerType": "Constant", "Weights": {"Type": "Float", "Count": 3}}
     short = {"Name": "d", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "Float"}]}
     types = ours.check.layer_types(json.dumps({"Layers": [in_words, means, short, "a name"]}))
-    assert (types.half, types.fp32, types.untold) == (1, ("d",), 0)
+    assert (types.half, types.fp32, types.unknown) == (1, ("d",), 0)
     for strange in ("", "not json", "[]", '{"Layers": ["conv 1"]}'):
         assert ours.check.layer_types(strange) == ours.check.LayerTypes(0, (), 0)

@@ -1,4 +1,4 @@
-"""The torch backend builds the trained network again, strictly, from a card and an ONNX file."""
+"""The torch backend rebuilds the trained network strictly from a card and an ONNX file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ torch = pytest.importorskip("torch")
 module = plugins.load("backends", "torch")
 IMAGES = grey([10, 100, 200])[None]
 FP32, LOW = 0.999, 0.98
-"""The least share of equal labels. Not all models know drawn roads: they are unsure, and rounding
-decides more pixels than on their own frames, on which the export asks for more."""
+"""Minimum share of equal labels. Models that never saw synthetic roads are unsure, so rounding
+decides more pixels than on their own frames, where the export requires more."""
 
 
 def change(folder, changes):
-    """Put tensors into the network of `folder`, or take those away that are None."""
+    """Put tensors into the network of `folder`; None removes one."""
     path = folder / "model.onnx"
     model = onnx.load(path)
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in changes]
@@ -38,7 +38,7 @@ def change(folder, changes):
 
 def test_what_was_folded_into_a_convolution_is_added(tmp_path):
     folder = make_trained(tmp_path / "trained")
-    # 100 more grey than `make_trained` has, of which the classifier's thresholds know nothing.
+    # 100 grey levels more than in `make_trained`, which the classifier's thresholds ignore.
     change(folder, {"network.model.body.0.0.weight_bias": np.array([102], np.float32)})
     backend = backends.load("torch", folder)
     images = grey([0, 69, 70, 71, 100])[None]
@@ -94,7 +94,7 @@ def test_a_card_of_another_network(tmp_path, card, message):
 
 
 def test_a_network_that_no_architecture_describes(model_folder):
-    with pytest.raises(BadModel, match=r"no training\.config, without which torch"):
+    with pytest.raises(BadModel, match=r"no training\.config"):
         backends.load("torch", model_folder)
 
 
@@ -123,7 +123,7 @@ def test_without_torch(trained_folder, monkeypatch):
     for library in ("torch", "onnx"):
         monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, "lanes.backends.torch")
-    # torch is missed first, whose extra has both.
+    # torch is imported first: its extra has both.
     with pytest.raises(MissingDependency, match="backends/torch needs 'torch'"):
         backends.load("torch", trained_folder)
 
@@ -137,7 +137,7 @@ def labels(name, folder, precision, images):
 
 @pytest.mark.parametrize("model", assets.model_names())
 def test_engines_label_as_torch_does(model):
-    """The models that come along, on four drawn roads: on one alone a model may be unsure."""
+    """The bundled models, on four synthetic frames."""
     folder = assets.model_folder(model)
     images = drawn.images(cards.read(folder), 4)
     wanted = labels("torch", folder, "fp32", images)
@@ -159,7 +159,7 @@ OPTIONS = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("architecture", plugins.names("models"))
 def test_every_architecture_survives_its_export(architecture, tmp_path):
-    """Networks as if trained: random weights and statistics, exported, and built again."""
+    """Networks with random weights and statistics, as if trained, exported and rebuilt."""
     from lanes.export import to_onnx
     from lanes.models import _network
 

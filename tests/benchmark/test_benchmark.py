@@ -1,4 +1,4 @@
-"""`lanes benchmark`: figures that can be, equal labels, tables, charts and JSON; clear refusals."""
+"""`lanes benchmark`: plausible figures, equal labels, tables, charts, JSON and clear errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GREYS = (10, 120, 240, 10)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Short turns, plain pictures; and the export as reference: these models know no torch."""
+    """Short turns, plain images; the export is the reference: torch cannot run these models."""
     monkeypatch.setattr(turns, "TURN", 0.05)
     monkeypatch.setattr(checks.drawn, "frames", lambda task: [grey(GREYS)])
     monkeypatch.setattr(checks, "REFERENCES", ((ENGINE, "fp32"),))
@@ -33,7 +33,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run `lanes benchmark ARGS` in tmp_path; gives the exit code and what was printed."""
+    """Run `lanes benchmark ARGS` in tmp_path; returns the exit code and the output."""
     monkeypatch.chdir(tmp_path)
 
     def call(*args):
@@ -46,7 +46,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data(tmp_path):
-    """A data set with truth like the model's labels, but for one quarter of one image."""
+    """A data set whose truth equals the model's labels, except in one quarter of one image."""
     for index, truth in enumerate(([0, 1, 2, 0], [0, 1, 2, 1])):
         labels = np.repeat(np.array([truth], np.uint8), SIZE[1] // 4, 1).repeat(SIZE[0], 0)
         for folder, picture in (("images", grey(GREYS)), ("labels", labels)):
@@ -57,7 +57,7 @@ def data(tmp_path):
 
 
 def write_network(path, shapes=((1, 3, 8, 8),), kind=TensorProto.FLOAT):
-    """An ONNX network that adds its inputs up, or passes the only one on."""
+    """An ONNX network that adds its inputs, or returns its only one."""
     names = [f"x{number}" for number in range(len(shapes))]
     inputs = [helper.make_tensor_value_info(n, kind, s) for n, s in zip(names, shapes, strict=True)]
     output = helper.make_tensor_value_info("y", kind, None)
@@ -113,7 +113,7 @@ def test_models_and_another_network_in_one_run(run, model_folder, data, tmp_path
 
 
 def tables_of(shown):
-    """The lines of tables: those that have no sentence."""
+    """The lines of tables, without sentences."""
     return [line for line in shown.splitlines() if line.startswith(" ")]
 
 
@@ -193,8 +193,9 @@ ONE_BACKEND = ["--backends", ENGINE]
 def test_data_of_another_task_is_refused(run):
     code, shown = run("camvid-fcn", *ONE_BACKEND, "--data", "synthetic")
     assert code == 2
-    told = " ".join(shown.split())
-    assert "synthetic is of the task 'lanes', the models are camvid-fcn of 'road_scene'" in told
+    message = " ".join(shown.split())
+    assert "synthetic has the task 'lanes'" in message
+    assert "camvid-fcn of 'road_scene'" in message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `lanes benchmark` is made of: turns, starts, tables and charts."""
+"""The parts of `lanes benchmark`: turns, starts, tables and charts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GREYS = (10, 120, 240, 10)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Short turns, plain pictures; and the export as reference: these models know no torch."""
+    """Short turns, plain images; the export is the reference: torch cannot run these models."""
     monkeypatch.setattr(turns, "TURN", 0.05)
     monkeypatch.setattr(checks.drawn, "frames", lambda task: [grey(GREYS)])
     monkeypatch.setattr(checks, "REFERENCES", ((ENGINE, "fp32"),))
@@ -34,7 +34,7 @@ def quick(monkeypatch):
 
 
 class Counting:
-    """A runner that notes how many images it holds at most."""
+    """A runner that records the most images in flight."""
 
     name, precision, depth = "counting", "none", 3
 
@@ -70,7 +70,7 @@ def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
     assert len(turn.latencies) >= 3
     assert all(seconds >= 0 for seconds in turn.latencies)
     assert turn.throughput > 0
-    assert trial.told().engine == "counting"
+    assert trial.details().engine == "counting"
 
 
 def test_figures_of_known_turns():
@@ -87,7 +87,7 @@ def test_figures_of_known_turns():
     assert ratio(slow, timed) == pytest.approx(2)
 
 
-def test_a_process_that_dies_in_mid_run_is_told(monkeypatch):
+def test_a_process_that_dies_mid_run_is_reported(monkeypatch):
     class Dying:
         def __init__(self, *arguments):
             self.turns = 0
@@ -159,7 +159,7 @@ def test_tables_fit_into_80_columns_with_nothing_cut_off():
     assert "do not trust" not in shown
 
 
-def test_a_busy_machine_is_told():
+def test_a_busy_machine_gets_a_warning():
     console = Console(width=80, record=True, file=StringIO())
     found = benchmark({})
     tables.show(replace(found, machine=replace(found.machine, load=99.0)), console)

@@ -56,7 +56,7 @@ def test_without_them_the_choice_is_ours(run, asked, model_folder):
         (["--backend", "onnxruntim"], "did you mean 'onnxruntime'"),
         (["--backend", "onnxruntime", "--device", "gpu"], "'gpu'; it has"),
         (["--backend", "onnxruntime", "--precision", "fp8"], "'fp8'; it has auto, fp32"),
-        (["--backend", "onnxruntime", "--precision", "int8"], "lanes quantize makes it"),
+        (["--backend", "onnxruntime", "--precision", "int8"], "run lanes quantize"),
         (["--threads", "0"], "give 1 or more"),
     ],
 )

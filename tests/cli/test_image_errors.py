@@ -76,7 +76,7 @@ def test_again_only_if_told_to_overwrite(run, tmp_path):
         (["a.png", "--backend", "opnvino"], "did you mean 'openvino'"),
         (["a.png", "--precision", "int3"], "has no 'int3'"),
         (["a.png", "--device", "tpu", "--backend", "onnxruntime"], "has no 'tpu'"),
-        (["a.png", "--threads", "0"], "0 threads were asked for"),
+        (["a.png", "--threads", "0"], "got 0 threads"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(run, tmp_path, args, message):

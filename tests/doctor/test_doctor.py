@@ -1,4 +1,4 @@
-"""`lanes doctor`: what it says of a sound installation, of a broken one, and its exit codes."""
+"""`lanes doctor`: findings for sound and broken installations, and its exit codes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REQUIRES = [
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Let the given distributions, and no others, be installed, and lanes-video ask for some."""
+    """Pretend that only the given distributions are installed, some required by lanes-video."""
     metadata = Message()
     for extra in ("train", "quantize", "dev"):
         metadata["Provides-Extra"] = extra
@@ -49,9 +49,9 @@ def installed(monkeypatch):
 
 @pytest.fixture
 def process(monkeypatch):
-    """Let what is tried in a process of its own answer as told: by method and arguments."""
+    """Replace the fresh process: `respond` answers its calls, by arguments."""
 
-    def answer(tell):
+    def answer(respond):
         class Process:
             def __init__(self, make, *arguments, **options):
                 self.made = arguments
@@ -63,7 +63,7 @@ def process(monkeypatch):
                 pass
 
             def call(self, method, *arguments):
-                return tell(*self.made, *arguments)
+                return respond(*self.made, *arguments)
 
         monkeypatch.setattr(examine, "FreshProcess", Process)
 
@@ -94,7 +94,7 @@ def test_packages_that_are_missing(installed):
     found = {finding.name: finding for finding in examine.packages()}
     assert found["numpy"].state == "problem"
     assert found["numpy"].cure == "pip install numpy"
-    # Not made for every system.
+    # Not available on every system.
     assert found["openvino"].state == "note"
     assert found["opencv-python"].state == "works"
 
@@ -144,23 +144,23 @@ def test_an_engine_labels_a_picture_in_a_process_of_its_own(monkeypatch):
     monkeypatch.setattr(examine.plugins, "names", lambda folder: ["onnxruntime"])
     (finding,) = examine.engines()
     assert finding.state == "works"
-    assert finding.told.startswith("labels a picture in fp32 on cpu: ")
+    assert finding.told.startswith("labels an image in fp32 on cpu: ")
     for name in ("background", "drivable", "lane line"):
         assert name in finding.told
 
 
 def test_engines_that_do_not_work(process, monkeypatch):
-    def tell(name):
+    def respond(name):
         if name == "onnxruntime":
             raise BackendError("the process crashed by signal 11 (SIGSEGV)")
         raise MissingDependency(f"backends/{name} needs {name!r}, not installed: pip install it")
 
-    process(tell)
+    process(respond)
     monkeypatch.setattr(
         examine.plugins, "names", lambda folder: ["onnxruntime", "openvino", "tensorrt"]
     )
     found = {finding.name: finding for finding in examine.engines()}
-    # A GPU's engine need not be there, what comes along with lanes must work if it is there.
+    # A GPU engine is optional; a bundled engine must work if it is installed.
     assert states(found.values()) == {
         "onnxruntime": "problem",
         "openvino": "note",
@@ -182,9 +182,9 @@ def test_what_is_chosen_and_why(process):
     first, second, third = examine.choice()
     assert (first.state, first.told) == (
         "works",
-        "16.0 ms an image in bf16; chosen",
+        "16.0 ms per image in bf16; chosen",
     )
-    assert (second.state, second.told) == ("note", "30.0 ms an image in fp32")
+    assert (second.state, second.told) == ("note", "30.0 ms per image in fp32")
     assert (third.state, third.told) == ("note", "no driver")
 
 
@@ -197,19 +197,19 @@ def test_the_choice_is_that_of_the_backends(monkeypatch, model_folder):
 def test_codecs_are_tried(monkeypatch):
     found = {finding.name: finding for finding in examine.codecs()}
     assert found["libx264"].state == "works"
-    assert found["libx264"].told == "2 frames written, 2 read again"
+    assert found["libx264"].told == "2 frames written, 2 read back"
     assert "h264" in found["decoders"].told
     monkeypatch.setattr(examine, "_written_and_read", lambda: 1)
     assert states(examine.codecs())["libx264"] == "problem"
 
 
 def test_cameras(process, monkeypatch):
-    def tell(index):
+    def respond(index):
         if index:
             raise BadVideo(f"there is no camera {index} that opens; there are: 0")
         return "640x480, 30 FPS"
 
-    process(tell)
+    process(respond)
     monkeypatch.setattr(examine.sys, "platform", "darwin")
     (finding,) = examine.cameras()
     assert finding == Finding("cameras", "0", "works", "640x480, 30 FPS")
@@ -239,7 +239,7 @@ def test_a_cache_that_cannot_be_is_a_problem(tmp_path, monkeypatch):
 
 
 def healthy():
-    yield Finding("codecs", "libx264", "works", "2 frames written, 2 read again")
+    yield Finding("codecs", "libx264", "works", "2 frames written, 2 read back")
     yield Finding("cameras", "any", "note", "none [of 0 to 3] opens")
 
 
@@ -277,7 +277,7 @@ def test_the_command_of_an_ill_machine(monkeypatch, tmp_path):
     assert "exists already" in " ".join(shown.split())
 
 
-def test_checks_of_a_gpu_are_told_and_counted(monkeypatch, tmp_path):
+def test_checks_of_a_gpu_are_printed_and_counted(monkeypatch, tmp_path):
     def check_gpu(tell):
         checks = [gpu.Check("engine", True, "12 s"), gpu.Check("labels", False, "[90] % equal")]
         for check in checks:

@@ -1,4 +1,4 @@
-"""`check_gpu`, which tells all that only a GPU can show: on a GPU that is faked, or none."""
+"""`check_gpu`, on a fake GPU and without one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest_plugins = ["rtx_backend"]
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """The only model that comes along; frames are noise, and the clip is short."""
+    """The only bundled model; frames are noise, and the clip is short."""
     folder = make_trained(tmp_path / "trained")
     monkeypatch.setattr(assets, "model_names", lambda: ["trained"])
     monkeypatch.setattr(assets, "model_folder", lambda name: folder)
@@ -53,26 +53,26 @@ def tensorrt(ours, cuda, model, monkeypatch):
     with_onnx.close()
 
 
-def test_everything_is_tried_and_told(tensorrt, cuda, capsys):
+def test_everything_is_tried_and_reported(tensorrt, cuda, capsys):
     found = gpu.check_gpu()
-    told = {check.name: check.told for check in found}
+    results = {check.name: check.told for check in found}
     assert [check.name for check in found if not check.ok] == []
-    assert "Fake GPU 0 (compute capability 8.9), driver 580.82.07" in told["TensorRT and GPU"]
+    assert "Fake GPU 0 (compute capability 8.9), driver 580.82.07" in results["TensorRT and GPU"]
     for precision in ("fp16", "fp32"):
         name = f"trained {precision}"
-        assert "s the first time," in told[f"{name}: engine"]
-        assert told[f"{name}: layers"] == "1 layers with weights in half, 0 in fp32"
-        assert told[f"{name}: labels"] == "100.000% are those of ONNX Runtime in fp32"
-        assert told[f"{name}: two in flight"] == "labels as one by one"
-        assert "ms p50" in told[f"{name}: time"]
-    assert told["video"].startswith("3 frames of")
+        assert "s the first time," in results[f"{name}: engine"]
+        assert results[f"{name}: layers"] == "1 layers with weights in half, 0 in fp32"
+        assert results[f"{name}: labels"] == "100.000% equal those of ONNX Runtime in fp32"
+        assert results[f"{name}: two in flight"] == "same labels as one by one"
+        assert "ms p50" in results[f"{name}: time"]
+    assert results["video"].startswith("3 frames of")
     printed = capsys.readouterr().out.splitlines()
     assert printed == [str(check) for check in found]
     assert printed[0].startswith("ok: TensorRT and GPU: TensorRT ")
     assert not cuda.memory_blocks
 
 
-def test_what_fails_is_told_and_the_rest_goes_on(tensorrt, model):
+def test_a_failure_is_reported_and_the_rest_goes_on(tensorrt, model):
     tensorrt.information = inspected("float", "half")
     found = gpu.check_gpu(tell=lambda check: None)
     failed = {check.name: check.told for check in found if not check.ok}
@@ -92,21 +92,21 @@ def test_batches_that_get_mixed_up_are_found(tensorrt, model):
     tensorrt.label = mixed_up
     assert gpu._two_in_flight(backend, drawn.images(None)) == (
         False,
-        "other labels than one by one",
+        "different labels than one by one",
     )
     tensorrt.label = right
-    assert gpu._two_in_flight(backend, drawn.images(None)) == (True, "labels as one by one")
+    assert gpu._two_in_flight(backend, drawn.images(None)) == (True, "same labels as one by one")
     backend.close()
 
 
-def test_without_a_driver_one_check_tells_why(tensorrt, cuda):
+def test_without_a_driver_one_check_says_why(tensorrt, cuda):
     cuda.driver = 0
     (check,) = gpu.check_gpu(tell=lambda check: None)
     assert not check.ok
-    assert "this machine has no such driver: install it from" in check.told
+    assert "this machine has no NVIDIA driver: install it from" in check.told
 
 
-def test_without_tensorrt_one_check_tells_the_pip_command(monkeypatch, model):
+def test_without_tensorrt_one_check_names_the_pip_command(monkeypatch, model):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.delitem(sys.modules, "lanes.backends.tensorrt", raising=False)
     (check,) = gpu.check_gpu(tell=lambda check: None)

@@ -1,4 +1,4 @@
-"""An object in a process of its own: answers, errors, a crash, and one that never answers."""
+"""An object in its own process: answers, errors, a crash, and a hang."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_answers_and_errors_of_another_process():
         assert pid != os.getpid()
         with pytest.raises(BackendError, match="FileNotFoundError.*nowhere"):
             process.call("stat", "nowhere")
-        # An error ends nothing.
+        # The process survives an error.
         assert process.call("getppid") == os.getpid()
         with pytest.raises(BackendError, match=r"signal 9 \(SIGKILL\)"):
             process.call("kill", pid, 9)

@@ -1,4 +1,4 @@
-"""Facts of the machine are those that it tells itself."""
+"""The machine facts match what the system reports."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_facts():
 
 
 def test_instructions_are_named_as_people_do(monkeypatch):
-    told = {"model name": "Some CPU", "flags": "fpu avx2 avx512f avx512_bf16"}
-    monkeypatch.setattr(machines, "_cpuinfo", lambda: told)
+    cpuinfo = {"model name": "Some CPU", "flags": "fpu avx2 avx512f avx512_bf16"}
+    monkeypatch.setattr(machines, "_cpuinfo", lambda: cpuinfo)
     found = machines.machine()
     assert found.processor == "Some CPU"
     assert found.instructions == ("AVX2", "AVX-512", "AVX-512 BF16")
@@ -52,7 +52,7 @@ def test_a_command_that_is_not_there_or_fails_says_nothing():
 def test_peak_memory_grows_with_what_is_held():
     before = machines.peak_memory()
     if not before:
-        return  # a system that does not tell
+        return  # not reported on this system
     held = np.ones(before + 50_000_000, np.uint8)
     assert machines.peak_memory() > before + 40_000_000
     del held

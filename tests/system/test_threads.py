@@ -1,4 +1,4 @@
-"""The cores are shared out between the stages, and OpenCV's part is given back afterwards."""
+"""Threads per stage, and OpenCV's thread count is restored afterwards."""
 
 import cv2
 import pytest
