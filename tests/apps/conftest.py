@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
@@ -53,5 +54,10 @@ def open_page(arguments, monkeypatch):
     for tab in OPEN:
         tab.close()
     OPEN.clear()
+    # A demo that is still drawn would go on at full size once the patches above are undone.
+    for thread in threading.enumerate():
+        if thread.name == "demo":
+            thread.join(SECONDS)
+            assert not thread.is_alive()
     st.cache_resource.clear()
     st.cache_data.clear()
