@@ -114,7 +114,12 @@ def _task_of(card: ModelCard) -> Task:
         )
     if known == len(task.classes):
         return task
-    return replace(task, classes=task.classes[:known], later=len(task.classes) - known)
+    return replace(
+        task,
+        classes=task.classes[:known],
+        surface=tuple(label for label in task.surface if label < known),
+        later=len(task.classes) - known,
+    )
 
 
 def _check(image: object) -> None:

@@ -61,13 +61,15 @@ class Task:
     """The meaning of the pixels. The index in `classes` is the label id; 0 is the background.
 
     `measure(labels)` returns the numbers for a HUD or dashboard, by name. `things` says how labels
-    become instances (`lanes.cells.instances`); None if the task counts nothing.
+    become instances (`lanes.cells.instances`); None if the task counts nothing. `surface` are the
+    ids of a surface that should be in one piece, its ground first (`lanes.images.regions`).
     """
 
     name: str
     classes: tuple[LabelClass, ...]
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
+    surface: tuple[int, ...] = ()
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
 

@@ -20,7 +20,7 @@ def stability(
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
-    """Measure the temporal consistency of models on clips: a row a clip and model."""
+    """Measure the temporal consistency of models on clips, and stray pieces and holes a frame."""
 
     def run() -> int:
         import numpy as np
@@ -37,12 +37,13 @@ def stability(
                 for clip in clips:
                     with VideoSource(clip) as source:
                         rows.append((name, clip.name, consistency.stability(source, loaded)))
-        classes = list(dict.fromkeys(name for *_, found in rows for name in found))
-        table = Table("model", "clip", *classes, "mean")
+        classes = list(dict.fromkeys(name for *_, found in rows for name in found.consistency))
+        table = Table("model", "clip", *classes, "mean", "stray pieces", "holes")
         for model_name, clip_name, found in rows:
-            values = [found.get(name, np.nan) for name in classes]
+            values = [found.consistency.get(name, np.nan) for name in classes]
             shown = ["" if np.isnan(value) else f"{value:.3f}" for value in values]
-            table.add_row(model_name, clip_name, *shown, f"{np.nanmean(values):.3f}")
+            strays = [f"{count:.2f}" for count in found.strays or ()]
+            table.add_row(model_name, clip_name, *shown, f"{np.nanmean(values):.3f}", *strays)
         Console().print(table)
         return 0
 

@@ -3,16 +3,19 @@
 As Varghese et al., "Unsupervised Temporal Consistency Metric for Video Segmentation in
 Highly-Automated Driving" (CVPR workshops 2020): the labels of each frame are compared with those of
 the frame before, moved along by optical flow (DIS, Kroeger et al. 2016, arXiv:1603.03590). It says
-nothing of being right: a model that always says "background" is perfectly steady.
+nothing of being right: a model that always says "background" is perfectly steady. Stray pieces and
+holes of the road (`lanes.images.regions`) are counted beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from lanes.images.regions import Strays, strays
 from lanes.metrics.clip_scores import Pool
 from lanes.metrics.confusion_matrix import confusion_matrix
 from lanes.pipeline.flow import MEDIUM, Luma, OpticalFlow, moved
@@ -21,17 +24,34 @@ from lanes.segmenter import Segmenter
 from lanes.types import IGNORE, Frame, LabelMap, Result, Task
 
 
-def stability(frames: Iterable[Frame], segmenter: Segmenter) -> dict[str, float]:
-    """IoU, 0..1, of each class between the labels of successive frames, pooled; NaN if unseen.
+@dataclass(frozen=True)
+class Stability:
+    """How steady and how whole the labels of a clip are.
+
+    `consistency` is the IoU, 0..1, of each class between the labels of successive frames, pooled;
+    NaN if unseen. `strays` are the stray pieces and holes a frame, if the task has a surface.
+    """
+
+    consistency: dict[str, float]
+    strays: Strays | None
+
+
+def stability(frames: Iterable[Frame], segmenter: Segmenter) -> Stability:
+    """Label `frames` and measure how steady and how whole the labels are.
 
     The labels of the earlier frame are moved to the later one by the optical flow between the two,
     at the network's size. Pixels that come from outside the picture are left out.
     """
-    consistency = Consistency(segmenter.task)
+    task = segmenter.task
+    consistency = Consistency(task)
+    counts = []
     for result in segment(prefetch(frames), segmenter):
         consistency.compare(result)
+        if task.surface:
+            counts.append(strays(result.labels, task.surface))
     found = consistency.total
-    return {name: found.get(name, float("nan")) for name in segmenter.task.class_names}
+    by_class = {name: found.get(name, float("nan")) for name in task.class_names}
+    return Stability(by_class, Strays(*np.mean(counts, axis=0)) if counts else None)
 
 
 class Consistency(Pool):

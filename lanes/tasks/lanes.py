@@ -33,4 +33,5 @@ TASK = Task(
         LabelClass("implied line", (40, 160, 255), alpha=0.8),
     ),
     measure=measure,
+    surface=(DRIVABLE, LANE_LINE, IMPLIED_LINE),
 )

@@ -39,7 +39,7 @@ def model(model_folder):
 
 
 def test_labels_that_move_with_the_picture_are_steady(model):
-    found = stability(frames_of([textured(shift) for shift in range(0, 24, 4)]), model)
+    found = stability(frames_of([textured(shift) for shift in range(0, 24, 4)]), model).consistency
     assert found["drivable"] > 0.97
     assert found["lane line"] > 0.9
     assert np.isnan(found["background"])
@@ -49,8 +49,19 @@ def test_labels_that_flicker_are_not(model):
     steady = frames_of([textured(0)] * 4)
     # The whole ground changes its class from frame to frame, and back.
     flickering = frames_of([textured(0, grey) for grey in (120, 70, 120, 70)])
-    assert stability(steady, model)["drivable"] == 1.0
-    assert stability(flickering, model)["drivable"] < 0.1
+    assert stability(steady, model).consistency["drivable"] == 1.0
+    assert stability(flickering, model).consistency["drivable"] < 0.1
+
+
+def test_stray_pieces_and_holes_are_counted_a_frame(model):
+    dark = np.full((*SIZE, 3), 10, np.uint8)  # background for this model
+    one = dark.copy()
+    one[30:, :] = 120  # the road
+    two = one.copy()
+    two[5:15, 5:15] = 120  # a piece in the sky
+    two[45:50, 40:48] = 10  # a hole in the road
+    found = stability(frames_of([dark, one, two, two]), model)
+    assert found.strays == (0.5, 0.5)
 
 
 def test_the_script_prints_a_row_for_each_clip(model_folder, tmp_path, monkeypatch, capsys):
