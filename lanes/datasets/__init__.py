@@ -1,5 +1,5 @@
 """Data sets of labelled images: one module each, with `open(root, split)`.
 
-Each module states `TASK`, `TARGETS`, `MEASURES`, `SOFT_CLASS` and `TERMS`. A folder may override
+Each module states `TASK`, `TARGETS`, `MEASURES` and `TERMS`. A folder may override
 them (`image_folder`), so read the attributes of the opened data set.
 """

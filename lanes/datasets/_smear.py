@@ -24,8 +24,6 @@ Meaning: TypeAlias = tuple[str, NDArray[np.bool_], Mapping[str, Measure]]
 class Smears:
     """Pictures that `draw` makes from seeds from `first_seed` up; see `lanes.types.Dataset`."""
 
-    SOFT_CLASS: int | None = None
-
     def __init__(
         self, meaning: Meaning, draw: Callable[[int], Sample], first_seed: int, count: int
     ) -> None:

@@ -22,7 +22,6 @@ from lanes.types import Sample
 
 TASK = "cell_count"
 TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
-SOFT_CLASS = None
 TERMS = (
     "bbbc041seg: images BBBC041v1 (Broad Bioimage Benchmark Collection), CC BY-NC-SA 3.0: "
     "not for commercial use; masks (Depto et al. 2021) MIT"
@@ -35,7 +34,7 @@ INDEX, STEM, COLUMN = "index.csv", "stem", "split_hanyinglee"
 class Bbbc041Seg:
     """Smears of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
     def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
         """Take `pairs` of image and instance files."""

@@ -19,7 +19,6 @@ TASK = "lanes"
 # The official maps do not mark paint: a lane line may lie on drivable ground or next to it.
 TARGETS = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
 MEASURES = {"drivable": Measure(targets=(1,), classes=(1, 2, 3))}
-SOFT_CLASS = None
 TERMS = (
     "BDD100K (c) Regents of the University of California: education, research and not-for-profit "
     "use only"
@@ -30,9 +29,9 @@ DRIVE = 8
 
 
 class Bdd100k:
-    """Frames of one split; see `lanes.types.Dataset`."""
+    """Frames of one split; see `lanes.types.Dataset`. `groups` are the drives of the frames."""
 
-    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    TASK = TASK
     MEASURES: Mapping[str, Measure]
 
     def __init__(self, folder: Path, images: list[Path], teachers: Path | None = None) -> None:
@@ -40,6 +39,7 @@ class Bdd100k:
         self.folder = folder
         self.images = images
         self.teachers = teachers
+        self.groups = [drive_of(path.stem) for path in images]
         # No figures with teachers: their table has other rows than the truth.
         self.TARGETS = TARGETS if teachers is None else _lane_targets.TARGETS
         self.MEASURES = MEASURES if teachers is None else {}

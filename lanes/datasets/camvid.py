@@ -22,7 +22,6 @@ NAMES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence",
          "pedestrian", "bicyclist")  # fmt: skip
 TARGETS = np.concatenate([np.eye(len(NAMES), dtype=bool), np.ones((1, len(NAMES)), bool)])
 MEASURES = {name: Measure(targets=(k,), classes=(k,)) for k, name in enumerate(NAMES)}
-SOFT_CLASS = None
 TERMS = "CamVid: University of Cambridge, research use; this copy CC BY-NC"
 FOLDERS = {
     "train": ("train",),
@@ -37,7 +36,7 @@ FOLDERS = {
 class CamVid:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
     def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
         """Take `pairs` of image and label files."""

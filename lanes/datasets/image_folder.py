@@ -35,14 +35,11 @@ MEASURES: Mapping[str, Measure] = {
     "lane line": Measure(targets=(2,), classes=(2,), lines=True),
     "line": Measure(targets=(2, 3), classes=(2, 3), lines=True),
 }
-SOFT_CLASS = None
 TERMS = "the user's own images"
 
 
 class ImageFolder:
     """Pairs of one split; see `lanes.types.Dataset`."""
-
-    SOFT_CLASS: int | None = SOFT_CLASS
 
     def __init__(self, pairs: list[tuple[Path, Path]], table: LabelTable) -> None:
         """Use `pairs` of image and mask files; `table` maps the mask values."""

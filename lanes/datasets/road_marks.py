@@ -27,7 +27,6 @@ TASK = "lanes"
 NOT_LANE, PAINT, UNKNOWN = range(3)
 TARGETS = np.array([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(PAINT,), classes=(2,), lines=True)}
-SOFT_CLASS = None
 TERMS = "road_marks: MIT licence, (c) 2024 Denis Zhuk"
 RING = 40
 """Width in pixels (at picture width 1280) of the unknown ring around paint."""
@@ -36,7 +35,7 @@ RING = 40
 class RoadMarks:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    TASK = TASK
     MEASURES: Mapping[str, Measure]
 
     def __init__(

@@ -20,7 +20,6 @@ MEASURES = {
     "lane line": Measure(targets=(2,), classes=(2,), lines=True),
     "line": Measure(targets=(2, 3), classes=(2, 3), lines=True),
 }
-SOFT_CLASS = None
 TERMS = "none: drawn by lanes itself"
 NEEDS_NO_FILES = True
 SIZE = (360, 640)
@@ -34,7 +33,7 @@ class Synthetic:
     Class 2 is the visible paint of a line, 3 the line where it has no paint.
     """
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
     def __init__(self, first_seed: int, count: int) -> None:
         self.first_seed = first_seed

@@ -17,7 +17,6 @@ from lanes.types import Image, LabelMap, Sample, Size
 
 TASK = "cell_count"
 TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
-SOFT_CLASS = None
 TERMS = _smear.TERMS
 NEEDS_NO_FILES = True
 SIZE = (480, 640)

@@ -19,7 +19,6 @@ MEASURES = {
     "nucleus": Measure(targets=(2,), classes=(2,)),
     "cell": Measure(targets=(1, 2), classes=(1, 2)),
 }
-SOFT_CLASS = None
 TERMS = _smear.TERMS
 NEEDS_NO_FILES = True
 SIZE = (320, 320)

@@ -30,7 +30,6 @@ TASK = "lanes"
 # Lines continue through gaps and behind vehicles: a pixel on one is paint or an implied line.
 TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
-SOFT_CLASS = None
 TERMS = "TuSimple lane benchmark: research use"
 LINE_WIDTH = 10
 """Pixels at picture width 1280."""
@@ -50,7 +49,7 @@ class Labelled:
 class TuSimple:
     """Frames of one split; see `lanes.types.Dataset`."""
 
-    TASK, SOFT_CLASS = TASK, SOFT_CLASS
+    TASK = TASK
     MEASURES: Mapping[str, Measure]
 
     def __init__(self, frames: list[Labelled], teachers: Path | None = None) -> None:

@@ -28,7 +28,6 @@ MEASURES = {
     "cytoplasm": Measure(targets=(1,), classes=(1,)),
     "whole cell": Measure(targets=(1, 2), classes=(1, 2)),
 }
-SOFT_CLASS = None
 TERMS = "Zheng et al. 2018 (DS1, DS2): files under GPL-3.0, rights in the images unclear"
 LISTS = {
     "train": "split_universeg_support.txt",
@@ -48,7 +47,7 @@ TWIN = "112"
 class WbcZheng:
     """Crops of one split; see `lanes.types.Dataset`."""
 
-    TASK, TARGETS, MEASURES, SOFT_CLASS = TASK, TARGETS, MEASURES, SOFT_CLASS
+    TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
     def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
         """Take `pairs` of image and label files."""

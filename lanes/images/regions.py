@@ -2,8 +2,8 @@
 
 The surface consists of several classes, its ground first: drivable, then the lines on it. A stray
 piece is an 8-connected part of the surface that holds ground and is not the largest. A hole is a
-4-connected part of the rest that does not reach the picture's edge. The sizes below are in pixels at
-640x360; they scale with the area of the labels.
+4-connected part of the rest that does not reach the picture's edge. The sizes below are in pixels
+at 640x360; they scale with the area of the labels.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _parts(labels: LabelMap, surface: Sequence[int]) -> tuple[_Parts, _Parts]:
     """All stray pieces of the surface, and all its holes."""
     table = np.zeros(256, np.uint8)
     table[list(surface)] = 1
-    mask = cv2.LUT(labels, table)
+    mask = table[labels]
     numbers, stats = _connected(mask, 8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     ids = np.arange(1, len(stats))

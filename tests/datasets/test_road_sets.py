@@ -20,6 +20,11 @@ def test_bdd_joins_both_drivable_values(make_root, files):
     np.testing.assert_array_equal(sample.targets, files.half(0, 1))
 
 
+def test_bdd_frames_are_drawn_by_drive(make_root):
+    frames = bdd100k.open(make_root("bdd100k"), "train")
+    assert frames.groups == [path.stem[:8] for path in frames.images]
+
+
 def test_bdd_splits_no_drive(make_root):
     root = make_root("bdd100k")
     drives = [

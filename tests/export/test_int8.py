@@ -25,7 +25,7 @@ FILES = ["card.json", "model.int8.onnx", "model.onnx"]
 class Greys:
     """Frames of every grey, larger than the network's input, with the expected labels."""
 
-    TASK, SOFT_CLASS, TARGETS = "lanes", None, np.eye(3, dtype=bool)
+    TASK, TARGETS = "lanes", np.eye(3, dtype=bool)
     MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
     def __init__(self, count=8):

@@ -20,7 +20,7 @@ SIZE = (16, 16)
 class Halves:
     """The upper half of each picture is dark and background, the lower bright and drivable."""
 
-    TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(4, dtype=bool), None
+    TASK, TARGETS = "lanes", np.eye(4, dtype=bool)
     MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
     def __len__(self):

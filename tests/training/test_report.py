@@ -19,7 +19,6 @@ class Some:
     TASK = "lanes"
     TARGETS = np.array([[1, 1, 1], [0, 0, 1], [1, 0, 1]], bool)
     MEASURES = {}
-    SOFT_CLASS = None
 
     def __init__(self, count):
         self.count = count

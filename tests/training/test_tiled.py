@@ -85,7 +85,7 @@ def test_a_bias_is_fitted_on_whole_pictures(make_config, monkeypatch):
     size = (70, 130)
 
     class Pictures:
-        TASK, TARGETS, SOFT_CLASS = "lanes", np.eye(4, dtype=bool), None
+        TASK, TARGETS = "lanes", np.eye(4, dtype=bool)
         MEASURES = {"drivable": Measure(targets=(1,), classes=(1,))}
 
         def __len__(self):
