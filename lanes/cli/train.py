@@ -23,7 +23,8 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")
     ] = False,
     init: Annotated[
-        Path | None, typer.Option(help="Begin with the weights of this checkpoint (.pt).")
+        Path | None,
+        typer.Option(help="Begin with the weights of a checkpoint (.pt) or of a model, by name."),
     ] = None,
     set: Annotated[
         list[str] | None,

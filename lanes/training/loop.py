@@ -15,17 +15,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import cv2
+import numpy as np
 import torch
 from lightning_fabric import Fabric, seed_everything
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from lanes import assets
+from lanes import card as cards
 from lanes.errors import BadConfig, BadInput, BadOutput
+from lanes.images.resize import resize_image
 from lanes.metrics.dataset_scores import choice, headlines, score
 from lanes.models._network import Network
 from lanes.training import checkpoint as checkpoints
-from lanes.training import distil, mix
+from lanes.training import distil, from_onnx, mix
 from lanes.training.augment import Augment
 from lanes.training.averaging import Averaged
 from lanes.training.checkpoint import Checkpoint
@@ -40,6 +44,8 @@ SAVE_SECONDS = 180
 LOG_STEPS = 20
 HOPELESS = 50
 """The run stops after this many consecutive steps without a finite loss."""
+INIT_IMAGES = 16
+"""The number of the run's images that an exported model is unfolded on."""
 BEST, LAST = "best.pt", "last.pt"
 
 
@@ -74,7 +80,7 @@ def train(
     `resume` continues the run in `folder`, or starts one if there is none. With a budget in steps,
     in fp32 and on the same machine, the weights are bit-identical to those of an uninterrupted run.
     The number of steps cannot change, because the learning rate depends on it; minutes can. `init`
-    is a checkpoint whose averaged weights a new run starts from.
+    is what a new run starts from: a checkpoint (.pt), an included model's name or a model folder.
 
     Returns the best checkpoint, by `dataset_scores.choice` on the "choose" splits, or the last one
     if the configuration sets `keep_last`.
@@ -98,8 +104,10 @@ def train(
     run = Run(config, dict(data), budget, folder, Fabric(precision=_precision(config), devices=1))
     if saved is not None:
         run.restore(saved)
-    elif init is not None:
+    elif init is not None and init.suffix == ".pt":
         run.begin_with(checkpoints.load(init))
+    elif init is not None:
+        run.begin_with_model(assets.model_folder(str(init)))
     run.loop()
     return checkpoints.load(folder / BEST)
 
@@ -180,6 +188,18 @@ class Run:
             raise BadConfig(f"--init: the checkpoint is a {theirs}, the configuration wants {ours}")
         checkpoints.fill(self.network, other)
         self.before = checkpoints.learned_from(other)
+
+    def begin_with_model(self, folder: Path) -> None:
+        """Start from the exported model in `folder`; the card will also list its data sets."""
+        card = cards.read(folder)
+        count = max(INIT_IMAGES // len(self.datasets), 1)
+        images = [
+            resize_image(dataset[index].image, self.config.resize)
+            for dataset in self.datasets.values()
+            for index in range(0, len(dataset), max(len(dataset) // count, 1))
+        ]
+        from_onnx.fill(self.network, self.config, folder, card, np.stack(images))
+        self.before = [use.name for use in card.data]
 
     def loop(self) -> None:
         """Run all remaining steps, with validation and checkpoints in between."""
