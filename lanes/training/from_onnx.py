@@ -66,7 +66,7 @@ class _File:
         self.folder, self.weights = folder, weights
 
     def get(self, *names: str) -> NDArray[Any]:
-        """The weights of the first of `names` that the file has; raises `BadConfig` if it has none."""
+        """The weights of the first of `names` in the file; raises `BadConfig` if it has none."""
         for name in names:
             if name in self.weights:
                 return self.weights[name].astype(np.float32)
