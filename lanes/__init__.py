@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# ONNX Runtime 1.32 writes a device id and asks for a host of Microsoft's, unless this is set before
+# it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# ruff: noqa: E402
 from lanes.api import Model, evaluate, label_video, load
 from lanes.card import ModelCard
 from lanes.draw.overlay import overlay, overlay_bgr
