@@ -179,7 +179,7 @@ def test_an_uploaded_clip_comes_back_as_h264(open_page, clip, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"just words", "it holds text"), (b"\x00\x01" * 400, "it is of no format")],
+    [(b"just words", "it holds text"), (b"\x00\x01" * 400, "its format is not supported")],
 )
 def test_a_file_that_is_not_a_video_is_an_error(open_page, tmp_path, content, message):
     path = tmp_path / "holiday.mp4"
