@@ -21,6 +21,7 @@ from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_o
 from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
 from lanes.types import Frame
+from lanes.video.images import is_image, videos_in
 from lanes.video.opening import is_url
 
 WINDOW = "lanes"
@@ -47,6 +48,7 @@ def run_video(
     An input that fails does not keep the others from being done; the worst code is returned.
     """
     console = Console(quiet=quiet, emoji=False)
+    inputs = [each for given in inputs for each in _videos_of(given)]
     check_options(inputs, options)
     window = _window() if show else None
     code = 0
@@ -70,6 +72,18 @@ def run_video(
                 return INTERRUPTED
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
+
+
+def _videos_of(given: str) -> list[str]:
+    """The videos of a folder that holds videos and no images; else the input itself.
+
+    Videos made by an earlier run on the folder are left out.
+    """
+    folder = Path(given).expanduser()
+    if not given.strip() or not folder.is_dir() or any(map(is_image, folder.iterdir())):
+        return [given]
+    videos = [path for path in videos_in(folder) if not path.stem.endswith("_lanes")]
+    return [str(path) for path in videos] or [given]
 
 
 def _is_live(given: str) -> bool:

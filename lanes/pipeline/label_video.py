@@ -282,7 +282,7 @@ def check_options(inputs: list[str], options: Options) -> None:
     """Raise `BadInput` for options that do not go together."""
     if not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    if options.seconds is not None and options.seconds <= 0:
+    if options.seconds is not None and not options.seconds > 0:
         raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
     check_infer_every(options.infer_every)
     if len(inputs) > 1:

@@ -13,10 +13,11 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from lanes.errors import BadInput
 from lanes.video.base import Source
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
-from lanes.video.opening import is_url
+from lanes.video.opening import STDIN, is_url
 from lanes.video.reconnect import ReconnectingSource
 from lanes.video.sink import Quality, VideoSink, check_output
 from lanes.video.source import VideoSource
@@ -45,21 +46,23 @@ def open_source(
 ) -> Source:
     """Open the source that matches `input`.
 
-    A number or /dev/videoN is a camera; text with :// is the address of a stream; a folder, a
-    pattern such as `day*/*.png` or a file with an image suffix is images; anything else is a video
-    file. `start` and `end` are seconds from the first picture. `threads` decode a video. A network
-    may be silent for `timeout` seconds.
+    A number or /dev/videoN is a camera; text with :// is the address of a stream; "-" is a video on
+    standard input; a folder, a pattern such as `day*/*.png` or a file with an image suffix is
+    images; anything else is a video file. `start` and `end` are seconds from the first picture.
+    `threads` decode a video. A network may be silent for `timeout` seconds.
 
     Raises:
         BadInput: the input does not exist, or has nothing from `start` to `end`.
         BadVideo: it is not a video, or cannot be shown correctly.
     """
     text = str(input)
+    if not text.strip():
+        raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
     if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
         return CameraSource(int(camera[1]), start, end, max_frames)
     if text.startswith("file://"):
         text = unquote(text.removeprefix("file://"))
-    if is_url(text):
+    if is_url(text) or text == STDIN:
         return VideoSource(text, start, end, max_frames, threads=threads, timeout=timeout)
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, isfinite
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +36,9 @@ class Cut:
         Raises:
             BadInput: the numbers leave nothing to read.
         """
+        for name, seconds in (("start", start), ("end", end)):
+            if seconds is not None and not isfinite(seconds):
+                raise BadInput(f"the {name} is {seconds}; give a number of seconds")
         if start is not None and start < 0:
             raise BadInput(f"the start is {start} s; give 0 or more seconds")
         if end is not None and end <= (start or 0):
@@ -43,7 +47,9 @@ class Cut:
             )
         if max_frames is not None and max_frames < 1:
             raise BadInput(f"got a limit of {max_frames} frames; give 1 or more")
-        return cls(_exact(start or 0), None if end is None else _exact(end), max_frames)
+        # islice counts no further, nor does any video.
+        limit = None if max_frames is None else min(max_frames, sys.maxsize)
+        return cls(_exact(start or 0), None if end is None else _exact(end), limit)
 
     def seconds_of(self, duration: float | None) -> float | None:
         """The length of the part, for an input of `duration` seconds; None if unknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import re
 from collections import Counter
@@ -19,12 +20,23 @@ from lanes.types import Frame, Image
 from lanes.video.base import Cut, Source
 from lanes.video.opening import existing
 
+VIDEO_SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+"""What makes a file of a folder a video; a file that is named itself may have any suffix."""
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def is_image(path: Path) -> bool:
     """Whether the file has an image suffix."""
     return path.suffix.lower() in SUFFIXES
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The files of `folder` with the suffix of a video, in natural order."""
+    names = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+    return sorted((path for path in names if not path.name.startswith(".")), key=_natural)
 
 
 def is_glob(text: str) -> bool:
@@ -63,7 +75,7 @@ class ImagesSource(Source):
             )
         self.rate, self.time_base = rate, 1 / rate
         self.name = _name(images, paths)
-        self.warnings = _same_names(paths)
+        self.warnings = _same_names(paths) + _left_out(images, paths)
         self.frames = len(self._numbered[: cut.max_frames])
         self.duration = float(self.frames / rate)
         self._frames = self._begin(cut.max_frames)
@@ -126,6 +138,8 @@ def _images_among(paths: list[Path], where: str) -> list[Path]:
     chosen = [path for path in paths if is_image(path) and not path.name.startswith(".")]
     if chosen:
         return sorted(chosen, key=_natural)
+    if videos := sorted(p for p in paths if p.suffix.lower() in VIDEO_SUFFIXES):
+        raise BadInput(f"{where} no image but {len(videos)} videos, such as {videos[0]}; name one")
     others = f"{len(paths)} other file{'s' * (len(paths) > 1)}" if paths else "no file at all"
     raise BadInput(f"{where} {others} and no image; images end in {', '.join(SUFFIXES)}")
 
@@ -148,3 +162,21 @@ def _same_names(paths: list[Path]) -> list[str]:
     if not twice:
         return []
     return [f"several images are called {twice[0]}: their output files overwrite each other"]
+
+
+def _left_out(images: str | Path | Sequence[str | Path], paths: list[Path]) -> list[str]:
+    """Warnings for what is not labelled: videos beside the images, further pictures in a file."""
+    warnings = []
+    folder = isinstance(images, str | Path) and Path(images).is_dir()
+    if folder and (videos := videos_in(Path(str(images)))):
+        warnings.append(
+            f"{images} also holds {len(videos)} videos, such as {videos[0].name}, which are "
+            "skipped; give their names to label them"
+        )
+    for path in paths[:1]:
+        with contextlib.suppress(cv2.error):
+            if (count := cv2.imcount(str(path))) > 1:
+                warnings.append(
+                    f"{path} holds {count} pictures; only the first of each file is used"
+                )
+    return warnings

@@ -17,6 +17,9 @@ from lanes.types import IGNORE, Frame, LabelMap, Size, Task
 from lanes.video import Source
 from lanes.video.opening import open_file, video_stream
 
+LOOKED_AT = 20
+"""The number of label images whose ids are looked at before a clip begins."""
+
 
 class Truth(Protocol):
     """Gives the labels frame by frame; `count` is the number of frames, None if unknown."""
@@ -63,6 +66,20 @@ class MaskFolder:
         self.count: int | None = len(self.paths)
         if not self.paths:
             raise BadInput(f"{folder} holds no PNG: give one label image per frame")
+        self._check_meaning()
+
+    def _check_meaning(self) -> None:
+        """Refuse masks of 0 and 255, in which 255 is meant to be a class."""
+        found: set[int] = set()
+        for path in list(self.paths.values())[:LOOKED_AT]:
+            labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            if labels is not None and labels.dtype == np.uint8:
+                found |= set(np.unique(labels).tolist())
+        if found == {0, IGNORE}:
+            raise BadInput(
+                f"{self.folder} holds only 0 and {IGNORE}, which means unknown: nothing could be "
+                f"scored; save class ids, such as 1 for {self.task.class_names[1]}"
+            )
 
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """See `Truth`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -30,6 +31,11 @@ _CONTAINERS = (
 )
 
 
+_ONLY_CONTAINERS = {"format_whitelist": _CONTAINERS}
+STDIN = "-"
+"""The input that is read from standard input."""
+
+
 def is_url(path: str | Path) -> bool:
     """Whether `path` is the address of a stream rather than a file."""
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
@@ -40,6 +46,8 @@ def shown(path: str | Path) -> str:
 
     Also drops the query, where some cameras take them. A password may contain any character.
     """
+    if str(path) == STDIN:
+        return "stdin"
     if not is_url(path):
         return str(path)
     return re.split(r"[?#]", re.sub(r"(?<=://).*@", "", str(path)))[0]
@@ -52,8 +60,15 @@ def existing(path: str | Path) -> Path:
         BadInput: it does not exist; names a similar one in the same folder.
     """
     path = Path(path)
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except OSError as error:  # a name that is too long
+        raise BadInput(f"cannot look for {path} ({error.strerror}); check the name") from error
+    if path.is_symlink():
+        raise BadInput(
+            f"{path} is a link to {path.readlink()}, which does not exist; mend the link"
+        )
     if not path.parent.is_dir():
         raise BadInput(f"there is no {path}: not even the folder {path.parent} exists")
     names = [entry.name for entry in path.parent.iterdir()]
@@ -71,6 +86,10 @@ def open_container(path: str | Path, timeout: float) -> InputContainer:
         BadInput: there is no such file, or it may not be read.
         BadVideo: it is not a video, or the address does not answer.
     """
+    if str(path) == STDIN:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise BadInput("- is standard input, but no video is piped into it; name a file")
+        return _open(Path(STDIN), "pipe:0", _ONLY_CONTAINERS)
     return _open_url(str(path), timeout) if is_url(path) else open_file(path)
 
 
@@ -84,13 +103,16 @@ def open_file(path: str | Path) -> InputContainer:
         BadVideo: it is not a video.
     """
     path = existing(path)
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):
         raise BadInput(f"{path} is not a file; give a video file, a folder of images or an address")
     playlist = path.suffix.lower() in PLAYLISTS
-    options = {} if playlist else {"format_whitelist": _CONTAINERS}
+    # Absolute, because FFmpeg would take "12:30.mp4" for a protocol.
+    return _open(path, str(path.absolute()), {} if playlist else _ONLY_CONTAINERS)
+
+
+def _open(path: Path, address: str, options: dict[str, str]) -> InputContainer:
     try:
-        # Absolute, because FFmpeg would take "12:30.mp4" for a protocol.
-        return av.open(str(path.absolute()), options=options, metadata_errors="replace")
+        return av.open(address, options=options, metadata_errors="replace")
     except av.error.PermissionError as error:
         raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
     except av.FFmpegError as error:
@@ -116,6 +138,11 @@ def _open_url(url: str, timeout: float) -> InputContainer:
 
 
 def _why_no_video(path: Path) -> str:
+    if not path.is_file():
+        return (
+            f"what came through {shown(path)} cannot be read as a video while it arrives: send "
+            "Matroska or MPEG-TS (ffmpeg -f matroska -), or give a file"
+        )
     with path.open("rb") as file:
         head = file.read(512)
     if not head:

@@ -22,7 +22,10 @@ from lanes.errors import BadOutput
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
-from lanes.video.opening import is_url
+from lanes.video.opening import STDIN, is_url
+
+LONGEST_STEM = 200
+"""Bytes; file systems allow 255 for a whole name."""
 
 
 def default_output(given: str, source: Source) -> Path:
@@ -31,14 +34,19 @@ def default_output(given: str, source: Source) -> Path:
     For a camera or stream it is a time-stamped name in the current folder.
     """
     path = Path(given).expanduser()
-    if is_url(given) or source.live:
+    if is_url(given) or given == STDIN or source.live:
         return Path(f"{source.name}_{time.strftime('%Y%m%d-%H%M%S')}.mp4")
     if is_still(given):
-        return path.with_name(f"{path.stem}_lanes{path.suffix}")
+        return path.with_name(f"{_short(path.stem)}_lanes{path.suffix}")
     if path.is_dir() or is_glob(given):
         folder = find_images(given)[0].absolute().parent
-        return folder.with_name(f"{folder.name}_lanes.mp4")
-    return path.with_name(f"{path.stem}_lanes.mp4")
+        return folder.with_name(f"{_short(folder.name)}_lanes.mp4")
+    return path.with_name(f"{_short(path.stem)}_lanes.mp4")
+
+
+def _short(stem: str) -> str:
+    """`stem`, cut where the name of its output, or of the part of it, would be too long."""
+    return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
 
 
 def is_still(given: str) -> bool:
