@@ -65,12 +65,12 @@ def trained(case, steps=6):
 
 @pytest.fixture(scope="module", params=CASES)
 def built(request):
-    net, _ = trained(request.param)
+    net, losses = trained(request.param)
     # The running means follow the weights slowly; a few passes let them catch up.
     with torch.no_grad():
         for seed in range(20):
             net(images(1, 32, 64, seed=seed))
-    return request.param, net.eval()
+    return request.param, net.eval(), losses
 
 
 class TestModel:
@@ -82,7 +82,7 @@ class TestModel:
         assert logits.isfinite().all()
 
     def test_the_state_dict_makes_the_same_network(self, built):
-        name, net = built
+        name, net, _ = built
         other = network(name, seed=9).eval()
         other.load_state_dict(net.state_dict())
         with torch.inference_mode():
@@ -98,7 +98,7 @@ class TestModel:
         torch.testing.assert_close(together[:1], alone, rtol=1e-3, atol=1e-3)
 
     def test_training_steps_lower_the_loss(self, built):
-        losses = trained(built[0])[1]
+        losses = built[2]
         assert losses[-1] < 0.9 * losses[0]
 
     def test_every_parameter_gets_a_gradient(self, built):
@@ -108,7 +108,7 @@ class TestModel:
         assert not without
 
     def test_the_exported_file_gives_torchs_labels(self, built, tmp_path):
-        _, net = built
+        _, net, _ = built
         to_onnx.write_onnx(net, (64, 96), tmp_path / "model.onnx")
         session = onnxruntime.InferenceSession(
             tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
@@ -123,7 +123,7 @@ class TestModel:
         assert (labels == wanted).mean() > 0.999
 
     def test_a_bias_added_to_the_logits_appears_in_them(self, built):
-        name, net = built
+        name, net, _ = built
         if not hasattr(net.model, "add_to_logits"):
             pytest.skip("takes no bias")
         other, given = network(name).eval(), images(height=50, width=70)
@@ -135,7 +135,7 @@ class TestModel:
         torch.testing.assert_close(added, wanted, atol=1e-4, rtol=0)
 
     def test_lite_means_at_most_a_million_parameters(self, built):
-        name, net = built
+        name, net, _ = built
         if not CASES[name][0].endswith("_lite"):
             pytest.skip("not a lite architecture")
         assert sum(p.numel() for p in net.parameters()) <= 1_000_000
