@@ -37,7 +37,7 @@ def open_all(
     `teachers` is a cache of lanes teach, used by the data sets that support it.
     """
     if not roots:
-        raise BadConfig("no data set given: give at least one NAME=ROOT")
+        raise BadConfig("no data set given: give at least one folder or NAME=ROOT")
     opened: dict[str, Dataset] = {}
     for name, root in roots.items():
         module = plugins.load("datasets", name)
@@ -124,8 +124,10 @@ def mixed(
     """All samples concatenated, and the drawing weight of each.
 
     `weights` are the relative frequencies of the data sets. Within a data set all samples have
-    equal weight; if it offers `groups` (a name per sample, such as its drive), all groups do.
+    equal weight; if it offers `groups` (a name per sample, such as its drive), all groups do. A
+    single data set needs no weight.
     """
+    weights = {name: 1.0 for name in datasets} | dict(weights) if len(datasets) == 1 else weights
     parts: list[TorchDataset[Any]] = []
     draws: list[float] = []
     offset = 0

@@ -72,6 +72,11 @@ def test_weights_are_of_data_sets_not_of_samples():
     assert 0.72 < drawn[True] / 4000 < 0.78
 
 
+def test_a_single_data_set_needs_no_weight():
+    _, draws = mix.mixed({"mine": Some(2)}, {"other": 3.0}, same)
+    assert draws == [0.5, 0.5]
+
+
 def test_groups_weigh_alike():
     some = Some(4)
     some.groups = ["a", "a", "a", "b"]
@@ -134,7 +139,7 @@ def test_a_soft_map_of_other_classes_is_reported():
 @pytest.mark.parametrize(
     ("datasets", "weights", "error", "words"),
     [
-        ({"a": Some(1)}, {"b": 1.0}, BadConfig, "weights has no 'a'"),
+        ({"a": Some(1), "b": Some(1)}, {"b": 1.0}, BadConfig, "weights has no 'a'"),
         ({"a": Some(1)}, {"a": 0.0}, BadConfig, "0 for every data set"),
         ({"a": Some(0)}, {"a": 1.0}, BadDataset, "a is empty"),
     ],
