@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from lanes.plugins import unknown
 from lanes.types import IGNORE, Image, InstanceMap, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+Ids: TypeAlias = NDArray[np.uint8]
+"""(H, W): label ids as stored."""
 SPLITS = ("train", "choose", "val")
 
 
@@ -84,7 +86,7 @@ def read_map(path: Path, size: Size, coloured: bool = False) -> NDArray[np.uint8
     labels = read_stored(path, coloured)
     if labels.dtype != np.uint8 and labels.max(initial=0) > IGNORE:
         raise BadDataset(f"{path} holds the value {labels.max()}; wanted ids of at most {IGNORE}")
-    _check_size(labels, path, size)
+    check_size((labels.shape[0], labels.shape[1]), path, size)
     return labels.astype(np.uint8, copy=False)
 
 
@@ -102,7 +104,7 @@ def read_instances(path: Path, size: Size) -> InstanceMap:
             f"{path} holds {instances.shape[2]} channels; wanted one of 8 or 16 bits with the "
             "instance id of each pixel"
         )
-    _check_size(instances, path, size)
+    check_size((instances.shape[0], instances.shape[1]), path, size)
     return instances.astype(np.uint16)
 
 
@@ -120,15 +122,15 @@ def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
     return labels
 
 
-def _check_size(labels: NDArray[Any], path: Path, size: Size) -> None:
-    got = (labels.shape[0], labels.shape[1])
+def check_size(got: Size, what: object, size: Size) -> None:
+    """Raise `BadDataset` if `what`, of size `got`, does not have its image's `size`."""
     if got == size:
         return
-    sizes = f"{path} is {got[1]}x{got[0]} but its image is {size[1]}x{size[0]}"
+    sizes = f"{what} is {got[1]}x{got[0]} but its image is {size[1]}x{size[0]}"
     if got == size[::-1]:
         raise BadDataset(
             f"{sizes}: one of them is turned. Photos are turned upright by their EXIF orientation; "
-            "turn the mask too, or remove the image's orientation if the labels are right without"
+            "turn the labels too, or remove the image's orientation if they are right without it"
         )
     raise BadDataset(f"{sizes}: resize one of them (labels by nearest neighbour)")
 

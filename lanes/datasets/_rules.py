@@ -56,15 +56,17 @@ class Rules:
             BadDataset: a name is neither the task's nor in [names].
         """
         listed = list(names)
-        found = {name: self._of_name(name) for name in listed}
-        if missing := [name for name, meaning in found.items() if meaning is None]:
+        found = [self._of_name(name) for name in listed]
+        missing = [name for name, meaning in zip(listed, found, strict=True) if meaning is None]
+        if missing:
             own = ", ".join([*self.classes, UNKNOWN])
             lines = "\n".join(f'{_quoted(name)} = "{self.classes[1]}"' for name in missing)
             raise BadDataset(
-                f"{source} has the classes {', '.join(listed)}; the task {self.task} has {own}. "
-                f"Write into {self.root / FILE} what each of yours is there:\n[names]\n{lines}"
+                f"{source} has the classes {', '.join(dict.fromkeys(listed))}; the task "
+                f"{self.task} has {own}. Write into {self.root / FILE} what each of yours is "
+                f"there:\n[names]\n{lines}"
             )
-        return [meaning for meaning in found.values() if meaning is not None]
+        return [meaning for meaning in found if meaning is not None]
 
     def _of_name(self, name: str) -> Classes | None:
         key = plain(name)

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.datasets import _files, _lane_targets
+from lanes.datasets import _files, _lane_targets, _shapes
 from lanes.errors import BadDataset
 from lanes.types import LabelMap, Measure, Sample, Size
 
@@ -32,8 +31,6 @@ TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
 SOFT_CLASS = None
 TERMS = "TuSimple lane benchmark: research use"
-LINE_WIDTH = 10
-"""Pixels at picture width 1280."""
 
 Polyline = NDArray[np.int32]
 """(P, 2): x, y in pixels."""
@@ -108,8 +105,7 @@ def stem_of(image: Path) -> str:
 def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
     """Lane lines as targets (H, W), 1 = line; 10 px wide at picture width 1280."""
     targets = np.zeros(size, np.uint8)
-    width = max(round(LINE_WIDTH * size[1] / 1280), 1)
-    cv2.polylines(targets, lanes, isClosed=False, color=1, thickness=width)
+    _shapes.draw_lines(targets, lanes, value=1)
     return targets
 
 

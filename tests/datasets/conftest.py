@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import exports
+
 SIZE = (36, 64)
 
 
@@ -107,6 +109,7 @@ def bbbc041seg(root, smears=6):
 
 
 MAKERS = {
+    **{name: write for name, (write, module) in exports.EXPORTS.items() if name == module},
     "bbbc041seg": bbbc041seg,
     "bdd100k": bdd100k,
     "camvid": camvid,
