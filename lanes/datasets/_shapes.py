@@ -20,6 +20,8 @@ from lanes.types import LabelMap, Size
 
 Points: TypeAlias = NDArray[np.float64]
 """(P, 2): x, y."""
+Pixels: TypeAlias = NDArray[np.int32]
+"""(P, 2): x, y in whole pixels."""
 Mask: TypeAlias = NDArray[np.bool_]
 LINE_WIDTH = 10
 """Width of a drawn polyline in pixels at picture width 1280, as TuSimple's benchmark draws them."""
@@ -103,7 +105,7 @@ def ellipse(x: float, y: float, across: float, down: float) -> Points:
     return np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], axis=1)
 
 
-def draw_lines(labels: LabelMap, lines: Iterable[NDArray[np.int32]], value: int) -> None:
+def draw_lines(labels: LabelMap, lines: Iterable[Pixels], value: int) -> None:
     """Draw polylines (P, 2) into `labels` (H, W), 10 px wide at picture width 1280."""
     width = max(round(LINE_WIDTH * labels.shape[1] / 1280), 1)
     cv2.polylines(labels, tuple(lines), isClosed=False, color=value, thickness=width)

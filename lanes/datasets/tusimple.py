@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lanes.datasets import _files, _lane_targets, _shapes
 from lanes.errors import BadDataset
@@ -32,16 +31,13 @@ MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
 SOFT_CLASS = None
 TERMS = "TuSimple lane benchmark: research use"
 
-Polyline = NDArray[np.int32]
-"""(P, 2): x, y in pixels."""
-
 
 @dataclass(frozen=True)
 class Labelled:
     """One frame and its lane lines."""
 
     image: Path
-    lanes: tuple[Polyline, ...]
+    lanes: tuple[_shapes.Pixels, ...]
 
 
 class TuSimple:
@@ -97,12 +93,17 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Tu
     return TuSimple([frames[name] for name in names], Path(teachers) if teachers else None)
 
 
+def looks_like(root: Path) -> bool:
+    """Whether `root` has TuSimple's label files."""
+    return any(next(root.glob(p), None) for p in ("label_data*.json", "train_set/label_data*.json"))
+
+
 def stem_of(image: Path) -> str:
     """A unique name for a frame: `0313-1_6040_20` for clips/0313-1/6040/20.jpg."""
     return "_".join((*image.parts[-3:-1], image.stem))
 
 
-def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
+def drawn(lanes: tuple[_shapes.Pixels, ...], size: Size) -> LabelMap:
     """Lane lines as targets (H, W), 1 = line; 10 px wide at picture width 1280."""
     targets = np.zeros(size, np.uint8)
     _shapes.draw_lines(targets, lanes, value=1)
@@ -128,7 +129,7 @@ def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
     return frames
 
 
-def _polyline(xs: list[Any], rows: list[Any]) -> Polyline:
+def _polyline(xs: list[Any], rows: list[Any]) -> _shapes.Pixels:
     points = [(x, y) for x, y in zip(xs, rows, strict=True) if x >= 0]
     return np.array(points, np.float64).reshape(-1, 2).round().astype(np.int32)
 

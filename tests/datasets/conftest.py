@@ -29,13 +29,19 @@ def half(left, right, size=SIZE):
     return labels
 
 
+def below_sky(labels, value=0):
+    """The map with `value` in its top third, where no road is."""
+    labels[: labels.shape[0] // 3] = value
+    return labels
+
+
 def bdd100k(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
             # Two frames per drive; the first eight characters name the drive.
             stem = f"b1c66a{i // 2:02}-d{i:02}"
             write_image(root / split / "images" / f"{stem}.webp", 10 * i)
-            write_image(root / split / "drivable" / f"{stem}.png", half(0, 1 + i % 2))
+            write_image(root / split / "drivable" / f"{stem}.png", below_sky(half(0, 1 + i % 2)))
     return root
 
 
@@ -140,6 +146,7 @@ def files():
     class Files:
         image = staticmethod(write_image)
         half = staticmethod(half)
+        below_sky = staticmethod(below_sky)
         tusimple_line = staticmethod(tusimple_line)
 
     return Files
