@@ -1,6 +1,6 @@
 """CULane lane lines (Pan et al. 2018, arXiv:1712.06080): a text file of points beside each image.
 
-Layout: `ROOT/list/{train,val}.txt` (or train_gt.txt, val_gt.txt) name the images, and NAME.lines.txt
+Layout: `ROOT/list/{train,val}.txt` (or train_gt.txt, val_gt.txt) name the images. NAME.lines.txt
 beside NAME.jpg has the points of a lane in each line: x y x y ... Points may lie beyond the frame.
 Lines run on through gaps and behind vehicles, 10 px wide at picture width 1280 here. Off the lines
 the truth is "background or drivable": the road itself is not labelled.

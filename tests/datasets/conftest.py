@@ -73,6 +73,32 @@ def tusimple(root, frames=24):
     return root
 
 
+def culane(root, frames=24):
+    listed = {"train": [], "val": []}
+    for split, count in (("train", frames), ("val", 3)):
+        for i in range(count):
+            name = f"driver_{split}/0{i}.MP4/00000"
+            write_image(root / f"{name}.jpg", 30)
+            # The first lane leaves the frame below, the second on the right.
+            text = "10 -5 10.2 80 \n40.0 5 40 15 90 30\n\n"
+            (root / f"{name}.lines.txt").write_text(text)
+            listed[split].append(f"/{name}.jpg")
+    (root / "list").mkdir()
+    for split, names in listed.items():
+        (root / "list" / f"{split}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def cityscapes(root, frames=24, ending="labelTrainIds", road=0, void=255):
+    for split, count in (("train", frames), ("val", 3)):
+        for i in range(count):
+            place = f"{split}/city{i % 2}/city{i % 2}_0000{i:02}_000019"
+            write_image(root / "leftImg8bit" / f"{place}_leftImg8bit.png", i)
+            labels = half(road, void)
+            write_image(root / "gtFine" / f"{place}_gtFine_{ending}.png", labels)
+    return root
+
+
 def image_folder(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
@@ -119,6 +145,8 @@ MAKERS = {
     "bbbc041seg": bbbc041seg,
     "bdd100k": bdd100k,
     "camvid": camvid,
+    "cityscapes": cityscapes,
+    "culane": culane,
     "road_marks": road_marks,
     "tusimple": tusimple,
     "image_folder": image_folder,

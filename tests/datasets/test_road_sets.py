@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import tasks
-from lanes.datasets import bdd100k, camvid, road_marks, tusimple
+from lanes import datasets, tasks
+from lanes.datasets import bdd100k, camvid, cityscapes, culane, road_marks, tusimple
 from lanes.errors import BadDataset
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -243,3 +243,49 @@ def test_camvid_as_it_is():
     assert len(test) == 233
     assert len(camvid.open(SHARED / "camvid", "trainval")) == 468
     assert test[0].image.shape == (360, 480, 3)
+
+
+def test_culane_clips_lines_at_the_frame(make_root):
+    root = make_root("culane")
+    assert datasets.detect(root) == "culane"
+    targets = culane.open(root, "val")[0].targets
+    assert targets[:, 10].all()
+    assert targets[10, 40] == 1
+    assert targets[:, 63].any()
+    assert targets.sum() < 36 + 40 + 20
+
+
+def test_culane_reports_missing_and_damaged_files(make_root):
+    root = make_root("culane")
+    lines = root / "driver_val" / "01.MP4" / "00000.lines.txt"
+    lines.write_text("1 2 3\n")
+    with pytest.raises(BadDataset, match="00000.lines.txt is not a CULane file"):
+        culane.open(root, "val")[1]
+    lines.unlink()
+    with pytest.raises(BadDataset, match="00000.lines.txt is missing, but .*val.txt names it"):
+        culane.open(root, "val")
+    (root / "list" / "val.txt").unlink()
+    with pytest.raises(BadDataset, match="no file .*list/val.txt"):
+        culane.open(root, "val")
+
+
+@pytest.mark.parametrize(
+    ("ending", "road", "void"), [("labelTrainIds", 0, 255), ("labelIds", 7, 0)]
+)
+def test_cityscapes_becomes_road_scene(make_root, files, ending, road, void):
+    root = make_root("cityscapes", ending=ending, road=road, void=void)
+    assert datasets.detect(root) == "cityscapes"
+    targets = cityscapes.open(root, "train")[0].targets
+    names = tasks.load("road_scene").class_names
+    np.testing.assert_array_equal(targets, files.half(names.index("road"), len(names)))
+
+
+def test_cityscapes_reports_missing_labels(make_root):
+    root = make_root("cityscapes")
+    next((root / "gtFine" / "val").rglob("*.png")).unlink()
+    with pytest.raises(BadDataset, match="_gtFine_labelTrainIds.png is missing, the labels of"):
+        cityscapes.open(root, "val")
+
+
+def test_tusimple_is_detected(make_root):
+    assert datasets.detect(make_root("tusimple")) == "tusimple"
