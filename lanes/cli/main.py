@@ -14,6 +14,7 @@ import typer
 
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.benchmark import benchmark_app
+from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
 from lanes.cli.guard import guarded
@@ -47,6 +48,7 @@ PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(data_app, name="data")
 
 
 @app.command()
