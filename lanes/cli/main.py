@@ -166,7 +166,7 @@ def image(
     For each image NAME: NAME_overlay.png, NAME_labels.png (8-bit label ids) and a row of
     summary.csv; where the model's task counts cells also their outlines and numbers (orange: cut by
     the image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled
-    by the depth of their camera (10, 12, 14 or 16 bits).
+    by the depth of their camera (10, 12, 14 or 16 bits). CSV files are UTF-8 with commas.
 
     Exit code 1 if images could not be read and were left out.
     """

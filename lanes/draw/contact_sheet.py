@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -50,8 +51,9 @@ def _image_and_truth(
     height, width = (max(round(side * scale), 1) for side in sample.image.shape[:2])
     scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
     image = np.asarray(scaled, np.uint8)
-    truth = overlay_bgr(image, resize_labels(shown(sample, dataset), (height, width)), task)
-    targets = resize_labels(sample.targets, (height, width))
+    lines = {k for m in dataset.MEASURES.values() if m.lines for k in m.targets}
+    targets = resize_labels(sample.targets, (height, width), lines)
+    truth = overlay_bgr(image, shown(replace(sample, targets=targets), dataset), task)
     unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[targets]
     truth[unknown] = truth[unknown] // DARKER
     return image, truth

@@ -75,6 +75,7 @@ class Part(TorchDataset[Tensors]):
 
     def __init__(self, dataset: Dataset, offset: int, augment: Augment) -> None:
         self.dataset, self.offset, self.augment = dataset, offset, augment
+        self.lines = {k for m in dataset.MEASURES.values() if m.lines for k in m.targets}
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -91,7 +92,7 @@ class Part(TorchDataset[Tensors]):
                 f"TARGETS has {rows} rows: correct the data set"
             )
         # The row after the data set's own is background.
-        sample = self.augment(sample, size, rows)
+        sample = self.augment(sample, size, rows, self.lines)
         tensors = {
             "images": torch.from_numpy(sample.image),
             # uint8 up to the loss: int64 would make inter-process transfers eight times larger.

@@ -37,7 +37,7 @@ class Some:
         return Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, self.target, np.uint8), soft)
 
 
-def same(sample, size=None, background=None):
+def same(sample, size=None, background=None, lines=()):
     return sample
 
 
@@ -55,7 +55,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
 
 
 def test_covered_pixels_are_background_only():
-    def cover(sample, size, background):
+    def cover(sample, size, background, lines):
         return replace(sample, targets=np.full_like(sample.targets, background))
 
     datasets = {"a": Some(1), "b": Some(1)}
