@@ -9,13 +9,22 @@ from typing import Annotated
 import typer
 
 from lanes.cli.guard import guarded
-from lanes.cli.options import BackendOption, DeviceOption, PrecisionOption, ThreadsOption
+from lanes.cli.options import (
+    BackendOption,
+    DeviceOption,
+    PrecisionOption,
+    ThreadsOption,
+    roots_of,
+)
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A data set: image_folder, bdd100k, ...")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A folder of labelled images, or a data set: bdd100k, ..."
+        ),
     ],
     root: Annotated[str, typer.Argument(metavar="ROOT", help="Its folder, if it has one.")] = "",
     split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
@@ -43,11 +52,12 @@ def evaluate(
         def shown(indices: range) -> Iterable[int]:
             return track(indices, "labelling", console=Console(stderr=True), transient=True)
 
-        opened = evaluation.open_dataset(dataset, root, split)
+        ((name, place),) = roots_of([f"{dataset}={root}" if root else dataset]).items()
+        opened = evaluation.open_dataset(name, place, split)
         with segmenter.load(model, backend, precision, device, threads) as loaded:
             if pictures:
                 evaluation.make_folder(pictures)  # before the work, so that a bad name fails soon
-            found = evaluation.evaluate(loaded, opened, dataset, split, shown)
+            found = evaluation.evaluate(loaded, opened, name, split, shown)
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)
         if json:

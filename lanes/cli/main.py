@@ -14,6 +14,7 @@ import typer
 
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.benchmark import benchmark_app
+from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
 from lanes.cli.guard import guarded
@@ -47,6 +48,7 @@ PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(data_app, name="data")
 
 
 @app.command()
@@ -164,7 +166,7 @@ def image(
     For each image NAME: NAME_overlay.png, NAME_labels.png (8-bit label ids) and a row of
     summary.csv; where the model's task counts cells also their outlines and numbers (orange: cut by
     the image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled
-    by the depth of their camera (10, 12, 14 or 16 bits).
+    by the depth of their camera (10, 12, 14 or 16 bits). CSV files are UTF-8 with commas.
 
     Exit code 1 if images could not be read and were left out.
     """

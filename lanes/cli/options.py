@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
-
-from lanes.errors import BadConfig
 
 
 class Quality(StrEnum):
@@ -51,23 +50,19 @@ OverwriteOption: TypeAlias = Annotated[
 DataOption: TypeAlias = Annotated[
     list[str],
     typer.Option(
-        metavar="NAME=ROOT",
-        help="A data set and its folder; repeat for more. synthetic has none.",
+        metavar="[FORMAT=]ROOT",
+        help="A folder of labelled images, its format if detection fails, or the name of a data "
+        "set without files, such as synthetic; repeat for more.",
     ),
 ]
 QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
-def roots_of(pairs: Sequence[str]) -> dict[str, str]:
-    """The pairs `NAME=ROOT` of `--data` as a mapping; a data set without files has no root.
+def roots_of(texts: Sequence[str]) -> dict[str, str]:
+    """The names and roots of `--data`; prints each detected format. See `lanes.datasets`."""
+    from lanes import datasets
 
-    Raises:
-        BadConfig: a pair has no name, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, _, root = pair.partition("=")
-        if not name or name in found:
-            raise BadConfig(f"--data {pair!r}: wanted NAME=ROOT, each name once")
-        found[name] = root
+    found, notes = datasets.roots_of(texts)
+    for note in notes:
+        print(note, file=sys.stderr)
     return found

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.errors import BadDataset, UnknownName
+from lanes.errors import BadDataset, BadInput, UnknownName
+from lanes.images.read import read_mask, read_picture
 from lanes.plugins import unknown
-from lanes.types import Image, InstanceMap, Size
+from lanes.types import IGNORE, Image, InstanceMap, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+Ids: TypeAlias = NDArray[np.uint8]
+"""(H, W): label ids as stored."""
 SPLITS = ("train", "choose", "val")
 
 
@@ -73,36 +76,35 @@ def choose_split(
 
 
 def read_image(path: Path) -> Image:
-    """The picture as BGR (H, W, 3), rotated by its EXIF orientation, as annotation tools do."""
-    image = _read(path, cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadDataset(f"{path} is not an image that OpenCV can read: {_cure(path)}")
-    return np.asarray(image, np.uint8)
+    """The picture as BGR (H, W, 3), upright, as annotation tools show it; raises `BadDataset`."""
+    with _of_dataset():
+        return read_picture(path)
 
 
-def read_map(path: Path, size: Size) -> NDArray[np.uint8]:
-    """A label file of `size` as stored, 8 bits: (H, W) ids, or (H, W, 3) BGR colours."""
-    labels = _read(path, cv2.IMREAD_UNCHANGED)
-    if labels is None:
-        raise BadDataset(f"{path} is not a label image that OpenCV can read: {_cure(path)}")
-    if labels.dtype != np.uint8:
-        raise BadDataset(f"{path} holds {labels.dtype}; wanted 8 bits: save the mask as uint8")
-    _check_size(labels, path, size)
-    return np.asarray(labels if labels.ndim == 2 else labels[..., :3], np.uint8)
+def read_map(path: Path, size: Size, coloured: bool = False) -> NDArray[np.uint8]:
+    """A label file of `size`: ids (H, W), or (H, W, 3) BGR colours; see `read.read_mask`."""
+    labels = read_stored(path, coloured)
+    if labels.dtype != np.uint8 and labels.max(initial=0) > IGNORE:
+        raise BadDataset(f"{path} holds the value {labels.max()}; wanted ids of at most {IGNORE}")
+    check_size((labels.shape[0], labels.shape[1]), path, size)
+    return labels.astype(np.uint8, copy=False)
+
+
+def read_stored(path: Path, coloured: bool = False) -> NDArray[np.unsignedinteger[Any]]:
+    """A label file of any size and depth as stored: `read.read_mask`, but raises `BadDataset`."""
+    with _of_dataset():
+        return read_mask(path, coloured)
 
 
 def read_instances(path: Path, size: Size) -> InstanceMap:
     """A one-channel instance map (H, W) of `size`: each pixel holds its instance's id."""
-    instances = _read(path, cv2.IMREAD_UNCHANGED)
-    if instances is None:
-        raise BadDataset(f"{path} is not an instance map that OpenCV can read: {_cure(path)}")
-    if instances.ndim != 2 or instances.dtype not in (np.uint8, np.uint16):
-        channels = instances.shape[2] if instances.ndim == 3 else 1
+    instances = read_stored(path)
+    if instances.ndim != 2:
         raise BadDataset(
-            f"{path} holds {channels} channels of {instances.dtype}; wanted one of 8 or 16 bits "
-            "with the instance id of each pixel"
+            f"{path} holds {instances.shape[2]} channels; wanted one of 8 or 16 bits with the "
+            "instance id of each pixel"
         )
-    _check_size(instances, path, size)
+    check_size((instances.shape[0], instances.shape[1]), path, size)
     return instances.astype(np.uint16)
 
 
@@ -120,22 +122,23 @@ def read_labels(path: Path, size: Size, limit: int) -> NDArray[np.uint8]:
     return labels
 
 
-def _check_size(labels: NDArray[Any], path: Path, size: Size) -> None:
-    if labels.shape[:2] != size:
+def check_size(got: Size, what: object, size: Size) -> None:
+    """Raise `BadDataset` if `what`, of size `got`, does not have its image's `size`."""
+    if got == size:
+        return
+    sizes = f"{what} is {got[1]}x{got[0]} but its image is {size[1]}x{size[0]}"
+    if got == size[::-1]:
         raise BadDataset(
-            f"{path} is {labels.shape[1]}x{labels.shape[0]} but its image is {size[1]}x{size[0]}: "
-            "resize one of them (labels by nearest neighbour)"
+            f"{sizes}: one of them is turned. Photos are turned upright by their EXIF orientation; "
+            "turn the labels too, or remove the image's orientation if they are right without it"
         )
+    raise BadDataset(f"{sizes}: resize one of them (labels by nearest neighbour)")
 
 
-def _read(path: Path, flags: int) -> NDArray[Any] | None:
-    # cv2.imread prints warnings for missing files, and on some systems for non-ASCII names.
+@contextmanager
+def _of_dataset() -> Iterator[None]:
+    """Raise the error of a file that cannot be read as `BadDataset`."""
     try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    return cv2.imdecode(data, flags) if data.size else None
-
-
-def _cure(path: Path) -> str:
-    return "the file is damaged; replace it" if path.exists() else "the file is missing"
+        yield
+    except BadInput as error:
+        raise BadDataset(str(error)) from error

@@ -1,11 +1,9 @@
-"""The meaning of mask values: from `labels.toml`, or else the task's own ids."""
+"""The meaning of mask values, as a table of target ids."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,15 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes import plugins
-from lanes.errors import BadDataset, LanesError
+from lanes.datasets import _legends, _rules
+from lanes.datasets._rules import Classes, Rules
+from lanes.errors import BadDataset
 from lanes.types import IGNORE, Measure
 
-FILE = "labels.toml"
-UNKNOWN = "unknown"
-DEFAULT_TASK = "lanes"
-Classes: TypeAlias = frozenset[int]
-"""The class ids that a pixel may be."""
+MANY = 12
+"""An error lists at most this many colours."""
 Figure: TypeAlias = tuple[Classes, bool]
 """The classes that a figure covers, and whether they are thin lines."""
 
@@ -42,6 +38,7 @@ class LabelTable:
     """How mask values become target ids.
 
     `rows` maps a mask value (an id 0..255, or a colour 0xRRGGBB) to a row of `targets` (K, C).
+    `by_default` means that the ids are the task's because nothing says otherwise.
     """
 
     task: str
@@ -49,6 +46,7 @@ class LabelTable:
     rows: Mapping[int, int]
     targets: NDArray[np.bool_]
     measures: Mapping[str, Measure]
+    by_default: bool = False
 
     def describe(self, value: int) -> str:
         """A mask value in words."""
@@ -57,62 +55,84 @@ class LabelTable:
     def convert(self, labels: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
         """Target ids (H, W) of a mask as stored; raises `BadDataset` for a value not in `rows`."""
         if self.coloured != (labels.ndim == 3):
-            got, wanted = ("one channel of ids", "colours")[:: 1 if self.coloured else -1]
-            raise BadDataset(
-                f"{path} holds {got}, wanted {wanted}: set [ids] or [colours] in {FILE}, or "
-                "convert the mask (palette PNGs and three-channel grey count as colours)"
-            )
+            raise self._wrong_kind(labels, path)
         values = _codes(labels) if self.coloured else labels
         targets = np.full(labels.shape[:2], IGNORE, np.uint8)
         for value, row in self.rows.items():
             targets[values == value] = row
         stray = targets == IGNORE
         if stray.any():
-            worst, count = _most_frequent(values[stray])
-            known = ", ".join(self.describe(v).split()[-1] for v in sorted(self.rows))
-            raise BadDataset(
-                f"{path} holds {self.describe(worst)} in {count} pixels ({int(stray.sum())} "
-                f"pixels have unknown values in all); known are {known}: map it in {FILE}, or "
-                "correct the mask"
-            )
+            raise self._stray(values[stray], path)
         return targets
+
+    def _wrong_kind(self, labels: NDArray[np.uint8], path: Path) -> BadDataset:
+        if self.coloured:
+            return BadDataset(
+                f"{path} holds one channel of ids, wanted colours: set [ids] in {_rules.FILE}, or "
+                "convert the mask"
+            )
+        found = np.unique(_codes(labels))
+        lines = [f'"#{value:06x}" = "{_rules.UNKNOWN}"' for value in found[:MANY].tolist()]
+        return BadDataset(
+            f"{path} holds {len(found)} colours, wanted one channel of ids: write into "
+            f"{_rules.FILE} what they mean:\n[colours]\n" + "\n".join(lines)
+        )
+
+    def _stray(self, values: NDArray[Any], path: Path) -> BadDataset:
+        worst, count = _most_frequent(values)
+        known = ", ".join(self.describe(v).split()[-1] for v in sorted(self.rows))
+        return BadDataset(
+            f"{path} holds {self.describe(worst)} in {count} pixels ({len(values)} pixels have "
+            f"unknown values in all); known are {known}: map it in {_rules.FILE}, or correct the "
+            "mask"
+        )
 
 
 def read(root: Path, judges: bool) -> LabelTable:
-    """The table of `ROOT/labels.toml`; without that file: ids of the task lanes, 255 = unknown.
+    """The table of the masks in `root`.
 
-    Set `judges` for a split that is scored: values that are ambiguous for a figure (such as
-    ["background", "drivable"]) then become unknown, and no figure counts them.
+    From `ROOT/labels.toml`, else from a legend of the labelling tool (`_legends`), else the ids of
+    the task, 255 = unknown. Set `judges` for a split that is scored: values that are ambiguous for
+    a figure (such as ["background", "drivable"]) then become unknown, and no figure counts them.
 
     Raises:
-        BadDataset: the file is not TOML, has a wrong key, or names a class that the task lacks.
+        BadDataset: labels.toml or the legend is wrong, or a class has no meaning in the task.
     """
-    path = root / FILE
-    values: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadDataset(f"{path} is not TOML: {error}") from error
-    for key in values:
-        if key not in ("task", "ids", "colours"):
-            raise BadDataset(plugins.unknown(str(path), key, ["task", "ids", "colours"]))
-    if "ids" in values and "colours" in values:
-        raise BadDataset(f"{path} has both [ids] and [colours]: keep the one that your masks use")
-    task = values.get("task", DEFAULT_TASK)
-    names = _class_names(path, task)
-    meanings = {i: frozenset({i}) for i in range(len(names))} | {IGNORE: _full(names)}
-    for section in ("ids", "colours"):
-        if section in values:
-            meanings = _meanings(path, section, values[section], names)
-    return table(task, names, meanings, "colours" in values, judges)
+    rules = _rules.read(root)
+    if rules.section in ("ids", "colours"):
+        return table(rules, rules.meanings, rules.section == "colours", judges)
+    legend = _legends.find(root)
+    if legend is None:
+        return replace(table(rules, rules.by_default(), False, judges), by_default=True)
+    meanings = rules.of_names(legend.names.values(), str(legend.path))
+    return table(rules, dict(zip(legend.names, meanings, strict=True)), legend.coloured, judges)
+
+
+def of_names(root: Path, names: Sequence[str], judges: bool) -> LabelTable:
+    """The table for labels with names: id 1 + k is `names[k]`, id 0 what no label covers.
+
+    `[names]` of labels.toml says what the names mean; its key "background" is id 0.
+
+    Raises:
+        BadDataset: a name has no meaning in the task, or there are too many.
+    """
+    rules = _rules.read(root)
+    if rules.section in ("ids", "colours"):
+        raise BadDataset(
+            f"{root / _rules.FILE} has [{rules.section}], but the labels of {root} have names: "
+            "write [names] instead"
+        )
+    if len(names) >= IGNORE:
+        raise BadDataset(f"{root} has {len(names)} classes; wanted at most {IGNORE - 1}")
+    meanings = rules.of_names([_rules.BACKGROUND, *names], str(root))
+    return table(rules, dict(enumerate(meanings)), False, judges)
 
 
 def table(
-    task: str, names: tuple[str, ...], meanings: Mapping[int, Classes], coloured: bool, judges: bool
+    rules: Rules, meanings: Mapping[int, Classes], coloured: bool, judges: bool
 ) -> LabelTable:
     """The table for mask values with these `meanings`; rows 0..C-1 are the single classes."""
-    full = _full(names)
+    task, names, full = rules.task, rules.classes, rules.full
     figures = _known(_figures(task, names), meanings.values())
     if judges:
         own = {name: _own(name, classes, names) for name, (classes, _) in figures.items()}
@@ -158,65 +178,12 @@ def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[s
     return found
 
 
-def _full(names: tuple[str, ...]) -> Classes:
-    return frozenset(range(len(names)))
-
-
 def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
     joined = JOINED.get(task) or {name: ((name,), False) for name in names[1:]}
     return {
         name: (frozenset(names.index(c) for c in classes), lines)
         for name, (classes, lines) in joined.items()
     }
-
-
-def _class_names(path: Path, task: Any) -> tuple[str, ...]:
-    try:
-        # Loaded by name, because data sets and tasks do not import each other.
-        names: tuple[str, ...] = plugins.load("tasks", str(task)).TASK.class_names
-    except LanesError as error:
-        raise BadDataset(f"{path}: task = {task!r}: {error}") from error
-    return names
-
-
-def _meanings(
-    path: Path, section: str, entries: Any, names: tuple[str, ...]
-) -> dict[int, frozenset[int]]:
-    if not isinstance(entries, dict) or not entries:
-        raise BadDataset(f"{path}: [{section}] is empty; wanted lines such as {_EXAMPLES[section]}")
-    found: dict[int, frozenset[int]] = {}
-    for key, meaning in entries.items():
-        value = _id(key) if section == "ids" else _colour(key)
-        if value is None:
-            raise BadDataset(
-                f"{path}: {key!r} in [{section}]; wanted lines such as {_EXAMPLES[section]}"
-            )
-        found[value] = _classes(path, key, meaning, names)
-    return found
-
-
-_EXAMPLES = {"ids": '128 = "drivable"', "colours": '"#ff0000" = "lane line"'}
-
-
-def _classes(path: Path, key: str, meaning: Any, names: tuple[str, ...]) -> Classes:
-    if meaning == UNKNOWN:
-        return _full(names)
-    listed = meaning if isinstance(meaning, list) else [meaning]
-    if not listed:
-        raise BadDataset(f'{path}: {key} = []; wanted a class, a list of classes or "{UNKNOWN}"')
-    for name in listed:
-        if name not in names:
-            known = [*names, UNKNOWN]
-            raise BadDataset(plugins.unknown(f"{path}: {key}: the task", str(name), known))
-    return frozenset(names.index(name) for name in listed)
-
-
-def _id(key: str) -> int | None:
-    return int(key) if key.isdecimal() and int(key) <= 255 else None
-
-
-def _colour(key: str) -> int | None:
-    return int(key[1:], 16) if re.fullmatch("#[0-9a-fA-F]{6}", key) else None
 
 
 def _codes(labels: NDArray[np.uint8]) -> NDArray[np.int32]:

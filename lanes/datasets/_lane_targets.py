@@ -69,7 +69,7 @@ def cache_file(cache: str | Path, name: str, stem: str) -> Path:
 
 def read(cache: str | Path, name: str, stem: str, size: Size) -> Taught:
     """The cached answers for a frame, resized to its `size`; raises `BadDataset`."""
-    maps = _files.read_map(cache_file(cache, name, stem), SIZE)
+    maps = _files.read_map(cache_file(cache, name, stem), SIZE, coloured=True)
     if maps.ndim != 3:
         raise BadDataset(
             f"{cache_file(cache, name, stem)} holds one channel, wanted paint, line and drivable: "

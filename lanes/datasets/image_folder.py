@@ -1,15 +1,19 @@
 """The user's own images and masks, by folder.
 
-Layout: `ROOT/{train,val}/{images,labels}`, or `ROOT/{images,labels}`, where a fixed tenth by the
-hash of the file name is "val" and another is "choose" (use the two folders to keep frames of one
-drive in one split). A mask has its image's name and size. It is a PNG (or BMP, TIFF) whose values
-are the class ids of the task lanes, 255 = unknown, unless `ROOT/labels.toml` says otherwise:
+Layout: `ROOT/{train,val}/{images,labels}`, `ROOT/{images,labels}/{train,val}` or
+`ROOT/{images,labels}`, where a fixed tenth by the hash of the file name is "val" and another is
+"choose" (use split folders to keep frames of one drive in one split). Other common names of folders
+and masks count too: see `_pairs`. A mask has its image's size. It is a PNG (or BMP, TIFF; of a
+palette the indices count) whose values are the class ids of the task lanes, 255 = unknown, unless a
+legend of the labelling tool (`_legends`) or `ROOT/labels.toml` says otherwise:
 
     task = "lanes"
-    [ids]                               # or [colours] with keys such as "#ff0000"
-    0 = ["background", "drivable"]      # either one
+    [ids]                               # or [colours] with keys such as "#ff0000",
+    0 = ["background", "drivable"]      # or [names] with those of the legend; here: either one
     128 = "lane line"
     255 = "unknown"
+
+Masks of 0 and 255 alone need such a file, which says what class 255 is.
 
 `TASK` and `TARGETS` below apply to a folder without labels.toml. Training and evaluation read the
 attributes of the opened data set instead.
@@ -17,18 +21,18 @@ attributes of the opened data set instead.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from lanes.datasets import _files, _label_table
+from lanes import plugins
+from lanes.datasets import _files, _label_table, _pairs, _rules
 from lanes.datasets._label_table import LabelTable
 from lanes.errors import BadDataset
-from lanes.types import Measure, Sample
+from lanes.types import IGNORE, Measure, Sample
 
-TASK = _label_table.DEFAULT_TASK
+TASK = _rules.DEFAULT_TASK
 TARGETS = np.vstack([np.eye(4, dtype=bool), np.ones((1, 4), bool)])
 MEASURES: Mapping[str, Measure] = {
     "drivable": Measure(targets=(1, 2, 3), classes=(1, 2, 3)),
@@ -36,6 +40,8 @@ MEASURES: Mapping[str, Measure] = {
     "line": Measure(targets=(2, 3), classes=(2, 3), lines=True),
 }
 TERMS = "the user's own images"
+COLOURS = -1
+"""Stands for the values of a mask of colours."""
 
 
 class ImageFolder:
@@ -55,7 +61,8 @@ class ImageFolder:
     def __getitem__(self, index: int) -> Sample:
         image_file, mask_file = self.pairs[index]
         image = _files.read_image(image_file)
-        mask = _files.read_map(mask_file, (image.shape[0], image.shape[1]))
+        size = (image.shape[0], image.shape[1])
+        mask = _files.read_map(mask_file, size, self.table.coloured)
         return Sample(image, self.table.convert(mask, mask_file))
 
 
@@ -64,43 +71,47 @@ def open(root: str | Path, split: str) -> ImageFolder:
 
     Raises:
         UnknownName: there is no such split.
-        BadDataset: a folder or mask is missing, a split is empty, labels.toml is wrong.
+        BadDataset: a folder or mask is missing, a split is empty, labels.toml is wrong, or the
+            masks hold only 0 and 255 and nothing says which class 255 is.
     """
     _files.check_split(split)
     root = _files.folder(Path(root), "images and labels")
     table = _label_table.read(root, judges=split != "train")
-    split_folders = (root / "train").is_dir() or (root / "val").is_dir()
-    where = root / ("val" if split == "val" else "train") if split_folders else root
-    where = _files.folder(where, f"the {split} images (ROOT/train and ROOT/val)")
-    images = _files.images_by_stem(_files.folder(where / "images", "the images"))
-    masks = _files.images_by_stem(_files.folder(where / "labels", "the masks"))
-    stems = parts(list(images), has_val=not split_folders)
-    chosen = list(images) if split_folders and split == "val" else stems[split]
-    if not chosen:
-        raise BadDataset(
-            f"split {split!r} of {where} holds no image: the folder has {len(images)}, but "
-            f"dividing it takes at least {2 if split_folders else 3}"
+    pairs = _pairs.of_split(root, split)
+    if table.by_default:
+        _check_not_binary(root, table, [mask for _, mask in pairs])
+    return ImageFolder(pairs, table)
+
+
+def looks_like(root: Path) -> bool:
+    """Whether `root` holds images with masks."""
+    try:
+        return any(
+            _pairs.masks_of(*sides, _pairs.images_of(*sides))
+            for sides in _pairs.places(root).values()
         )
-    missing = [stem for stem in chosen if stem not in masks]
-    if missing:
+    except BadDataset:
+        return False
+
+
+def _check_not_binary(root: Path, table: LabelTable, masks: list[Path]) -> None:
+    """Refuse masks of 0 and 255 alone: as ids they would be background and unknown."""
+    seen: set[int] = set()
+    for file in masks:
+        seen |= _values(file)
+        if seen - {0, IGNORE}:
+            return
+    if IGNORE in seen:
+        names = plugins.load("tasks", table.task).TASK.class_names
+        others = ", ".join(f'"{name}"' for name in names[2:])
         raise BadDataset(
-            f"{where / 'labels' / missing[0]}.png is missing ({len(missing)} of {len(chosen)} "
-            f"images have no mask): add it, or remove {images[missing[0]].name}"
+            f"the {len(masks)} masks in {masks[0].parent} hold only 0 and 255, so nothing says "
+            f"which class 255 is. Write it into {root / _rules.FILE}:\n[ids]\n"
+            f'0 = "{names[0]}"\n255 = "{names[1]}"' + (f"  # or {others}" if others else "")
         )
-    return ImageFolder([(images[stem], masks[stem]) for stem in chosen], table)
 
 
-def parts(stems: list[str], has_val: bool) -> dict[str, list[str]]:
-    """Divide by hash of the name: a tenth "choose", a tenth "val" if `has_val`, the rest "train".
-
-    In a folder too small for a tenth, a part gets the image with the lowest hash.
-    """
-    rest = sorted(stems, key=lambda stem: (zlib.crc32(stem.encode()), stem))
-    found: dict[str, list[str]] = {"val": []}
-    for part, digit in (("val", 1), ("choose", 0)) if has_val else (("choose", 0),):
-        tenth = [s for s in rest if zlib.crc32(s.encode()) % 10 == digit] or rest[:1]
-        # Keep at least one for training.
-        found[part] = tenth[: len(rest) - 1]
-        rest = [s for s in rest if s not in found[part]]
-    found["train"] = rest
-    return {part: sorted(chosen) for part, chosen in found.items()}
+def _values(file: Path) -> set[int]:
+    """The ids in a mask; none of them for a mask of colours."""
+    mask = _files.read_stored(file)
+    return set(np.flatnonzero(np.bincount(mask.ravel())).tolist()) if mask.ndim == 2 else {COLOURS}

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lanes.datasets import _files, _lane_targets
+from lanes.datasets import _files, _lane_targets, _shapes
 from lanes.errors import BadDataset
 from lanes.types import LabelMap, Measure, Sample, Size
 
@@ -31,11 +29,6 @@ TASK = "lanes"
 TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool)
 MEASURES = {"lane line": Measure(targets=(1,), classes=(2, 3), lines=True)}
 TERMS = "TuSimple lane benchmark: research use"
-LINE_WIDTH = 10
-"""Pixels at picture width 1280."""
-
-Polyline = NDArray[np.int32]
-"""(P, 2): x, y in pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Labelled:
     """One frame and its lane lines."""
 
     image: Path
-    lanes: tuple[Polyline, ...]
+    lanes: tuple[_shapes.Pixels, ...]
 
 
 class TuSimple:
@@ -99,16 +92,20 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Tu
     return TuSimple([frames[name] for name in names], Path(teachers) if teachers else None)
 
 
+def looks_like(root: Path) -> bool:
+    """Whether `root` has TuSimple's label files."""
+    return any(next(root.glob(p), None) for p in ("label_data*.json", "train_set/label_data*.json"))
+
+
 def stem_of(image: Path) -> str:
     """A unique name for a frame: `0313-1_6040_20` for clips/0313-1/6040/20.jpg."""
     return "_".join((*image.parts[-3:-1], image.stem))
 
 
-def drawn(lanes: tuple[Polyline, ...], size: Size) -> LabelMap:
+def drawn(lanes: tuple[_shapes.Pixels, ...], size: Size) -> LabelMap:
     """Lane lines as targets (H, W), 1 = line; 10 px wide at picture width 1280."""
     targets = np.zeros(size, np.uint8)
-    width = max(round(LINE_WIDTH * size[1] / 1280), 1)
-    cv2.polylines(targets, lanes, isClosed=False, color=1, thickness=width)
+    _shapes.draw_lines(targets, lanes, value=1)
     return targets
 
 
@@ -131,7 +128,7 @@ def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
     return frames
 
 
-def _polyline(xs: list[Any], rows: list[Any]) -> Polyline:
+def _polyline(xs: list[Any], rows: list[Any]) -> _shapes.Pixels:
     points = [(x, y) for x, y in zip(xs, rows, strict=True) if x >= 0]
     return np.array(points, np.float64).reshape(-1, 2).round().astype(np.int32)
 

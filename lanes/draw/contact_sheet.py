@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -33,20 +34,59 @@ def triple(
     sample: Sample, dataset: Dataset, label: Callable[[Image], LabelMap], task: Task, cell: Size
 ) -> Image:
     """Image, truth and prediction side by side, each fitted into `cell` (height, width)."""
-    scale = min(cell[0] / sample.image.shape[0], cell[1] / sample.image.shape[1])
-    height, width = (max(round(side * scale), 1) for side in sample.image.shape[:2])
-    scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
-    image = np.asarray(scaled, np.uint8)
-    truth = overlay_bgr(image, resize_labels(shown(sample, dataset), (height, width)), task)
-    targets = resize_labels(sample.targets, (height, width))
-    unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[targets]
-    truth[unknown] = truth[unknown] // DARKER
+    image, truth = _image_and_truth(sample, dataset, task, cell)
     predicted = overlay_bgr(image, label(sample.image), task)
     return np.pad(
         np.hstack([_padded(picture, cell) for picture in (image, truth, predicted)]),
         ((GAP, GAP), (GAP, GAP), (0, 0)),
         constant_values=255,
     )
+
+
+def _image_and_truth(
+    sample: Sample, dataset: Dataset, task: Task, cell: Size
+) -> tuple[Image, Image]:
+    """The image fitted into `cell`, and a copy with the truth drawn over it."""
+    scale = min(cell[0] / sample.image.shape[0], cell[1] / sample.image.shape[1])
+    height, width = (max(round(side * scale), 1) for side in sample.image.shape[:2])
+    scaled = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_AREA)
+    image = np.asarray(scaled, np.uint8)
+    lines = {k for m in dataset.MEASURES.values() if m.lines for k in m.targets}
+    targets = resize_labels(sample.targets, (height, width), lines)
+    truth = overlay_bgr(image, shown(replace(sample, targets=targets), dataset), task)
+    unknown = np.asarray(np.all(dataset.TARGETS, axis=1))[targets]
+    truth[unknown] = truth[unknown] // DARKER
+    return image, truth
+
+
+def overlays(
+    chosen: Sequence[tuple[str, Dataset, int]], task: Task, title: str, columns: int = 3
+) -> Image:
+    """A sheet (BGR) of truth drawn over images, with a legend.
+
+    `chosen` has a caption, a data set of `task`, and an index in it, for each image.
+    """
+    cell = _cell(chosen[0][1])
+    pictures = [
+        np.vstack(
+            [paragraph(caption, cell[1] + 2 * GAP)[:LINE], _framed(dataset, index, task, cell)]
+        )
+        for caption, dataset, index in chosen
+    ]
+    blank = np.full_like(pictures[0], 255)
+    pictures += [blank] * (-len(pictures) % columns)
+    rows = [np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)]
+    width = rows[0].shape[1]
+    notes = [paragraph(note, width) for note in (title, *_notes(chosen[0][1], task))]
+    return np.asarray(np.vstack([*notes, legend(task, width), *rows]), np.uint8)
+
+
+def _framed(dataset: Dataset, index: int, task: Task, cell: Size) -> Image:
+    """The image with its truth drawn over it, in a white frame around `cell`."""
+    sample = dataset[index]
+    _, truth = _image_and_truth(sample, dataset, task, cell)
+    edge = ((GAP, GAP), (GAP, GAP), (0, 0))
+    return np.pad(_padded(truth, cell), edge, constant_values=255)
 
 
 def worst_best(

@@ -1,4 +1,4 @@
-"""Read pictures as laboratories save them: 8 or 16 bits, grey or colour, with alpha, as TIFF."""
+"""Read pictures and masks as they are saved: 8 or 16 bits, grey or colour, with alpha, as TIFF."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.errors import BadInput
+from lanes.images.orientation import orientation, upright
+from lanes.images.palette import grey_of_palette
 from lanes.types import Image
 
 DEPTHS = (8, 10, 12, 14, 16)
@@ -19,11 +21,10 @@ DEPTHS = (8, 10, 12, 14, 16)
 SLIDE = 255
 """The background behind transparent pixels: white."""
 PAGED = (".tif", ".tiff")
-PHOTOS = (".jpg", ".jpeg")
 
 
 def read_picture(path: Path) -> Image:
-    """The (first) picture of a file as 8-bit BGR (H, W, 3).
+    """The (first) picture of a file as 8-bit BGR (H, W, 3), upright.
 
     16-bit pictures are scaled by the least depth that holds the brightest pixel (8, 10, 12, 14 or
     16 bits: pictures of a 12-bit camera keep their brightness). Black stays black and colours keep
@@ -32,14 +33,45 @@ def read_picture(path: Path) -> Image:
     Raises:
         BadInput: the file cannot be read, or holds other numbers, such as floats.
     """
+    return _opaque(_decoded(path, _content(path)))
+
+
+def read_mask(path: Path, coloured: bool = False) -> NDArray[np.unsignedinteger[Any]]:
+    """A label image as stored, 8 or 16 bits, upright: ids (H, W), or BGR colours (H, W, 3).
+
+    Three equal channels count as one. A palette PNG gives its indices, or with `coloured` the
+    palette's colours. Grey PNGs of 2 and 4 bits give their values; those of 1 bit 0 and 255.
+
+    Raises:
+        BadInput: the file cannot be read, or is partly transparent.
+    """
+    content = _content(path)
+    stored = _decoded(path, content) if coloured else _indices(path, content)
+    if stored.ndim == 3 and stored.shape[2] == 4:
+        if (stored[..., 3] != np.iinfo(stored.dtype).max).any():
+            raise BadInput(f"{path} is partly transparent; wanted an opaque mask: remove its alpha")
+        stored = stored[..., :3]
+    grey = stored.ndim == 3 and not coloured and (stored == stored[..., :1]).all()
+    return np.ascontiguousarray(stored[..., 0] if grey else stored)
+
+
+def orientation_of(path: Path) -> int:
+    """The EXIF orientation that `read_picture` applies, 1 (upright) to 8; raises `BadInput`."""
+    return orientation(_content(path).tobytes())
+
+
+def _content(path: Path) -> NDArray[np.uint8]:
     try:
-        content = np.fromfile(path, np.uint8)
+        return np.fromfile(path, np.uint8)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from error
-    flags = cv2.IMREAD_COLOR if path.suffix.lower() in PHOTOS else cv2.IMREAD_UNCHANGED
+
+
+def _decoded(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
+    """The upright picture with the channels of the file."""
     with _silent():
         try:
-            stored = cv2.imdecode(content, flags) if content.size else None
+            stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         except cv2.error:
             stored = None
     if stored is None:
@@ -47,7 +79,14 @@ def read_picture(path: Path) -> Image:
         raise BadInput(f"{path} {what}: if an image viewer can open it, save it again")
     if stored.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"{path} holds {stored.dtype} pixels; wanted 8 or 16 bits: convert it")
-    return _opaque(np.asarray(stored))
+    return upright(np.asarray(stored), orientation(content.tobytes()))
+
+
+def _indices(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
+    """The picture, but the stored values of a palette PNG or of a grey PNG of 2 or 4 bits."""
+    plain, scale = grey_of_palette(content.tobytes())
+    stored = _decoded(path, np.frombuffer(plain, np.uint8))
+    return stored // scale if scale > 1 else stored
 
 
 def pages(path: Path) -> int:

@@ -7,35 +7,40 @@ Engines and checkpoints are scored by the same code. Rows are target ids of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lanes.errors import BadInput
+from lanes.images.resize import covered
 from lanes.types import IGNORE, LabelMap, Measure
 
 Matrix = NDArray[np.int64]
+Ids: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.bool_]
+"""Label ids in any integer type, or a mask."""
 Tallies = TypeVar("Tallies", NDArray[np.int64], NDArray[np.float64])
 F4_SIZE = (360, 640)
 F4_RADIUS = 4
-F4_SHARE = 0.3
 
 
-def confusion_matrix(
-    truth: NDArray[np.uint8], labels: LabelMap, classes: int, targets: int | None = None
-) -> Matrix:
+def confusion_matrix(truth: Ids, labels: Ids, classes: int, targets: int | None = None) -> Matrix:
     """Pixel counts (K, C): row = target id of `truth`, column = class id of `labels`.
 
-    Both arrays have the same shape; pixels with truth 255 are skipped. K is `targets`, or C.
+    Both are integers or bools of the same shape; pixels with truth 255 are skipped. K is `targets`,
+    or C.
 
     Raises:
-        BadInput: shapes differ, or an id lies outside its range.
+        BadInput: shapes differ, or an id lies outside its range or is no integer.
     """
     rows = targets or classes
     if truth.shape != labels.shape:
         raise BadInput(f"truth is {truth.shape}, labels are {labels.shape}: resize one of them")
+    return _matrix(_as_ids(truth, "truth"), _as_ids(labels, "labels"), rows, classes)
+
+
+def _matrix(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matrix:
     counted = _counted(truth, labels, rows, classes)
     if counted is not None:
         return counted
@@ -46,6 +51,15 @@ def confusion_matrix(
         raise BadInput(f"{got}; wanted ids below {rows} and {classes}")
     cells = truth.astype(np.intp) * classes + labels
     return np.bincount(cells, minlength=rows * classes).reshape(rows, classes).astype(np.int64)
+
+
+def _as_ids(array: Ids, name: str) -> LabelMap:
+    """`array` as uint8; raises `BadInput` where that would change a value."""
+    if array.dtype.kind not in "bui":
+        raise BadInput(f"{name} holds {array.dtype}; wanted integer ids or bools: round it")
+    if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() <= IGNORE:
+        raise BadInput(f"{name} holds {array.min()} to {array.max()}; wanted 0 to {IGNORE}")
+    return np.asarray(array, np.uint8)
 
 
 def _counted(truth: LabelMap, labels: LabelMap, rows: int, classes: int) -> Matrix | None:
@@ -199,12 +213,13 @@ class LineCounts:
         return {"precision": self.precision, "recall": self.recall, "f4": self.f4}
 
 
-def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineCounts:
+def line_counts(truth: Ids, predicted: Ids) -> LineCounts:
     """Compare line masks (H, W) at 640x360 with a tolerance of 4 px (an ellipse).
 
-    Masks of other sizes are area-averaged to 640x360 and thresholded at 0.3.
+    In integer masks all but 0 is line. Masks of other sizes are area-averaged to 640x360 and
+    thresholded at 0.3.
     """
-    truth, predicted = _at_f4_size(truth), _at_f4_size(predicted)
+    truth, predicted = _at_f4_size(np.asarray(truth) != 0), _at_f4_size(np.asarray(predicted) != 0)
     return LineCounts(
         near_truth=int((predicted & _widened(truth)).sum()),
         predicted=int(predicted.sum()),
@@ -216,9 +231,7 @@ def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineC
 def _at_f4_size(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if mask.shape == F4_SIZE:
         return mask
-    height, width = F4_SIZE
-    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(share) >= F4_SHARE
+    return covered(mask, F4_SIZE)
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

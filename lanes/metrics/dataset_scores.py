@@ -65,6 +65,11 @@ class Scores:
         task: Task = plugins.load("tasks", self.dataset.TASK).TASK
         return task
 
+    @cached_property
+    def lines(self) -> set[int]:
+        """The classes of thin lines."""
+        return {k for m in self.dataset.MEASURES.values() if m.lines for k in m.classes}
+
     @property
     def matrix(self) -> Matrix:
         """The pooled confusion matrix (K, C) without unknown targets."""
@@ -75,7 +80,8 @@ class Scores:
 
     def add(self, sample: Sample, labels: LabelMap) -> None:
         """Count one image; `labels` are resized to the truth's size."""
-        labels = resize_labels(labels, (sample.targets.shape[0], sample.targets.shape[1]))
+        size = (sample.targets.shape[0], sample.targets.shape[1])
+        labels = resize_labels(labels, size, self.lines)
         rows, classes = self.dataset.TARGETS.shape
         unknown = np.flatnonzero(np.all(self.dataset.TARGETS, axis=1))
         truth = np.where(np.isin(np.arange(256), unknown), IGNORE, np.arange(256))

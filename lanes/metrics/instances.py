@@ -56,9 +56,12 @@ class InstanceCounts:
 
 
 def instance_counts(truth: InstanceMap, found: InstanceMap) -> InstanceCounts:
-    """Compare two instance maps (H, W), 0 = none; raises `BadInput` if their shapes differ."""
+    """Compare two instance maps (H, W), 0 = none; raises `BadInput` for other arrays."""
     if truth.shape != found.shape:
         raise BadInput(f"true instances are {truth.shape}, found are {found.shape}: resize one")
+    for name, array in (("true", truth), ("found", found)):
+        if array.dtype.kind not in "bui" or array.min(initial=0) < 0:
+            raise BadInput(f"{name} instances are {array.dtype}; wanted integer ids from 0 on")
     columns = int(found.max(initial=0)) + 1
     both, shared = np.unique(truth.astype(np.int64) * columns + found, return_counts=True)
     rows, columns_of = both // columns, both % columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -35,11 +35,16 @@ class Augment:
         self.light, self.weather = Light(config), Weather(config)
 
     def __call__(
-        self, sample: Sample, size: Size | None = None, background: int | None = None
+        self,
+        sample: Sample,
+        size: Size | None = None,
+        background: int | None = None,
+        lines: Collection[int] = (),
     ) -> Sample:
         """Rotate, crop, flip, resize to `size` (default: the network's), change light and weather.
 
-        `background` is the target id under bars and bonnets; None disables both.
+        `background` is the target id under bars and bonnets; None disables both. `lines` are the
+        target ids of thin lines, which must not break.
         """
         size = size or self.size
         if happens(self.turn):
@@ -50,7 +55,7 @@ class Augment:
             picture = torch.from_numpy(sample.image).permute(2, 0, 1)
             box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
         sample = moved(sample, box, happens(self.flip), happens(self.flip_vertical))
-        sample = fit(sample, Resize(size))
+        sample = fit(sample, Resize(size), lines)
         return self.weather(replace(sample, image=self.light(sample.image)), background)
 
 
@@ -99,14 +104,18 @@ def moved(sample: Sample, box: Box, mirror: bool, upside_down: bool = False) -> 
     return on_each(sample, image=move, labels=move)
 
 
-def fit(sample: Sample, resize: Resize) -> Sample:
-    """Resize every array to the network's input size with the functions that inference uses."""
-    return on_each(
+def fit(sample: Sample, resize: Resize, lines: Collection[int] = ()) -> Sample:
+    """Resize every array to the network's input size with the functions that inference uses.
+
+    `lines` are the target ids of thin lines.
+    """
+    fitted = on_each(
         sample,
         image=lambda image: resize_image(image, resize),
         labels=lambda labels: resize_labels(labels, resize.size),
         soft=lambda plane: resize_plane(plane, resize.size),
     )
+    return replace(fitted, targets=resize_labels(sample.targets, resize.size, lines))
 
 
 class _OnLabels(Protocol):

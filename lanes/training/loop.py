@@ -331,7 +331,7 @@ class Run:
         if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
             self.best = chosen
             self.save(BEST)
-        scores = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
+        scores = ", ".join(f"{name} {_in_words(figures[name])}" for name in headlines(figures))
         note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 
@@ -363,6 +363,11 @@ def _precision(config: TrainConfig) -> Any:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+
+
+def _in_words(figure: float) -> str:
+    """A figure; NaN, where neither truth nor prediction has a pixel, in words."""
+    return "has nothing to score" if math.isnan(figure) else f"{figure:.3f}"
 
 
 def _progress() -> Progress:

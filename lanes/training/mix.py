@@ -37,7 +37,7 @@ def open_all(
     `teachers` is a cache of lanes teach, used by the data sets that support it.
     """
     if not roots:
-        raise BadConfig("no data set given: give at least one NAME=ROOT")
+        raise BadConfig("no data set given: give at least one folder or NAME=ROOT")
     opened: dict[str, Dataset] = {}
     for name, root in roots.items():
         module = plugins.load("datasets", name)
@@ -75,6 +75,7 @@ class Part(TorchDataset[Tensors]):
 
     def __init__(self, dataset: Dataset, offset: int, augment: Augment) -> None:
         self.dataset, self.offset, self.augment = dataset, offset, augment
+        self.lines = {k for m in dataset.MEASURES.values() if m.lines for k in m.targets}
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -91,7 +92,7 @@ class Part(TorchDataset[Tensors]):
                 f"TARGETS has {rows} rows: correct the data set"
             )
         # The row after the data set's own is background.
-        sample = self.augment(sample, size, rows)
+        sample = self.augment(sample, size, rows, self.lines)
         tensors = {
             "images": torch.from_numpy(sample.image),
             # uint8 up to the loss: int64 would make inter-process transfers eight times larger.
@@ -124,8 +125,10 @@ def mixed(
     """All samples concatenated, and the drawing weight of each.
 
     `weights` are the relative frequencies of the data sets. Within a data set all samples have
-    equal weight; if it offers `groups` (a name per sample, such as its drive), all groups do.
+    equal weight; if it offers `groups` (a name per sample, such as its drive), all groups do. A
+    single data set needs no weight.
     """
+    weights = {name: 1.0 for name in datasets} | dict(weights) if len(datasets) == 1 else weights
     parts: list[TorchDataset[Any]] = []
     draws: list[float] = []
     offset = 0

@@ -27,6 +27,9 @@ from lanes.video.opening import STDIN, is_url
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 for a whole name."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of a formula."""
+
 
 def default_output(given: str, source: Source) -> Path:
     """`<name>_lanes.mp4` beside the input; a picture keeps its suffix.
@@ -125,7 +128,10 @@ class TextFile:
 
 
 class CsvFile(TextFile):
-    """A table as spreadsheets open it: commas, UTF-8, names in the first line."""
+    """A table as spreadsheets open it: commas, UTF-8 without a BOM, names in the first line.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
 
     def __init__(self, path: Path, columns: Sequence[str], overwrite: bool) -> None:
         """Begin the table; raises `BadOutput`."""
@@ -140,8 +146,13 @@ class CsvFile(TextFile):
 
     def _write_line(self, values: Sequence[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(values)
+        csv.writer(line, lineterminator="\n").writerow(map(_no_formula, values))
         self.write_text(line.getvalue())
+
+
+def _no_formula(value: Any) -> Any:
+    """`value`, so that no file name can run as a formula (OWASP, "CSV injection")."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def check_new(path: Path, overwrite: bool) -> None:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import exports
+
 SIZE = (36, 64)
 
 
@@ -27,13 +29,19 @@ def half(left, right, size=SIZE):
     return labels
 
 
+def below_sky(labels, value=0):
+    """The map with `value` in its top third, where no road is."""
+    labels[: labels.shape[0] // 3] = value
+    return labels
+
+
 def bdd100k(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
             # Two frames per drive; the first eight characters name the drive.
             stem = f"b1c66a{i // 2:02}-d{i:02}"
             write_image(root / split / "images" / f"{stem}.webp", 10 * i)
-            write_image(root / split / "drivable" / f"{stem}.png", half(0, 1 + i % 2))
+            write_image(root / split / "drivable" / f"{stem}.png", below_sky(half(0, 1 + i % 2)))
     return root
 
 
@@ -62,6 +70,32 @@ def tusimple(root, frames=24):
     lists = {"train.txt": names[:frames], "val.txt": names[frames:]}
     for file, listed in lists.items():
         (root / file).write_text("".join(f"clips/{name}/20.jpg\n" for name in listed))
+    return root
+
+
+def culane(root, frames=24):
+    listed = {"train": [], "val": []}
+    for split, count in (("train", frames), ("val", 3)):
+        for i in range(count):
+            name = f"driver_{split}/0{i}.MP4/00000"
+            write_image(root / f"{name}.jpg", 30)
+            # The first lane leaves the frame below, the second on the right.
+            text = "10 -5 10.2 80 \n40.0 5 40 15 90 30\n\n"
+            (root / f"{name}.lines.txt").write_text(text)
+            listed[split].append(f"/{name}.jpg")
+    (root / "list").mkdir()
+    for split, names in listed.items():
+        (root / "list" / f"{split}.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def cityscapes(root, frames=24, ending="labelTrainIds", road=0, void=255):
+    for split, count in (("train", frames), ("val", 3)):
+        for i in range(count):
+            place = f"{split}/city{i % 2}/city{i % 2}_0000{i:02}_000019"
+            write_image(root / "leftImg8bit" / f"{place}_leftImg8bit.png", i)
+            labels = half(road, void)
+            write_image(root / "gtFine" / f"{place}_gtFine_{ending}.png", labels)
     return root
 
 
@@ -107,9 +141,12 @@ def bbbc041seg(root, smears=6):
 
 
 MAKERS = {
+    **{name: write for name, (write, module) in exports.EXPORTS.items() if name == module},
     "bbbc041seg": bbbc041seg,
     "bdd100k": bdd100k,
     "camvid": camvid,
+    "cityscapes": cityscapes,
+    "culane": culane,
     "road_marks": road_marks,
     "tusimple": tusimple,
     "image_folder": image_folder,
@@ -137,6 +174,7 @@ def files():
     class Files:
         image = staticmethod(write_image)
         half = staticmethod(half)
+        below_sky = staticmethod(below_sky)
         tusimple_line = staticmethod(tusimple_line)
 
     return Files

@@ -136,9 +136,9 @@ def test_a_gap_in_the_smears_is_reported(make_root, damage, words):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (np.zeros((36, 64, 3), np.uint8), "3 channels of uint8"),
+        (np.full((36, 64, 3), (1, 2, 3), np.uint8), "3 channels"),
         (np.zeros((30, 64), np.uint16), "is 64x30 but its image is 64x36"),
-        (None, "the file is missing"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_an_instance_map_that_cannot_be_read_is_reported(make_root, files, values, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -159,8 +160,8 @@ def test_an_unknown_colour_is_reported_with_its_pixels_and_file(make_root, files
 
 def test_ids_instead_of_colours_are_reported_and_vice_versa(make_root, files):
     root = make_root("image_folder")
-    files.image(root / "val" / "labels" / "p1.png", np.zeros((36, 64, 3), np.uint8))
-    with pytest.raises(BadDataset, match="p1.png holds colours, wanted one channel of ids"):
+    files.image(root / "val" / "labels" / "p1.png", np.full((36, 64, 3), (1, 2, 255), np.uint8))
+    with pytest.raises(BadDataset, match='p1.png holds 1 colours, wanted.*\n.*\n"#ff0201"'):
         image_folder.open(root, "val")[1]
     (root / "labels.toml").write_text(COLOURS)
     with pytest.raises(BadDataset, match="p0.png holds one channel of ids, wanted colours"):
@@ -187,3 +188,107 @@ def test_an_empty_folder_is_reported(make_root):
         file.unlink()
     with pytest.raises(BadDataset, match="'val' .* holds no image"):
         image_folder.open(root, "val")
+
+
+def check_halves(dataset, left, right):
+    """Whether every sample's left half has the class `left` and its right half `right`."""
+    assert len(dataset)
+    for index in range(len(dataset)):
+        allowed = dataset.TARGETS[dataset[index].targets]
+        assert allowed.sum(2).max() == 1
+        classes = allowed.argmax(2)
+        assert (classes[:, :32] == left).all()
+        assert (classes[:, 32:] == right).all()
+
+
+LAYOUTS = {
+    "splits outside": ("{split}/images/{stem}.jpg", "{split}/labels/{stem}.png"),
+    "splits inside": ("images/{split}/{stem}.jpg", "masks/{split}/{stem}.png"),
+    "other names": ("{split}/JPEGImages/{stem}.jpg", "{split}/SegmentationClass/{stem}.png"),
+    "suffix, same folder": ("{split}/{stem}.jpg", "{split}/{stem}_mask.png"),
+    "suffix, two folders": ("{split}/imgs/{stem}.jpg", "{split}/gt/{stem}_all_objects.png"),
+    "no splits": ("images/{split}{stem}.jpg", "labels/{split}{stem}-label.png"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("val", ["val", "valid"])
+def test_layouts(tmp_path, files, layout, val):
+    image, mask = LAYOUTS[layout]
+    for split, count in (("train", 20), (val, 3)):
+        for i in range(count):
+            files.image(tmp_path / image.format(split=split, stem=f"p{i}"), i)
+            files.image(tmp_path / mask.format(split=split, stem=f"p{i}"), files.half(0, 2))
+    assert image_folder.looks_like(tmp_path)
+    train, choose, judged = (image_folder.open(tmp_path, s) for s in ("train", "choose", "val"))
+    assert len(train) + len(choose) + len(judged) == 23
+    check_halves(judged, 0, 2)
+
+
+def test_a_folder_without_masks_is_no_image_folder(tmp_path, files):
+    files.image(tmp_path / "images" / "a.jpg", 1)
+    assert not image_folder.looks_like(tmp_path)
+    with pytest.raises(BadDataset, match="no folder .*labels: wanted .*it holds images"):
+        image_folder.open(tmp_path, "train")
+
+
+@pytest.mark.parametrize("bits", [[], [cv2.IMWRITE_PNG_BILEVEL, 1]])
+def test_masks_of_0_and_255_are_refused_with_the_lines_to_write(tmp_path, files, bits):
+    root = one_folder(tmp_path, files, 5)
+    for i in range(5):
+        assert cv2.imwrite(str(root / "labels" / f"p{i}.png"), files.half(0, 255 if i else 0), bits)
+    with pytest.raises(BadDataset, match="hold only 0 and 255") as error:
+        image_folder.open(root, "train")
+    (root / "labels.toml").write_text(str(error.value).partition(":\n")[2])
+    check_halves(image_folder.open(root, "train"), 0, 1)
+
+
+def test_0_and_255_among_other_ids_are_ids(tmp_path, files):
+    root = one_folder(tmp_path, files, 5)
+    files.image(root / "labels" / "p0.png", files.half(0, 255))
+    assert len(image_folder.open(root, "train")) == 3
+
+
+LEGENDS = {
+    "_classes.csv": "Pixel Value, Class\n0, background\n7, Lane-Line\n",
+    "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\nlane line:1,2,3::\n",
+    "class_dict.csv": "name,r,g,b\nbackground,0,0,0\nlane_line,1,2,3\n",
+    "label_colors.txt": "0 0 0\tbackground\n1 2 3\tlane line\n",
+}
+
+
+@pytest.mark.parametrize("name", LEGENDS)
+def test_the_legends_of_labelling_tools(tmp_path, files, name):
+    root = one_folder(tmp_path, files, 5)
+    (root / name).write_text(LEGENDS[name])
+    mask = files.half(0, 7)
+    if name != "_classes.csv":
+        mask = np.where(mask[..., None] > 0, np.array([3, 2, 1], np.uint8), np.uint8(0))
+    for i in range(5):
+        files.image(root / "labels" / f"p{i}.png", mask)
+    check_halves(image_folder.open(root, "train"), 0, 2)
+
+
+def test_names_that_the_task_lacks_are_refused_with_the_lines_to_write(tmp_path, files):
+    root = one_folder(tmp_path, files, 5)
+    (root / "_classes.csv").write_text('Pixel Value, Class\n0, background\n1, "Straße"\n')
+    with pytest.raises(BadDataset, match="has the classes background, Straße") as error:
+        image_folder.open(root, "train")
+    (root / "labels.toml").write_text(str(error.value).partition(":\n")[2], encoding="utf-8")
+    check_halves(image_folder.open(root, "train"), 0, 1)
+
+
+def test_a_damaged_legend_is_reported(tmp_path, files):
+    root = one_folder(tmp_path, files, 5)
+    for text, words in (("name,r,g,b\nroad,1,x,2\n", "cannot be read"), ("name\n", "no class")):
+        (root / "class_dict.csv").write_text(text)
+        with pytest.raises(BadDataset, match=f"class_dict.csv.*{words}"):
+            image_folder.open(root, "train")
+
+
+def test_a_turned_image_with_a_mask_that_is_not_is_named_as_that(tmp_path, files):
+    root = one_folder(tmp_path, files, 5)
+    for i in range(5):
+        files.image(root / "labels" / f"p{i}.png", np.ones((64, 36), np.uint8))
+    with pytest.raises(BadDataset, match="is 36x64 but its image is 64x36: one of them is turned"):
+        image_folder.open(root, "train")[0]

@@ -104,7 +104,7 @@ def test_a_line_across_the_road_is_unsure(tmp_path):
 
 
 def test_a_wrong_cache_is_reported(tmp_path):
-    with pytest.raises(BadDataset, match="the file is missing"):
+    with pytest.raises(BadDataset, match="cannot be read: No such file"):
         read(tmp_path, "some", "a", SIZE)
     path = write(tmp_path, "some", "a")
     cv2.imwrite(str(path), np.zeros(SIZE, np.uint8))

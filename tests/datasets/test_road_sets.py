@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes import tasks
-from lanes.datasets import bdd100k, camvid, road_marks, tusimple
+from lanes import datasets, tasks
+from lanes.datasets import bdd100k, camvid, cityscapes, culane, road_marks, tusimple
 from lanes.errors import BadDataset
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -17,7 +17,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 def test_bdd_joins_both_drivable_values(make_root, files):
     sample = bdd100k.open(make_root("bdd100k"), "val")[1]
-    np.testing.assert_array_equal(sample.targets, files.half(0, 1))
+    np.testing.assert_array_equal(sample.targets, files.below_sky(files.half(0, 1)))
 
 
 def test_bdd_frames_are_drawn_by_drive(make_root):
@@ -56,23 +56,23 @@ def damage_value(path, files):
 
 
 def damage_colours(path, files):
-    files.image(path, np.zeros((36, 64, 3), np.uint8))
+    files.image(path, np.full((36, 64, 3), (1, 2, 0), np.uint8))
 
 
 def damage_depth(path, files):
-    files.image(path, np.zeros((36, 64), np.uint16))
+    files.image(path, np.full((36, 64), 300, np.uint16))
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_missing, "b1c66a00-d00.png.*the file is missing"),
+        (damage_missing, "b1c66a00-d00.png cannot be read: No such file"),
         (damage_text, "b1c66a00-d00.png.*damaged"),
-        (damage_empty, "b1c66a00-d00.png.*damaged"),
+        (damage_empty, "b1c66a00-d00.png is empty"),
         (damage_size, "is 20x10 but its image is 64x36"),
         (damage_value, r"the label 7 \(1152 pixels"),
         (damage_colours, "holds colours"),
-        (damage_depth, "uint16"),
+        (damage_depth, "holds the value 300"),
     ],
 )
 def test_a_wrong_label_file_is_reported(make_root, files, damage, words):
@@ -85,7 +85,7 @@ def test_a_wrong_label_file_is_reported(make_root, files, damage, words):
 def test_a_wrong_image_file_is_reported(make_root):
     root = make_root("bdd100k")
     (root / "val" / "images" / "b1c66a00-d00.webp").write_text("no picture")
-    with pytest.raises(BadDataset, match="b1c66a00-d00.webp is not an image"):
+    with pytest.raises(BadDataset, match="b1c66a00-d00.webp is damaged, or not an image"):
         bdd100k.open(root, "val")[0]
 
 
@@ -248,3 +248,49 @@ def test_camvid_as_it_is():
     assert len(test) == 233
     assert len(camvid.open(SHARED / "camvid", "trainval")) == 468
     assert test[0].image.shape == (360, 480, 3)
+
+
+def test_culane_clips_lines_at_the_frame(make_root):
+    root = make_root("culane")
+    assert datasets.detect(root) == "culane"
+    targets = culane.open(root, "val")[0].targets
+    assert targets[:, 10].all()
+    assert targets[10, 40] == 1
+    assert targets[:, 63].any()
+    assert targets.sum() < 36 + 40 + 20
+
+
+def test_culane_reports_missing_and_damaged_files(make_root):
+    root = make_root("culane")
+    lines = root / "driver_val" / "01.MP4" / "00000.lines.txt"
+    lines.write_text("1 2 3\n")
+    with pytest.raises(BadDataset, match="00000.lines.txt is not a CULane file"):
+        culane.open(root, "val")[1]
+    lines.unlink()
+    with pytest.raises(BadDataset, match="00000.lines.txt is missing, but .*val.txt names it"):
+        culane.open(root, "val")
+    (root / "list" / "val.txt").unlink()
+    with pytest.raises(BadDataset, match="no file .*list/val.txt"):
+        culane.open(root, "val")
+
+
+@pytest.mark.parametrize(
+    ("ending", "road", "void"), [("labelTrainIds", 0, 255), ("labelIds", 7, 0)]
+)
+def test_cityscapes_becomes_road_scene(make_root, files, ending, road, void):
+    root = make_root("cityscapes", ending=ending, road=road, void=void)
+    assert datasets.detect(root) == "cityscapes"
+    targets = cityscapes.open(root, "train")[0].targets
+    names = tasks.load("road_scene").class_names
+    np.testing.assert_array_equal(targets, files.half(names.index("road"), len(names)))
+
+
+def test_cityscapes_reports_missing_labels(make_root):
+    root = make_root("cityscapes")
+    next((root / "gtFine" / "val").rglob("*.png")).unlink()
+    with pytest.raises(BadDataset, match="_gtFine_labelTrainIds.png is missing, the labels of"):
+        cityscapes.open(root, "val")
+
+
+def test_tusimple_is_detected(make_root):
+    assert datasets.detect(make_root("tusimple")) == "tusimple"

@@ -155,3 +155,32 @@ def test_labels_by_the_planes_are_those_by_the_picture(roads, network, size, col
         )
         assert len(np.unique(by_picture)) == 3, "there is something to label"
         assert (by_planes != by_picture).mean() <= 0.005
+
+
+def slanted(width):
+    """Six slanted lines on 1280x720 with the id 2, on ground of 1."""
+    labels = np.ones((720, 1280), np.uint8)
+    for k in range(6):
+        ends = (150 + 190 * k, 250), (40 + 220 * k + 37 * (k % 3), 719)
+        cv2.line(labels, *ends, 2, width)
+    return labels
+
+
+def pieces(mask):
+    return cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+
+
+@pytest.mark.parametrize("width", [1, 2, 6])
+def test_thin_lines_stay_whole_in_smaller_labels(width):
+    labels = slanted(width)
+    size = (180, 320) if width > 1 else (480, 854)
+    small = resize_labels(labels, size, lines={2})
+    assert set(np.unique(small)) == {1, 2}
+    assert pieces(small == 2) <= pieces(labels == 2) == 6
+    nearest = resize_labels(labels, size)
+    assert (small == 2)[nearest == 2].all()
+    if width < 6:
+        assert pieces(nearest == 2) > 6
+    np.testing.assert_array_equal(
+        resize_labels(small, (720, 1280), {2}), resize_labels(small, (720, 1280))
+    )

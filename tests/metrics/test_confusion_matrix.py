@@ -187,3 +187,36 @@ def test_bootstrap_draws_whole_images_with_replacement():
     assert set(map(tuple, sums.tolist())) <= possible
     assert sums.mean(0) == pytest.approx(counts.sum(0), rel=0.1)
     np.testing.assert_array_equal(sums, metrics.bootstrap(counts, rounds=200, seed=1))
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8, np.uint16, np.int32, np.int64, np.uint64])
+def test_any_integer_type_counts_alike(kind):
+    truth = np.array([[0, 0, 1], [1, 1, 0]], kind)
+    labels = np.array([[0, 1, 1], [1, 0, 0]], kind)
+    wanted = [[2, 1], [1, 2]]
+    assert metrics.confusion_matrix(truth, labels, 2).tolist() == wanted
+    assert metrics.confusion_matrix(truth.astype(np.uint8), labels, 2).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.array([[300, 0]], np.uint16), "truth holds 0 to 300; wanted 0 to 255"),
+        (np.array([[-1, 0]], np.int32), "truth holds -1 to 0"),
+        (np.array([[0.0, 1.0]]), "truth holds float64; wanted integer ids"),
+    ],
+)
+def test_no_value_is_dropped_or_rounded_without_a_word(values, words):
+    labels = np.zeros((1, 2), np.uint8)
+    with pytest.raises(BadInput, match=words):
+        metrics.confusion_matrix(values, labels, 2)
+    with pytest.raises(BadInput, match=words.replace("truth", "labels")):
+        metrics.confusion_matrix(labels, values, 2)
+
+
+def test_lines_may_be_masks_of_any_integer_type():
+    line = np.zeros((360, 640), bool)
+    line[:, 100] = True
+    wanted = metrics.line_counts(line, line)
+    for kind in (np.uint8, np.int64):
+        assert metrics.line_counts(line.astype(kind) * 255, line.astype(kind)) == wanted

@@ -261,7 +261,7 @@ def test_nothing_to_judge_never_hides_a_later_best(make_run, monkeypatch, tmp_pa
     written = Log(tmp_path / "run")
     figures = {"drivable iou": math.nan}
     monkeypatch.setattr(loop, "score", lambda *_: type("S", (), {"figures": lambda _: figures})())
-    run.validate(written)
+    assert "drivable iou has nothing to score" in run.validate(written)
     assert run.best == -math.inf
     figures = {"drivable iou": 0.1}
     run.step = 5

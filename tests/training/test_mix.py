@@ -37,7 +37,7 @@ class Some:
         return Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, self.target, np.uint8), soft)
 
 
-def same(sample, size=None, background=None):
+def same(sample, size=None, background=None, lines=()):
     return sample
 
 
@@ -55,7 +55,7 @@ def test_target_ids_stand_behind_those_of_the_sets_before():
 
 
 def test_covered_pixels_are_background_only():
-    def cover(sample, size, background):
+    def cover(sample, size, background, lines):
         return replace(sample, targets=np.full_like(sample.targets, background))
 
     datasets = {"a": Some(1), "b": Some(1)}
@@ -70,6 +70,11 @@ def test_weights_are_of_data_sets_not_of_samples():
     _, draws = mix.mixed(datasets, {"small": 3.0, "large": 1.0, "absent": 5.0}, same)
     drawn = Counter(draw.sample == 0 for draw in islice(mix.Draws(draws, seed=0), 4000))
     assert 0.72 < drawn[True] / 4000 < 0.78
+
+
+def test_a_single_data_set_needs_no_weight():
+    _, draws = mix.mixed({"mine": Some(2)}, {"other": 3.0}, same)
+    assert draws == [0.5, 0.5]
 
 
 def test_groups_weigh_alike():
@@ -134,7 +139,7 @@ def test_a_soft_map_of_other_classes_is_reported():
 @pytest.mark.parametrize(
     ("datasets", "weights", "error", "words"),
     [
-        ({"a": Some(1)}, {"b": 1.0}, BadConfig, "weights has no 'a'"),
+        ({"a": Some(1), "b": Some(1)}, {"b": 1.0}, BadConfig, "weights has no 'a'"),
         ({"a": Some(1)}, {"a": 0.0}, BadConfig, "0 for every data set"),
         ({"a": Some(0)}, {"a": 1.0}, BadDataset, "a is empty"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -21,3 +22,13 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     output_files.write_json(tmp_path / "x.json", {"a": [1, None]})
     output_files.check_place(tmp_path / "x.json", overwrite=True)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, None]}
+
+
+def test_no_file_name_runs_as_a_formula_in_a_spreadsheet(tmp_path):
+    with output_files.CsvFile(tmp_path / "t.csv", ["image", "share"], overwrite=False) as file:
+        names = ["=cmd|' /C calc'!A0", "@x", "+1", "-1.png", "a=b.png"]
+        file.write([{"image": name, "share": -0.5} for name in names])
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert [row[0] for row in rows[1:]] == ["'" + name for name in names[:4]] + names[4:]
+    assert {row[1] for row in rows[1:]} == {"-0.5"}

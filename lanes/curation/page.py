@@ -1,0 +1,106 @@
+"""The check of a data set as one HTML page without other files, to send to a colleague."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+import cv2
+import numpy as np
+
+from lanes.curation.check import Check
+from lanes.types import Image
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem;
+       color: #222; background: #fff }
+table { border-collapse: collapse; margin: 1rem 0 }
+td, th { padding: .2rem .8rem; text-align: right }
+th:first-child, td:first-child { text-align: left } tr { border-bottom: 1px solid #ddd }
+.problem { color: #b00020 } img { max-width: 100% } svg { max-width: 100%; height: auto }
+"""
+GREY = "#bbb"
+"""Colour of pixels that have no single class."""
+WIDTH, ROW = 640, 18
+"""Size of the chart in pixels: its bars, and a band's height."""
+
+
+def page(found: Check, sheet: Image | None) -> str:
+    """The page as text."""
+    title = f"{found.root.name}: {found.format}"
+    parts = [
+        f"<h1>{escape(title)}</h1><p>{escape(found.summary)}</p>",
+        _findings(found),
+        "<h2>Splits</h2>",
+        _splits(found),
+        "<h2>Classes by height in the picture</h2>",
+        _chart(found),
+        "<h2>Sizes</h2>",
+        _sizes(found),
+    ]
+    if sheet is not None:
+        content = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        text = base64.b64encode(content).decode()
+        parts += ["<h2>Overlays</h2>", f'<img alt="overlays" src="data:image/jpeg;base64,{text}">']
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    return (
+        f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    )
+
+
+def _findings(found: Check) -> str:
+    if not found.findings:
+        return "<p>Nothing is wrong with it.</p>"
+    listed = "".join(f'<li class="{f.level}">{escape(f.text)}</li>' for f in found.findings)
+    return f"<h2>Findings</h2><ul>{listed}</ul>"
+
+
+def _splits(found: Check) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("split", "images", *found.names))
+    rows = ""
+    for split in found.splits:
+        shares = "".join(f"<td>{_percent(share)}</td>" for share in found.shares(split))
+        rows += f"<tr><td>{split}</td><td>{len(found.usable(split))}</td>{shares}</tr>"
+    return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _sizes(found: Check) -> str:
+    sizes = found.sizes().most_common()
+    rows = "".join(f"<tr><td>{w}x{h}</td><td>{count}</td></tr>" for (h, w), count in sizes)
+    return f"<table><tr><th>size</th><th>images</th></tr>{rows}</table>"
+
+
+def _chart(found: Check) -> str:
+    """Stacked bars: a band of the picture in each row, from the top."""
+    bands = found.bands()
+    bars, legend = "", ""
+    for row, shares in enumerate(bands):
+        ends = np.concatenate([[0], np.cumsum(np.nan_to_num(shares))]) * WIDTH
+        for k, name in enumerate(found.names):
+            width = ends[k + 1] - ends[k]
+            if width > 0:
+                bars += (
+                    f'<rect x="{ends[k]:.1f}" y="{row * ROW}" width="{width:.1f}" '
+                    f'height="{ROW - 2}" fill="{_colour(found, k)}">'
+                    f"<title>{escape(name)} {_percent(shares[k])}</title></rect>"
+                )
+    shown = [k for k in range(len(found.names)) if bands[:, k].any()]
+    for k in shown:
+        mark = f'<span style="color:{_colour(found, k)}">&#9632;</span>'
+        legend += f"{mark} {escape(found.names[k])} &nbsp; "
+    height = len(bands) * ROW
+    return f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{bars}</svg><p>{legend}</p>'
+
+
+def _colour(found: Check, row: int) -> str:
+    name = found.names[row]
+    classes = found.task.classes if found.task else ()
+    for k, one in enumerate(classes):
+        if one.name == name:
+            blue, green, red = one.colour
+            return "#333" if k == 0 else f"rgb({red},{green},{blue})"
+    return GREY
+
+
+def _percent(share: float) -> str:
+    return "-" if np.isnan(share) else f"{100 * share:.1f} %"

@@ -1,0 +1,214 @@
+"""Labelled shapes, the common form of all formats that draw outlines, and how they become pixels.
+
+Coordinates are x, y in pixels; pixel (row, column) covers column..column + 1 and row..row + 1, so
+its centre is at + 0.5 (as in COCO). A pixel belongs to an area if its centre does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.types import LabelMap, Size
+
+Points: TypeAlias = NDArray[np.float64]
+"""(P, 2): x, y."""
+Pixels: TypeAlias = NDArray[np.int32]
+"""(P, 2): x, y in whole pixels."""
+Mask: TypeAlias = NDArray[np.bool_]
+LINE_WIDTH = 10
+"""Width of a drawn polyline in pixels at picture width 1280, as TuSimple's benchmark draws them."""
+CIRCLE = 64
+"""Corners of a polygon that stands for an ellipse."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Polygons of one object: parts, and holes, which are rings inside other rings."""
+
+    name: str
+    rings: tuple[Points, ...]
+
+    def draw(self, labels: LabelMap, value: int) -> None:
+        """Set the pixels inside to `value`."""
+        for group in _groups(self.rings):
+            _fill(labels, group, value)
+
+    def scaled(self, factors: tuple[float, float]) -> Area:
+        """The area with x and y multiplied by `factors`."""
+        return Area(self.name, tuple(ring * factors for ring in self.rings))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A polyline, drawn `LINE_WIDTH` wide."""
+
+    name: str
+    points: Points
+
+    def draw(self, labels: LabelMap, value: int) -> None:
+        """Set the pixels on the line to `value`; parts outside the picture are clipped."""
+        draw_lines(labels, [self.points.round().astype(np.int32)], value)
+
+    def scaled(self, factors: tuple[float, float]) -> Line:
+        """The line with x and y multiplied by `factors`."""
+        return Line(self.name, self.points * factors)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A bitmap (h, w) whose upper left pixel is at column `left`, row `top`."""
+
+    name: str
+    mask: Mask
+    left: int = 0
+    top: int = 0
+
+    def draw(self, labels: LabelMap, value: int) -> None:
+        """Set the pixels of the bitmap to `value`; parts outside the picture are clipped."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        mask = self.mask[top - self.top :, left - self.left :]
+        part = labels[top : top + mask.shape[0], left : left + mask.shape[1]]
+        part[mask[: part.shape[0], : part.shape[1]]] = value
+
+    def scaled(self, factors: tuple[float, float]) -> Region:
+        """The region itself: bitmaps are in pixels."""
+        return self
+
+
+Shape: TypeAlias = Area | Line | Region
+
+
+def points_of(numbers: Any) -> Points:
+    """Points (P, 2) from a flat or nested list of numbers; raises `ValueError`."""
+    points = np.asarray(numbers, np.float64).reshape(-1, 2)
+    if not np.isfinite(points).all():
+        raise ValueError("a coordinate is not a finite number")
+    return points
+
+
+def box(left: float, top: float, right: float, bottom: float) -> Points:
+    """The corners of a box."""
+    return points_of([left, top, right, top, right, bottom, left, bottom])
+
+
+def ellipse(x: float, y: float, across: float, down: float) -> Points:
+    """A polygon around (x, y) with the radii `across` and `down`."""
+    angles = np.linspace(0, 2 * np.pi, CIRCLE, endpoint=False)
+    return np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], axis=1)
+
+
+def draw_lines(labels: LabelMap, lines: Iterable[Pixels], value: int) -> None:
+    """Draw polylines (P, 2) into `labels` (H, W), 10 px wide at picture width 1280."""
+    width = max(round(LINE_WIDTH * labels.shape[1] / 1280), 1)
+    cv2.polylines(labels, tuple(lines), isClosed=False, color=value, thickness=width)
+
+
+def run_lengths(counts: Sequence[int], size: Size, by_column: bool) -> Mask:
+    """A bitmap of `size` from run lengths that begin with background (COCO's: by column).
+
+    Raises:
+        ValueError: the runs do not cover `size`.
+    """
+    runs = np.asarray(counts, np.int64)
+    if runs.min(initial=0) < 0 or runs.sum() != size[0] * size[1]:
+        raise ValueError(f"run lengths cover {runs.sum()} pixels, not {size[1]}x{size[0]}")
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return flat.reshape(size[::-1]).T if by_column else flat.reshape(size)
+
+
+def coco_counts(text: str) -> list[int]:
+    """The run lengths in COCO's compressed form.
+
+    Each is a little-endian number of 5-bit digits in characters from 48 up, bit 6 = more follow;
+    from the fourth run on, the difference to the run before the last is stored (the format of
+    pycocotools' `maskApi.c`). Raises `ValueError` if the text ends early.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        digit = ord(character) - 48
+        value |= (digit & 31) << shift
+        shift += 5
+        if digit & 32:
+            continue
+        if digit & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("the run lengths end early")
+    return counts
+
+
+def bitmap(text: str, unpack: Any = bytes) -> Mask:
+    """A bitmap from the base64 text of a PNG; `unpack` decompresses it first.
+
+    Of a picture with alpha the opaque pixels count, else those that are not black. Raises
+    `ValueError`.
+    """
+    try:
+        content = np.frombuffer(unpack(base64.b64decode(text)), np.uint8)
+    except binascii.Error as error:
+        raise ValueError(f"a bitmap is not base64: {error}") from error
+    stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    if stored is None:
+        raise ValueError("a bitmap is not a PNG")
+    if stored.ndim == 3:
+        stored = stored[..., 3] if stored.shape[2] == 4 else stored.max(axis=2)
+    return np.asarray(stored) > 0
+
+
+def _groups(rings: Sequence[Points]) -> Iterator[list[Points]]:
+    """Each outer ring with the rings inside it, which are its holes (and islands in them)."""
+    rings = [ring for ring in rings if len(ring) > 2]
+    inside = [[i for i, outer in enumerate(rings) if _within(ring, outer)] for ring in rings]
+    for k, ring in enumerate(rings):
+        if not inside[k]:
+            yield [ring, *(rings[i] for i in range(len(rings)) if k in inside[i])]
+
+
+def _within(ring: Points, outer: Points) -> bool:
+    """Whether `ring` lies in `outer`: as a part it would change nothing, so it is a hole."""
+    if ring is outer:
+        return False
+    contour = outer.astype(np.float32)
+    sides = [cv2.pointPolygonTest(contour, (float(x), float(y)), False) for x, y in ring]
+    return max(sides) > 0 and min(sides) >= 0
+
+
+def _fill(labels: LabelMap, rings: Sequence[Points], value: int) -> None:
+    """Fill `rings` by the even-odd rule: each row toggles where an edge crosses its centre."""
+    corners = np.concatenate(rings)
+    top, bottom = np.clip([corners[:, 1].min() - 1, corners[:, 1].max() + 1], 0, labels.shape[0])
+    left, right = np.clip([corners[:, 0].min() - 1, corners[:, 0].max() + 1], 0, labels.shape[1])
+    part = labels[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    starts = np.concatenate([ring - (int(left), int(top)) for ring in rings])
+    ends = np.concatenate([np.roll(ring, -1, axis=0) - (int(left), int(top)) for ring in rings])
+    rows, columns = _crossings(starts, ends, part.shape[0])
+    toggles = np.zeros((part.shape[0], part.shape[1] + 1), np.uint8)
+    np.add.at(toggles, (rows, np.clip(columns, 0, part.shape[1])), 1)
+    inside = np.bitwise_xor.accumulate(toggles[:, :-1] & 1, axis=1)
+    part[inside > 0] = value
+
+
+def _crossings(
+    starts: Points, ends: Points, height: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and first column right of it, for each crossing of an edge with a row of centres."""
+    low = np.minimum(starts[:, 1], ends[:, 1])
+    high = np.maximum(starts[:, 1], ends[:, 1])
+    first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.int64)
+    count = np.clip(np.ceil(high - 0.5), 0, height).astype(np.int64) - first
+    edges = np.repeat(np.arange(len(starts)), count)
+    rows = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edges]
+    (x0, y0), (x1, y1) = starts[edges].T, ends[edges].T
+    x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+    return rows, np.ceil(x - 0.5).astype(np.int64)

@@ -1,0 +1,113 @@
+"""LabelMe JSON: a file beside each image, with polygons, lines and masks.
+
+Layout: `ROOT/*.json` or `ROOT/{train,val}/*.json` (at most three folders deep). The image is at
+`imagePath`, relative to the JSON file, or has its stem, beside it or in a folder images. Images
+without a JSON file are not labelled and left out. `[names]` of labels.toml maps the labels to
+classes where their names differ (see `image_folder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lanes.datasets import _files, _shapes, _vector
+from lanes.datasets._shapes import Area, Line, Region, Shape, points_of
+from lanes.datasets._vector import Labelled, Shapes
+from lanes.errors import BadDataset
+
+TASK, TARGETS, MEASURES = _vector.TASK, _vector.TARGETS, _vector.MEASURES
+TERMS = _vector.TERMS
+
+
+def open(root: str | Path, split: str) -> Shapes:
+    """Open "train", "choose" or "val"; see `_vector.open_split`."""
+    return _vector.open_split(root, split, read)
+
+
+def looks_like(root: Path) -> bool:
+    """Whether the first JSON file in `root` is LabelMe's."""
+    file = next(_vector.files_in(root, "*.json"), None)
+    return file is not None and _is_labelme(file)
+
+
+def _is_labelme(file: Path) -> bool:
+    try:
+        values = _vector.read_json(file)
+    except BadDataset:
+        return False
+    return isinstance(values, dict) and {"shapes", "imagePath"} <= values.keys()
+
+
+def read(root: Path) -> dict[str, list[Labelled]]:
+    """The labelled images of `root` by part."""
+    parts: dict[str, list[Labelled]] = {}
+    for file in _vector.files_in(root, "*.json"):
+        part = _vector.part_named("/".join(file.relative_to(root).parts[:-1]))
+        parts.setdefault(part, []).append(_labelled(file))
+    if not parts:
+        raise BadDataset(f"{root} holds no JSON file; wanted LabelMe's, one for each image")
+    return parts
+
+
+def _labelled(file: Path) -> Labelled:
+    values = _vector.read_json(file)
+    with _vector.parsing(file, "a LabelMe file"):
+        shapes = tuple(_shape(shape, file) for shape in values["shapes"])
+        height, width = values.get("imageHeight"), values.get("imageWidth")
+        size = (int(height), int(width)) if height and width else None
+        return Labelled(_image(values["imagePath"], file), shapes, size)
+
+
+def _image(name: str, file: Path) -> Path:
+    folders = [file.parent, file.parent / "images", file.parent.parent / "images"]
+    for folder in folders:
+        for suffix in _files.IMAGE_SUFFIXES:
+            if (path := folder / f"{file.stem}{suffix}").is_file():
+                return path
+    return _vector.find_image(name, folders, file)
+
+
+def _shape(shape: dict[str, Any], file: Path) -> Shape:
+    name, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+    if kind not in KINDS:
+        raise _vector.refused(file, kind, name)
+    return KINDS[kind](name, shape)
+
+
+def _polygon(name: str, shape: dict[str, Any]) -> Shape:
+    return Area(name, (points_of(shape["points"]),))
+
+
+def _rectangle(name: str, shape: dict[str, Any]) -> Shape:
+    (x0, y0), (x1, y1) = points_of(shape["points"])
+    return Area(name, (_shapes.box(x0, y0, x1, y1),))
+
+
+def _circle(name: str, shape: dict[str, Any]) -> Shape:
+    centre, edge = points_of(shape["points"])
+    radius = float(np.hypot(*(edge - centre)))
+    return Area(name, (_shapes.ellipse(centre[0], centre[1], radius, radius),))
+
+
+def _line(name: str, shape: dict[str, Any]) -> Shape:
+    return Line(name, points_of(shape["points"]))
+
+
+def _mask(name: str, shape: dict[str, Any]) -> Shape:
+    left, top = points_of(shape["points"])[0].round().astype(int).tolist()
+    return Region(name, _shapes.bitmap(shape["mask"]), left, top)
+
+
+KINDS: Mapping[str, Callable[[str, dict[str, Any]], Shape]] = {
+    "polygon": _polygon,
+    "rectangle": _rectangle,
+    "circle": _circle,
+    "line": _line,
+    "linestrip": _line,
+    "mask": _mask,
+}
+"""By `shape_type`."""
