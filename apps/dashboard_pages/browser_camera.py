@@ -18,9 +18,11 @@ import streamlit as st
 from dashboard_pages.feed import Feed
 from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadInput
-from lanes.types import Frame, Image
+from lanes.types import Frame, Image, Size
 from lanes.video import Source
 
+LARGEST_PIXELS = 20_000_000
+"""Height x width of the largest picture that is decoded: a few KB can claim gigabytes."""
 LOST_SECONDS = 3.0
 """A camera silent for this long counts as lost until it sends again."""
 HTML = '<p class="message" role="status"></p>'
@@ -118,8 +120,10 @@ class BrowserCamera(Source):
 
     def take(self, content: bytes) -> None:
         """Accept a picture from the browser; raises `BadInput` if it cannot be decoded."""
-        stored = np.frombuffer(content, np.uint8)
-        image = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
+        height, width = _jpeg_size(content)
+        image = None
+        if 0 < height * width <= LARGEST_PIXELS:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise BadInput("the browser sent an unreadable picture: restart the camera")
         with self._changed:
@@ -161,6 +165,18 @@ class BrowserCamera(Source):
                     self.lost_since, self.losses = waits, self.losses + 1
             self._given = self._taken
             return None if self._closed else self._newest
+
+
+def _jpeg_size(content: bytes) -> Size:
+    """Height and width by a JPEG's frame header (ITU-T T.81, B.2.2); (0, 0) if it has none."""
+    place = 2
+    while content[:2] == b"\xff\xd8" and place + 9 <= len(content) and content[place] == 0xFF:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            sides = content[place + 5 : place + 9]
+            return int.from_bytes(sides[:2], "big"), int.from_bytes(sides[2:], "big")
+        place += 2 + length
+    return 0, 0
 
 
 def show(feed: Feed) -> None:

@@ -20,20 +20,24 @@ DEPTHS = (8, 10, 12, 14, 16)
 """Bit depths of cameras."""
 SLIDE = 255
 """The background behind transparent pixels: white."""
+CURE = (
+    "wanted at most 200 megapixels: cut it into parts, or set OPENCV_IO_MAX_IMAGE_PIXELS if this "
+    "machine has the memory"
+)
 PAGED = (".tif", ".tiff")
 
 
-def read_picture(path: Path) -> Image:
+def read_picture(path: Path, depth: int | None = None) -> Image:
     """The (first) picture of a file as 8-bit BGR (H, W, 3), upright.
 
-    16-bit pictures are scaled by the least depth that holds the brightest pixel (8, 10, 12, 14 or
-    16 bits: pictures of a 12-bit camera keep their brightness). Black stays black and colours keep
+    16-bit pictures are scaled by their `depth` in bits; None: the least that holds the brightest
+    pixel (8, 10, 12, 14 or 16: pictures of a 12-bit camera keep their brightness). Black stays black and colours keep
     their balance. Transparent pixels become white; a photo's EXIF orientation is applied.
 
     Raises:
         BadInput: the file cannot be read, or holds other numbers, such as floats.
     """
-    return _opaque(_decoded(path, _content(path)))
+    return _opaque(_decoded(path, _content(path)), depth)
 
 
 def read_mask(path: Path, coloured: bool = False) -> NDArray[np.unsignedinteger[Any]]:
@@ -72,7 +76,9 @@ def _decoded(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
     with _silent():
         try:
             stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
-        except cv2.error:
+        except cv2.error as error:
+            if "MAX_IMAGE_PIXELS" in str(error):
+                raise BadInput(f"{path} has too many pixels; {CURE}") from error
             stored = None
     if stored is None:
         what = "is damaged, or not an image that OpenCV can read" if content.size else "is empty"
@@ -97,20 +103,23 @@ def pages(path: Path) -> int:
         return int(cv2.imcount(str(path), cv2.IMREAD_UNCHANGED))
 
 
-def to_8_bits(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
+def to_8_bits(
+    values: NDArray[np.unsignedinteger[Any]], depth: int | None = None
+) -> NDArray[np.uint8]:
     """Scale `values` to 8 bits; see `read_picture`."""
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
-    brightest = int(values.max(initial=0))
-    depth = next(bits for bits in DEPTHS if brightest < 1 << bits)
+    if depth is None:
+        brightest = int(values.max(initial=0))
+        depth = next(bits for bits in DEPTHS if brightest < 1 << bits)
     return (values >> (depth - DEPTHS[0])).astype(np.uint8)
 
 
-def _opaque(stored: NDArray[Any]) -> Image:
+def _opaque(stored: NDArray[Any], depth: int | None) -> Image:
     """Convert to 8-bit BGR, with transparent pixels on white."""
     if stored.ndim == 2:
-        return np.asarray(cv2.cvtColor(to_8_bits(stored), cv2.COLOR_GRAY2BGR), np.uint8)
-    colours = to_8_bits(stored[..., :3])
+        return np.asarray(cv2.cvtColor(to_8_bits(stored, depth), cv2.COLOR_GRAY2BGR), np.uint8)
+    colours = to_8_bits(stored[..., :3], depth)
     if stored.shape[2] < 4:
         return np.ascontiguousarray(colours)
     alpha = stored[..., 3:] / np.float32(np.iinfo(stored.dtype).max)

@@ -12,10 +12,10 @@ from itertools import chain, islice
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from lanes.colour import default_colour, from_bgr
 from lanes.errors import AfterEnd, BadInput
+from lanes.images.read import read_picture
 from lanes.types import Frame, Image
 from lanes.video.base import Cut, Source
 from lanes.video.opening import existing
@@ -26,6 +26,10 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 """What makes a file of a folder a video; a file that is named itself may have any suffix."""
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+DEPTH = 16
+"""Bits of 16-bit pictures: one scale for all, so that brightness is steady in a video."""
 
 
 def is_image(path: Path) -> bool:
@@ -49,7 +53,7 @@ class ImagesSource(Source):
 
     Folders and globs are in natural order (`img2` before `img10`); a list keeps its order. A
     frame's `name` is its file's stem. Frames come at `rate`; all have the colour of the first.
-    EXIF orientation is applied; unreadable images are skipped and counted.
+    Pictures are read by `lanes.images.read`; unreadable ones are skipped and counted.
 
     Raises:
         BadInput: there is no image, or no readable one.
@@ -85,8 +89,8 @@ class ImagesSource(Source):
         first = next(images, None)
         if first is None:
             raise BadInput(
-                f"none of the {len(self._numbered)} images can be read, such as "
-                f"{self._numbered[0][1]}; check whether an image viewer can open it"
+                f"none of the {len(self._numbered)} images can be read; the first was "
+                f"{self.warnings[-len(self._numbered)]}"
             )
         height, width = first[2].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
@@ -94,27 +98,17 @@ class ImagesSource(Source):
 
     def _readable(self) -> Iterator[tuple[int, Path, Image]]:
         for number, path in self._numbered:
-            image = read_image(path)
-            if image is not None:
-                yield number, path, image
-                continue
-            self.lost += 1
-            self.warnings.append(f"{path} is not an image that can be read: skipped")
+            try:
+                yield number, path, read_picture(path, DEPTH)
+            except BadInput as error:
+                self.lost += 1
+                self.warnings.append(f"skipped: {error}")
 
     def _read(self, images: Iterator[tuple[int, Path, Image]]) -> Iterator[Frame]:
         for index, (number, path, image) in enumerate(images):
             planes = from_bgr(image, self.colour)
             # The network gets the image itself, not its colours reduced to 4:2:0.
             yield Frame(planes, self.colour, index, number, self.time_base, path.stem, image=image)
-
-
-def read_image(path: Path) -> Image | None:
-    """The image as upright BGR (H, W, 3), 8 bit; None if it cannot be read."""
-    try:
-        # cv2.imread fails on some systems for non-ASCII paths.
-        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # type: ignore
-    except (cv2.error, OSError):
-        return None
 
 
 def find_images(images: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -105,6 +105,10 @@ def test_pictures_of_a_browsers_camera_are_taken_and_nothing_else(shown):
     assert fetch(taking, sent=b"").status_code == 400
     assert fetch(taking, sent=bytes(feed.LARGEST + 1)).status_code == 413
     assert fetch(shown.feed, sent=jpeg).status_code == 400
+    # 48 x 64 becomes 30,000 x 30,000.
+    huge = jpeg.replace(b"\x00\x30\x00\x40", b"\x75\x30\x75\x30")
+    assert huge != jpeg
+    assert fetch(taking, sent=huge).status_code == 400
     for _ in range(3):
         assert fetch(taking, sent=jpeg).status_code == 204
     source = camera.opened()
@@ -123,7 +127,7 @@ def test_pictures_of_a_browsers_camera_are_taken_and_nothing_else(shown):
 def test_a_browsers_camera_that_is_silent_is_lost_until_it_is_back(monkeypatch):
     monkeypatch.setattr(browser_camera, "LOST_SECONDS", 0.1)
     camera = BrowserCamera()
-    jpeg = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    jpeg = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
     camera.take(jpeg)
     source = camera.opened()
     next(source)

@@ -116,10 +116,20 @@ def test_kinds_of_images(tmp_path, suffix):
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_gray_alpha_and_16_bit(tmp_path, shape, kind):
     value = 40 if kind == np.uint8 else 40 * 257
-    cv2.imwrite(str(tmp_path / "a.png"), np.full(shape, value, kind))
+    pixels = np.full(shape, value, kind)
+    if len(shape) == 3:
+        pixels[..., 3] = np.iinfo(kind).max  # opaque
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
     frames, _ = read(tmp_path)
     assert frames[0].bgr.dtype == np.uint8
     assert (frames[0].bgr == 40).all()
+
+
+def test_16_bit_frames_keep_one_scale(tmp_path):
+    for name, value in (("a", 40 * 257), ("b", 255 * 257)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((96, 160), value, np.uint16))
+    frames, _ = read(tmp_path)
+    assert [int(frame.bgr.mean()) for frame in frames] == [40, 255]
 
 
 def test_orientation_in_exif_is_undone(tmp_path):
@@ -146,12 +156,14 @@ def test_an_image_that_cannot_be_read_is_left_out(folder):
     assert numbers(frames) == [1, 3, 10]
     assert [frame.pts for frame in frames] == [0, 2, 4]
     assert source.lost == 2
-    assert "img2.png is not an image that can be read" in source.warnings[0]
+    assert "img2.png is damaged, or not an image" in source.warnings[0]
 
 
 def test_no_image_can_be_read(tmp_path):
     (tmp_path / "a.png").write_text("not an image")
-    with pytest.raises(BadInput, match=r"none of the 1 images can be read, such as .*a.png"):
+    with pytest.raises(
+        BadInput, match=r"none of the 1 images can be read; the first was skipped: .*a.png"
+    ):
         read(tmp_path)
 
 

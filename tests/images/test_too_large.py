@@ -1,0 +1,46 @@
+"""Small files that claim gigabytes of pixels are refused by their header."""
+
+from __future__ import annotations
+
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+from lanes.errors import BadInput
+from lanes.images.read import read_picture
+from lanes.video import open_source
+
+
+@pytest.fixture
+def bomb(tmp_path):
+    """A PNG of 100 KB with 30,000 x 30,000 pixels."""
+    width = height = 30_000
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(width // 8 + 1) * height, 9)
+    path = tmp_path / "bomb.png"
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, content in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+            file.write(struct.pack(">I", len(content)) + kind + content)
+            file.write(struct.pack(">I", zlib.crc32(kind + content)))
+    return path
+
+
+def test_a_picture_beyond_200_megapixels_is_refused(bomb):
+    with pytest.raises(BadInput, match="bomb.png has too many pixels; wanted at most 200 mega"):
+        read_picture(bomb)
+    with pytest.raises(BadInput, match="too many pixels"):
+        open_source(bomb)
+
+
+@pytest.mark.parametrize("command", ["video", "image"])
+def test_a_command_needs_no_memory_to_refuse_it(bomb, command, model_folder):
+    words = [sys.executable, "-m", "lanes.cli", command, str(bomb), "--model", str(model_folder)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "too many pixels" in done.stderr) == (2, True), done.stderr
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert kilobytes < 2_000_000
