@@ -31,8 +31,9 @@ def read_picture(path: Path, depth: int | None = None) -> Image:
     """The (first) picture of a file as 8-bit BGR (H, W, 3), upright.
 
     16-bit pictures are scaled by their `depth` in bits; None: the least that holds the brightest
-    pixel (8, 10, 12, 14 or 16: pictures of a 12-bit camera keep their brightness). Black stays black and colours keep
-    their balance. Transparent pixels become white; a photo's EXIF orientation is applied.
+    pixel (8, 10, 12, 14 or 16: pictures of a 12-bit camera keep their brightness). Black stays
+    black and colours keep their balance. Transparent pixels become white; a photo's EXIF
+    orientation is applied.
 
     Raises:
         BadInput: the file cannot be read, or holds other numbers, such as floats.
