@@ -99,6 +99,18 @@ def cityscapes(root, frames=24, ending="labelTrainIds", road=0, void=255):
     return root
 
 
+def kitti_road(root, frames=40):
+    for i in range(frames):
+        place = root / "data_road" / "training"
+        write_image(place / "image_2" / f"um_{i:06}.png", i)
+        label = np.zeros((*SIZE, 3), np.uint8)
+        label[..., 2] = 255  # red, in BGR
+        label[:, SIZE[1] // 2 :, 0] = 255
+        label[:, -10:] = 0
+        write_image(place / "gt_image_2" / f"um_road_{i:06}.png", label)
+    return root
+
+
 def image_folder(root, frames=24):
     for split in ("train", "val"):
         for i in range(frames if split == "train" else 3):
@@ -147,6 +159,7 @@ MAKERS = {
     "camvid": camvid,
     "cityscapes": cityscapes,
     "culane": culane,
+    "kitti_road": kitti_road,
     "road_marks": road_marks,
     "tusimple": tusimple,
     "image_folder": image_folder,

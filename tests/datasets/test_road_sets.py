@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lanes import datasets, tasks
-from lanes.datasets import bdd100k, camvid, cityscapes, culane, road_marks, tusimple
+from lanes.datasets import bdd100k, camvid, cityscapes, culane, kitti_road, road_marks, tusimple
 from lanes.errors import BadDataset
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -290,6 +290,27 @@ def test_cityscapes_reports_missing_labels(make_root):
     next((root / "gtFine" / "val").rglob("*.png")).unlink()
     with pytest.raises(BadDataset, match="_gtFine_labelTrainIds.png is missing, the labels of"):
         cityscapes.open(root, "val")
+
+
+def test_kitti_marks_road_ground_and_unknown_pixels(make_root, files):
+    root = make_root("kitti_road")
+    assert datasets.detect(root) == "kitti_road"
+    wanted = files.half(0, 1)
+    wanted[:, -10:] = 2
+    np.testing.assert_array_equal(kitti_road.open(root, "train")[0].targets, wanted)
+    splits = [kitti_road.open(root, split).pairs for split in ("train", "choose", "val")]
+    assert sorted(pair for split in splits for pair in split) == sorted(set().union(*splits))
+    assert sum(map(len, splits)) == 40
+
+
+def test_kitti_takes_the_own_lane_and_reports_what_is_missing(make_root):
+    root = make_root("kitti_road")
+    first = kitti_road.open(root, "val").pairs[0][1]
+    lane = first.rename(first.with_name(first.name.replace("road", "lane")))
+    assert kitti_road.open(root, "val").pairs[0][1] == lane
+    lane.unlink()
+    with pytest.raises(BadDataset, match=f"{first.name} is missing"):
+        kitti_road.open(root, "val")
 
 
 def test_tusimple_is_detected(make_root):
