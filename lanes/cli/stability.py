@@ -19,6 +19,9 @@ def stability(
     ] = None,
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
+    tidied: Annotated[
+        bool, typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes.")
+    ] = False,
 ) -> None:
     """Measure the temporal consistency of models on clips, and stray pieces and holes a frame."""
 
@@ -28,15 +31,17 @@ def stability(
         from rich.table import Table
 
         from lanes import segmenter
-        from lanes.pipeline import consistency
+        from lanes.pipeline.consistency import stability
+        from lanes.pipeline.tidy import tidy
         from lanes.video import VideoSource
 
         rows = []
+        steps = [tidy] if tidied else []
         for name in model or [DEFAULT_MODEL]:
             with segmenter.load(name, backend, precision) as loaded:
                 for clip in clips:
                     with VideoSource(clip) as source:
-                        rows.append((name, clip.name, consistency.stability(source, loaded)))
+                        rows.append((name, clip.name, stability(source, loaded, steps)))
         classes = list(dict.fromkeys(name for *_, found in rows for name in found.consistency))
         table = Table("model", "clip", *classes, "mean", "stray pieces", "holes")
         for model_name, clip_name, found in rows:

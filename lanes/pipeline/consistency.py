@@ -19,6 +19,7 @@ from lanes.images.regions import Strays, strays
 from lanes.metrics.clip_scores import Pool
 from lanes.metrics.confusion_matrix import confusion_matrix
 from lanes.pipeline.flow import MEDIUM, Luma, OpticalFlow, moved
+from lanes.pipeline.labelled import Step, labelled
 from lanes.pipeline.stages import prefetch, segment
 from lanes.segmenter import Segmenter
 from lanes.types import IGNORE, Frame, LabelMap, Result, Task
@@ -36,8 +37,10 @@ class Stability:
     strays: Strays | None
 
 
-def stability(frames: Iterable[Frame], segmenter: Segmenter) -> Stability:
-    """Label `frames` and measure how steady and how whole the labels are.
+def stability(
+    frames: Iterable[Frame], segmenter: Segmenter, steps: Iterable[Step] = ()
+) -> Stability:
+    """Label `frames` and measure how steady and how whole the labels are, after `steps`.
 
     The labels of the earlier frame are moved to the later one by the optical flow between the two,
     at the network's size. Pixels that come from outside the picture are left out.
@@ -45,10 +48,10 @@ def stability(frames: Iterable[Frame], segmenter: Segmenter) -> Stability:
     task = segmenter.task
     consistency = Consistency(task)
     counts = []
-    for result in segment(prefetch(frames), segmenter):
-        consistency.compare(result)
+    for item in labelled(segment(prefetch(frames), segmenter), task, steps=steps):
+        consistency.compare(item.result)
         if task.surface:
-            counts.append(strays(result.labels, task.surface))
+            counts.append(strays(item.network_labels, task.surface))
     found = consistency.total
     by_class = {name: found.get(name, float("nan")) for name in task.class_names}
     return Stability(by_class, Strays(*np.mean(counts, axis=0)) if counts else None)
