@@ -25,7 +25,7 @@ STEADY = "Temporal consistency"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Selection:
     """What to play, and how."""
 
     opens: sources.Opens
@@ -40,11 +40,11 @@ def show(settings: Settings) -> None:
     _warm(settings)
     player = tab.running(NAME, Player)
     style.title("Live", "Watch a model label a video, camera or stream, and see how well it does.")
-    wish = None if player else _welcome(settings)
+    selection = None if player else _welcome(settings)
     with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
-        wish = _choose(settings) or wish
-    if wish:
-        _start(tab, wish)
+        selection = _choose(settings) or selection
+    if selection:
+        _start(tab, selection)
     elif player:
         _watch(tab, player)
 
@@ -66,7 +66,7 @@ def _warm(settings: Settings) -> threading.Thread:
     return thread
 
 
-def _welcome(settings: Settings) -> Wish | None:
+def _welcome(settings: Settings) -> Selection | None:
     with st.container(border=True):
         st.subheader("See it run", anchor=False)
         st.write(
@@ -77,10 +77,10 @@ def _welcome(settings: Settings) -> Wish | None:
             return None
     name, card = next(iter(settings.cards().items()))
     engine = Engine(str(settings.folder(name)))
-    return Wish(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
+    return Selection(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
 
 
-def _choose(settings: Settings) -> Wish | None:
+def _choose(settings: Settings) -> Selection | None:
     left, right = st.columns(2, gap="large")
     with right:
         name, card = engines.choose_model(settings, NAME)
@@ -99,7 +99,7 @@ def _choose(settings: Settings) -> Wish | None:
             real_time = _speed(f"{NAME}-speed-{kind}", real_time)
     if not st.button("Start", icon=":material/play_arrow:", disabled=opens is None, key="start"):
         return None
-    return Wish(opens, engine, real_time, record) if opens else None
+    return Selection(opens, engine, real_time, record) if opens else None
 
 
 def _speed(key: str, real_time: bool) -> bool:
@@ -108,11 +108,11 @@ def _speed(key: str, real_time: bool) -> bool:
     return chosen == REAL_TIME
 
 
-def _start(tab: Tab, wish: Wish) -> None:
+def _start(tab: Tab, selection: Selection) -> None:
     """Replace the running pipeline; only errors at the start are reported here."""
-    segmenter = engines.get(wish.engine)
-    folder, clip = tab.opened(wish.opens)
-    tab.play(NAME, Player(clip, segmenter, folder, wish.real_time, wish.record))
+    segmenter = engines.get(selection.engine)
+    folder, clip = tab.opened(selection.opens)
+    tab.play(NAME, Player(clip, segmenter, folder, selection.real_time, selection.record))
     st.rerun()
 
 

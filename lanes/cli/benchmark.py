@@ -86,9 +86,9 @@ def benchmark_models(
 
     def run() -> int:
         from lanes.benchmark.command import run_models
-        from lanes.benchmark.plan import Wish
+        from lanes.benchmark.plan import PlanOptions
 
-        wish = Wish(
+        options = PlanOptions(
             models=models or (),
             networks=onnx or (),
             shape=shape,
@@ -99,7 +99,7 @@ def benchmark_models(
             data=data or (),
             split=split,
         )
-        return run_models(wish, rounds, start, json, chart, overwrite)
+        return run_models(options, rounds, start, json, chart, overwrite)
 
     raise typer.Exit(guarded(run))
 
@@ -125,10 +125,10 @@ def benchmark_video(
 
     def run() -> int:
         from lanes.benchmark.command import run_video
-        from lanes.benchmark.video import VideoWish
+        from lanes.benchmark.video import VideoOptions
         from lanes.cli.video import FILES_HINT
 
-        wish = VideoWish(
+        options = VideoOptions(
             clip=clip,
             model=model,
             backend=backend,
@@ -139,6 +139,6 @@ def benchmark_video(
             quality=quality.value,
             max_frames=max_frames,
         )
-        return run_video(wish, rounds, json, overwrite)
+        return run_video(options, rounds, json, overwrite)
 
     raise typer.Exit(guarded(run))

@@ -254,7 +254,7 @@ def webcam(
         from lanes import assets
 
         program = assets.app("webcam")
-        wish = program.Wish(
+        options = program.WebcamOptions(
             source=source,
             model=model,
             engine=(backend, precision, device, threads),
@@ -266,7 +266,7 @@ def webcam(
             seconds=seconds,
             overwrite=overwrite,
         )
-        return int(program.run(wish))
+        return int(program.run(options))
 
     raise typer.Exit(guarded(run))
 

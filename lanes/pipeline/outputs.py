@@ -84,7 +84,7 @@ class VideoOutput:
         self.sink.__exit__(kind, error, tb)
 
 
-class MaskFolder:
+class MaskOutput:
     """8-bit PNGs of label ids at the frames' size, one a frame."""
 
     def __init__(self, folder: Path, overwrite: bool) -> None:

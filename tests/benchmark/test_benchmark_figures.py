@@ -15,7 +15,7 @@ from lanes.benchmark.checks import Check
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.plan import Configuration
 from lanes.benchmark.start import Start, start_once
-from lanes.benchmark.turns import Loaded, Timed, Timing, Trial, Turn, ratio, take_turns
+from lanes.benchmark.turns import Loaded, Timed, Timing, Turn, TurnTimer, ratio, take_turns
 from lanes.errors import BackendError
 from lanes.system.machine import machine
 from model_folders import grey
@@ -52,15 +52,15 @@ class Counting:
         self.order.append(pending)
 
 
-def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
+def test_a_timer_keeps_the_engine_full_and_takes_results_in_order():
     runners = {}
 
     def load(hint):
         runners[hint] = Counting()
         return runners[hint]
 
-    trial = Trial(load, [np.zeros(1)])
-    turn = trial.turn(0.01)
+    timer = TurnTimer(load, [np.zeros(1)])
+    turn = timer.turn(0.01)
     assert list(runners) == ["latency", "throughput"]
     assert runners["latency"].most == 1
     assert runners["throughput"].most == Counting.depth
@@ -70,7 +70,7 @@ def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
     assert len(turn.latencies) >= 3
     assert all(seconds >= 0 for seconds in turn.latencies)
     assert turn.throughput > 0
-    assert trial.details().engine == "counting"
+    assert timer.details().engine == "counting"
 
 
 def test_figures_of_known_turns():
