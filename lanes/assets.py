@@ -63,6 +63,26 @@ def model_folder(model: str) -> Path:
     return path
 
 
+def config_names() -> list[str]:
+    """The included training configurations, sorted."""
+    return sorted(path.stem for path in folder("configs").glob("*.toml"))
+
+
+def config_file(config: str) -> Path:
+    """The TOML file of a training configuration: the name of an included one, or a path.
+
+    Raises:
+        UnknownName: neither a name nor a file.
+    """
+    if config in config_names():
+        return folder("configs") / f"{config}.toml"
+    path = Path(config).expanduser()
+    if not path.is_file():
+        cure = "give one of these names or the path of a TOML file"
+        raise UnknownName(f"{unknown('configs/', config, config_names())} ({cure})")
+    return path
+
+
 def cache_folder(name: str) -> Path:
     """A folder of the user's cache for `name`, made if missing.
 

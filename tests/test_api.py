@@ -190,7 +190,12 @@ def test_scoring(model, image, tmp_path):
 
 def test_scoring_in_a_named_engine(model, model_folder):
     found = lanes.evaluate(
-        model_folder, "synthetic", split="choose", backend="openvino", precision="fp32", device="cpu"
+        model_folder,
+        "synthetic",
+        split="choose",
+        backend="openvino",
+        precision="fp32",
+        device="cpu",
     )
     assert (found.backend, found.precision, found.device) == ("openvino", "fp32", "cpu")
     with pytest.raises(UnknownName, match="int4"):
