@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.errors import BadInput
+from lanes.metrics.figures import Kind
 from lanes.types import IGNORE, LabelMap, Measure
 
 Matrix = NDArray[np.int64]
@@ -194,9 +195,9 @@ class LineCounts:
             return 0.0
         return 2 * self.precision * self.recall / (self.precision + self.recall)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[Kind, float]:
         """The figures by kind."""
-        return {"precision": self.precision, "recall": self.recall, "f4": self.f4}
+        return {Kind.PRECISION: self.precision, Kind.RECALL: self.recall, Kind.F4: self.f4}
 
 
 def line_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> LineCounts:

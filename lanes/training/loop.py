@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lanes.errors import BadConfig, BadInput, BadOutput
-from lanes.metrics.dataset_scores import choice, headlines, score
+from lanes.metrics.dataset_scores import score
+from lanes.metrics.figures import Figure, choice, headlines
 from lanes.models._network import Network
 from lanes.training import checkpoint as checkpoints
 from lanes.training import distil, mix
@@ -76,7 +77,7 @@ def train(
     The number of steps cannot change, because the learning rate depends on it; minutes can. `init`
     is a checkpoint whose averaged weights a new run starts from.
 
-    Returns the best checkpoint, by `dataset_scores.choice` on the "choose" splits, or the last one
+    Returns the best checkpoint, by `figures.choice` on the "choose" splits, or the last one
     if the configuration sets `keep_last`.
 
     Raises:
@@ -300,18 +301,17 @@ class Run:
     def validate(self, log: Log) -> str:
         """Score the averaged weights on the choosing splits, keep the best; returns a summary."""
         label = labeller(self.average.network, self.config, self.fabric)
-        figures: dict[str, float] = {}
+        figures: list[Figure] = []
         for name, dataset in self.choosing.items():
-            found = score(dataset, label).figures()
-            figures |= {f"{name} {k}": v for k, v in found.items()}
-        self.metrics = figures
-        log.write(figures, self.step)
+            figures += score(dataset, label).figures(name)
+        self.metrics = {figure.full_name: figure.value for figure in figures}
+        log.write(self.metrics, self.step)
         chosen = choice(figures)
         # `best` is never NaN, because no later figure could exceed NaN.
         if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
             self.best = chosen
             self.save(BEST)
-        scores = ", ".join(f"{name} {figures[name]:.3f}" for name in headlines(figures))
+        scores = ", ".join(f"{f.full_name} {f.value:.3f}" for f in headlines(figures))
         note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 
