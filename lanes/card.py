@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from lanes.errors import BadModel, BadOutput
 from lanes.images.resize import MODES, Resize
+from lanes.system.atomic import atomic_file
 
 CARD = "card.json"
 ONNX = "model.onnx"
@@ -102,15 +101,12 @@ class ModelCard:
         """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""
         values = dataclasses.asdict(self)
         values = {k: v for k, v in values.items() if v or k not in OPTIONAL_KINDS}
-        path, part = folder / CARD, folder / f".{CARD}.part"
+        path = folder / CARD
         try:
-            part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            os.replace(part, path)
+            with atomic_file(path) as part:
+                part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
         except OSError as error:
             raise BadOutput(f"cannot write {path}: {error.strerror}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> ModelCard:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import av
@@ -20,6 +19,7 @@ from lanes.colour import YuvColour, from_bgr
 from lanes.datasets import _samples as drawn
 from lanes.errors import BadOutput
 from lanes.pipeline.stages import prefetch
+from lanes.system.atomic import atomic_file, atomic_folder
 from lanes.types import Image, LabelMap
 from lanes.video import VideoSink
 from lanes.video.output_files import write_image
@@ -46,11 +46,8 @@ def demo_files(
         total = int(SECONDS * RATE)
         # Rendered in a thread of its own while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
-        with _growing(folder) as part:
-            ready = part / clip.name, part / labels.name
-            write_clip(*ready, pairs, RATE, lambda done: progress(done, total))
-            ready[1].replace(labels)
-            ready[0].replace(clip)
+        with _writing(folder), atomic_file(clip) as clip_part, atomic_file(labels) as labels_part:
+            write_clip(clip_part, labels_part, pairs, RATE, lambda done: progress(done, total))
     return clip, labels
 
 
@@ -60,29 +57,18 @@ def demo_pictures(task: str) -> Path:
     name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
     folder = assets.cache_folder("demo") / name
     if not folder.is_dir():
-        with _growing(folder.parent) as part:
+        # Another program may draw the same meanwhile.
+        with _writing(folder.parent), atomic_folder(folder, overwrite=False) as part:
             dataset = module.open("", "val", PICTURES)
             for index in range(len(dataset)):
                 write_image(part / f"demo_{index + 1}.png", dataset[index].image)
-            try:
-                part.rename(folder)
-            except OSError:  # another has drawn the same meanwhile
-                if not folder.is_dir():
-                    raise
     return folder
 
 
 @contextmanager
-def _growing(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder` for what is not whole yet; of nobody else, removed afterwards.
-
-    Several programs, or threads of one, may draw the same demo at the same time.
-    """
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        with TemporaryDirectory(prefix=".part-", dir=folder) as part:
-            path = Path(part, "demo")
-            path.mkdir()
-            yield path
+        yield
     except OSError as error:
         raise BadOutput(
             f"the demo cannot be written in {folder} ({error.strerror}): make room there, or set "

@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
+from lanes.system.atomic import atomic_file, part_of
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
@@ -84,9 +85,11 @@ class TextFile:
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open a temporary file beside `path`; raises `BadOutput`."""
         check_new(path, overwrite)
-        self.path, self.part = path, path.with_name(f".{path.name}.part-{os.getpid()}")
+        self.path, self._open = path, ExitStack()
+        part = self._open.enter_context(atomic_file(path))
         try:
-            self.file: TextIO = self.part.open("w", encoding="utf-8", newline="")
+            file = part.open("w", encoding="utf-8", newline="")
+            self.file: TextIO = self._open.enter_context(file)
         except OSError as error:
             raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
 
@@ -106,14 +109,11 @@ class TextFile:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         try:
-            self.file.close()
-            if kind is None or issubclass(kind, KeyboardInterrupt):
-                self.part.replace(self.path)
+            self._open.__exit__(*((None, None, None) if interrupted else (kind, error, tb)))
         except OSError as failure:
             raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
-        finally:
-            self.part.unlink(missing_ok=True)
 
 
 class CsvFile(TextFile):
@@ -153,7 +153,7 @@ def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | No
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
         part.write_bytes(encoded.tobytes())
 
-    write_file(path, make)
+    write_file(path, make, durable=False)
 
 
 def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
@@ -163,7 +163,10 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
     check_new(path, overwrite)
     if suffix and path.suffix.lower() != suffix:
         raise BadOutput(f"{path} must end in {suffix}, such as {path.stem}{suffix}")
-    write_file(path, lambda part: part.touch(), only_try=True)
+    part = part_of(path)
+    with _writing(path):
+        part.touch()
+        part.unlink()
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -172,15 +175,16 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def write_file(path: Path, make: Callable[[Path], object], only_try: bool = False) -> None:
+def write_file(path: Path, make: Callable[[Path], object], durable: bool = True) -> None:
     """Have `make` write a file beside `path`, then name it so; raises `BadOutput`."""
-    part = path.with_name(f".{path.stem[:50]}.part-{os.getpid()}{path.suffix}")
-    try:
+    with _writing(path), atomic_file(path, durable) as part:
         make(part)
-        if not only_try:
-            os.replace(part, path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, cv2.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)

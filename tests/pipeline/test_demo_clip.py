@@ -76,6 +76,7 @@ def test_a_cache_without_room_is_told(cache, monkeypatch, draw):
     def full(*given, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo_clip, "TemporaryDirectory", full)
+    for name in ("atomic_file", "atomic_folder"):
+        monkeypatch.setattr(demo_clip, name, full)
     with pytest.raises(BadOutput, match=r"cannot be written in .* \(No space left on device\)"):
         draw(task="lanes")

@@ -54,7 +54,7 @@ def test_maps_are_written_once_and_sum_to_one(teacher, opened, tmp_path):
     assert distil.write(teacher, opened, folder, mirror=True) == count
     files = sorted((folder / "image_folder").glob("*.png"))
     assert len(files) == count
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob(".*"))
     assert cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED).shape == (4 * 32, 48)
     files[0].unlink()
     assert distil.write(teacher, opened, folder, mirror=True) == 1
