@@ -9,8 +9,9 @@ from types import ModuleType
 
 import platformdirs
 
-from lanes.errors import BadModel, BadOutput, UnknownName
+from lanes.errors import BadModel, UnknownName
 from lanes.plugins import unknown
+from lanes.system.atomic import make_folder
 
 DEFAULT_MODEL = "lanes-fcn-lite"
 DEMO = "demo"
@@ -90,11 +91,5 @@ def cache_folder(name: str) -> Path:
         BadOutput: it cannot be made.
     """
     path = platformdirs.user_cache_path("lanes-video") / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        cure = "set XDG_CACHE_HOME to a folder that can be written"
-        raise BadOutput(
-            f"cannot make the cache folder {path} ({error.strerror}): {cure}"
-        ) from error
+    make_folder(path, "set XDG_CACHE_HOME to a folder that can be written")
     return path

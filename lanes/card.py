@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lanes.errors import BadModel, BadOutput
+from lanes.errors import BadModel
 from lanes.images.resize import MODES, Resize
 from lanes.system.atomic import atomic_file
 
@@ -101,12 +101,8 @@ class ModelCard:
         """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""
         values = dataclasses.asdict(self)
         values = {k: v for k, v in values.items() if v or k not in OPTIONAL_KINDS}
-        path = folder / CARD
-        try:
-            with atomic_file(path) as part:
-                part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        except OSError as error:
-            raise BadOutput(f"cannot write {path}: {error.strerror}") from error
+        with atomic_file(folder / CARD) as part:
+            part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def read(folder: Path) -> ModelCard:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lanes import plugins
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.metrics.figures import Figure as Score
-from lanes.video.output_files import write_file
+from lanes.system.atomic import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,8 @@ def write_chart(found: Benchmark, path: Path) -> None:
     check_library()
     scored = any(one.accuracy for one in found.figures)
     figure = _against_accuracy(found) if scored else _bars(found)
-    write_file(path, lambda part: figure.savefig(part, dpi=DOTS, format="png"))
+    with atomic_file(path) as part:
+        figure.savefig(part, dpi=DOTS, format="png")
 
 
 def _bars(found: Benchmark) -> Figure:

@@ -39,6 +39,7 @@ def evaluate(
 
         from lanes import assets, segmenter
         from lanes.metrics import evaluate as evaluation
+        from lanes.system.atomic import make_folder
 
         def shown(indices: range) -> Iterable[int]:
             return track(indices, "labelling", console=Console(stderr=True), transient=True)
@@ -46,7 +47,7 @@ def evaluate(
         opened = evaluation.open_dataset(dataset, root, split)
         with segmenter.load(model, backend, precision, device, threads) as loaded:
             if pictures:
-                evaluation.make_folder(pictures)  # before the work, so that a bad name fails soon
+                make_folder(pictures)  # before the work, so that a bad name fails soon
             found = evaluation.evaluate(loaded, opened, dataset, split, shown)
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)

@@ -23,8 +23,5 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise BadOutput(f"{folder} is a file: {cure}")
     if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
         raise BadOutput(f"{folder} is not empty and not a model folder: {cure}")
-    try:
-        with atomic_folder(folder) as part:
-            yield part
-    except OSError as error:
-        raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
+    with atomic_folder(folder) as part:
+        yield part

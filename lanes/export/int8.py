@@ -27,10 +27,11 @@ from lanes import backends, plugins
 from lanes import card as cards
 from lanes import segmenter as segmenters
 from lanes.backends import PREFERENCE, _engine
-from lanes.errors import BackendError, BadDataset, BadInput, BadOutput, MissingDependency
+from lanes.errors import BackendError, BadDataset, BadInput, MissingDependency
 from lanes.images.resize import resize_image
 from lanes.metrics import dataset_scores
 from lanes.metrics.figures import Figure, Kind, headlines
+from lanes.system.atomic import writing
 from lanes.types import Dataset, ImageBatch
 
 CALIBRATION_FRAMES = 300
@@ -83,22 +84,17 @@ def quantize(
         for dataset in calibration
         for index in spread(len(dataset), -(-frames // len(calibration)))
     ]
-    try:
-        # Work in a copy of the model folder; the real one stays untouched until all checks pass.
-        with TemporaryDirectory(prefix=".int8-", dir=folder) as name:
-            part = Path(name)
-            for file in (folder / cards.CARD, _engine.onnx_path(folder)):
-                shutil.copy(file, part)
-            _write(part, images)
-            shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
-            costs = _costs(part, next(iter(shares)), judged)
-            replace(card, int8=costs).write(part)
-            for written in (cards.CARD, cards.INT8_ONNX):
-                os.replace(part / written, folder / written)
-    except OSError as error:
-        if isinstance(error, BadOutput):
-            raise
-        raise BadOutput(f"cannot write into {folder}: {error.strerror}") from error
+    # Work in a copy of the model folder; the real one stays untouched until all checks pass.
+    with writing(folder), TemporaryDirectory(prefix=".int8-", dir=folder) as name:
+        part = Path(name)
+        for file in (folder / cards.CARD, _engine.onnx_path(folder)):
+            shutil.copy(file, part)
+        _write(part, images)
+        shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
+        costs = _costs(part, next(iter(shares)), judged)
+        replace(card, int8=costs).write(part)
+        for written in (cards.CARD, cards.INT8_ONNX):
+            os.replace(part / written, folder / written)
     return Quantized(shares, costs)
 
 

@@ -33,14 +33,15 @@ from rich.table import Table
 from lanes import card as cards
 from lanes import plugins
 from lanes.draw.contact_sheet import worst_best
-from lanes.errors import BadInput, BadOutput
+from lanes.errors import BadInput
 from lanes.metrics import confusion_matrix
 from lanes.metrics.confusion_picture import Confusion
 from lanes.metrics.dataset_scores import Scores
 from lanes.metrics.figures import NAN, OF_MEASURES, Figure, Kind, by_measure, overall
 from lanes.segmenter import Segmenter
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.types import Dataset
-from lanes.video.output_files import TextFile, write_image
+from lanes.video.output_files import write_image
 
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
 FEW = 3
@@ -84,12 +85,9 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """Write the JSON file atomically; raises `BadOutput`."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadOutput(f"cannot write {path}: {error.strerror}") from error
-        with TextFile(path, overwrite=True) as file:
-            file.write_text(self.to_json() + "\n")
+        make_folder(path.parent)
+        with atomic_file(path) as part:
+            part.write_text(self.to_json() + "\n", "utf-8")
 
     def note_in_card(self, folder: Path) -> None:
         """Add the figures to the card of the model in `folder`."""
@@ -199,14 +197,6 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
     captions = [f"image {index}: {score:.3f}" for index, score in enumerate(found.image_scores)]
     sheet = worst_best(found.ranking, captions, dataset, segmenter.label, task, title)
     write_image(folder / WORST_BEST, sheet)
-
-
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents; raises `BadOutput`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"cannot create {folder} ({error.strerror}): name another") from error
 
 
 def _mean_of(figures: Sequence[Figure]) -> str:

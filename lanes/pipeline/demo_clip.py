@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,6 @@ import lanes.synthetic
 from lanes import assets
 from lanes.colour import YuvColour, from_bgr
 from lanes.datasets import _samples as drawn
-from lanes.errors import BadOutput
 from lanes.pipeline.stages import prefetch
 from lanes.system.atomic import atomic_file, atomic_folder
 from lanes.types import Image, LabelMap
@@ -29,6 +27,7 @@ RATE = Fraction(30)
 SECONDS = 10
 PICTURES = 6
 COLOUR = YuvColour("bt709", full_range=False)
+CURE = "make room there, or set XDG_CACHE_HOME to another folder"
 
 
 def demo_files(
@@ -46,8 +45,8 @@ def demo_files(
         total = int(SECONDS * RATE)
         # Rendered in a thread of its own while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
-        with _writing(folder), atomic_file(clip) as clip_part, atomic_file(labels) as labels_part:
-            write_clip(clip_part, labels_part, pairs, RATE, lambda done: progress(done, total))
+        with atomic_file(clip, cure=CURE) as part, atomic_file(labels, cure=CURE) as labels_part:
+            write_clip(part, labels_part, pairs, RATE, lambda done: progress(done, total))
     return clip, labels
 
 
@@ -58,22 +57,11 @@ def demo_pictures(task: str) -> Path:
     folder = assets.cache_folder("demo") / name
     if not folder.is_dir():
         # Another program may draw the same meanwhile.
-        with _writing(folder.parent), atomic_folder(folder, overwrite=False) as part:
+        with atomic_folder(folder, overwrite=False, cure=CURE) as part:
             dataset = module.open("", "val", PICTURES)
             for index in range(len(dataset)):
                 write_image(part / f"demo_{index + 1}.png", dataset[index].image)
     return folder
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BadOutput(
-            f"the demo cannot be written in {folder} ({error.strerror}): make room there, or set "
-            "XDG_CACHE_HOME to another folder"
-        ) from error
 
 
 def _renderer_version(module: ModuleType) -> int:

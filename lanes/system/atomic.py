@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lanes.errors import BadOutput
+
+CURE = "choose another place"
 _NUMBERS = itertools.count()
 
 
@@ -19,51 +22,75 @@ def part_of(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: Path, durable: bool = True) -> Iterator[Path]:
+def writing(path: Path, cure: str = CURE) -> Iterator[None]:
+    """Make an `OSError` inside a `BadOutput` about `path`, with its reason and the `cure`."""
+    try:
+        yield
+    except BadOutput:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadOutput(f"{path} cannot be written ({reason}): {cure}") from error
+
+
+def make_folder(folder: Path, cure: str = CURE) -> None:
+    """Make `folder` and its parents if missing; raises `BadOutput`."""
+    with writing(folder, cure):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def atomic_file(path: Path, durable: bool = True, cure: str = CURE) -> Iterator[Path]:
     """A new file beside `path` to write, which replaces `path` at the end; an error removes it.
 
     `durable` waits for the disk, so that a power cut leaves the old file or the new one. It takes
     milliseconds: False is for one of many files.
 
     Raises:
-        OSError: the file cannot be written or replaced.
+        BadOutput: the file cannot be written or replaced.
     """
     part = part_of(path)
     try:
-        yield part
-        if durable:
-            _to_disk(part)
-        os.replace(part, path)
+        with writing(path, cure):
+            yield part
+            if durable:
+                _to_disk(part)
+            os.replace(part, path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_folder(folder: Path, overwrite: bool = True) -> Iterator[Path]:
+def atomic_folder(folder: Path, overwrite: bool = True, cure: str = CURE) -> Iterator[Path]:
     """A new folder beside `folder` to fill, which takes its place at the end; an error removes it.
 
     Without `overwrite`, a folder with files that exists by then stays, and the new one is removed.
 
     Raises:
-        OSError: the folder cannot be made or replaced.
+        BadOutput: the folder cannot be made or replaced.
     """
     part, old = part_of(folder), part_of(folder)
     try:
-        part.mkdir(parents=True)
-        yield part
-        if overwrite and folder.exists():
-            os.replace(folder, old)
-        try:
-            os.replace(part, folder)
-        except OSError:
-            if old.exists():
-                os.replace(old, folder)
-            if overwrite or not folder.is_dir():
-                raise
+        with writing(folder, cure):
+            part.mkdir(parents=True)
+            yield part
+            if overwrite and folder.exists():
+                os.replace(folder, old)
+            _take_place(part, folder, old, overwrite)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _take_place(part: Path, folder: Path, old: Path, overwrite: bool) -> None:
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        if overwrite or not folder.is_dir():
+            raise
 
 
 def _to_disk(path: Path) -> None:

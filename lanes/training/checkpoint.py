@@ -14,7 +14,7 @@ from lanes import tasks
 from lanes.errors import BadConfig, BadInput, LanesError
 from lanes.models import _network
 from lanes.models._network import Network
-from lanes.system.atomic import atomic_file
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
@@ -39,8 +39,8 @@ class Checkpoint:
     run: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write atomically to `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write atomically to `path`; raises `BadOutput`."""
+        make_folder(path.parent)
         with atomic_file(path) as part:
             torch.save({**vars(self), "config": self.config.to_dict()}, part)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lanes import tasks
 from lanes.errors import BadConfig, BadDataset, BadOutput
 from lanes.images.resize import resize_image, resize_plane
-from lanes.system.atomic import atomic_file
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.training import checkpoint as checkpoints
 from lanes.training.checkpoint import Checkpoint
 from lanes.types import Dataset, Image, Sample
@@ -63,23 +63,18 @@ def write(
         "weights": _weights_hash(teacher),
     }
     written = 0
-    try:
-        for name, dataset in datasets.items():
-            where = folder / name
-            where.mkdir(parents=True, exist_ok=True)
-            _note(record, where / RECORD)
-            for index in shown(range(len(dataset)), name):
-                image = dataset[index].image
-                path = where / f"{name_of(image)}.png"
-                if not path.exists():
-                    encoded = _encoded(probabilities(image), (height, width))
-                    with atomic_file(path, durable=False) as part:
-                        part.write_bytes(encoded)
-                    written += 1
-    except OSError as error:
-        if isinstance(error, BadOutput):
-            raise
-        raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
+    for name, dataset in datasets.items():
+        where = folder / name
+        make_folder(where)
+        _note(record, where / RECORD)
+        for index in shown(range(len(dataset)), name):
+            image = dataset[index].image
+            path = where / f"{name_of(image)}.png"
+            if not path.exists():
+                encoded = _encoded(probabilities(image), (height, width))
+                with atomic_file(path, durable=False) as part:
+                    part.write_bytes(encoded)
+                written += 1
     return written
 
 

@@ -9,8 +9,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
-from lanes.system.atomic import atomic_file, part_of
+from lanes.system.atomic import atomic_file, part_of, writing
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
@@ -87,18 +87,14 @@ class TextFile:
         check_new(path, overwrite)
         self.path, self._open = path, ExitStack()
         part = self._open.enter_context(atomic_file(path))
-        try:
+        with writing(path):
             file = part.open("w", encoding="utf-8", newline="")
             self.file: TextIO = self._open.enter_context(file)
-        except OSError as error:
-            raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
 
     def write_text(self, text: str) -> None:
         """Write; raises `BadOutput`."""
-        try:
+        with writing(self.path):
             self.file.write(text)
-        except OSError as error:
-            raise BadOutput(f"{self.path} cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -110,10 +106,8 @@ class TextFile:
         tb: TracebackType | None,
     ) -> None:
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
-        try:
+        with writing(self.path):
             self._open.__exit__(*((None, None, None) if interrupted else (kind, error, tb)))
-        except OSError as failure:
-            raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
 
 
 class CsvFile(TextFile):
@@ -148,12 +142,12 @@ def check_new(path: Path, overwrite: bool) -> None:
 
 def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
     """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
-
-    def make(part: Path) -> None:
+    try:
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
+    except cv2.error as error:
+        raise BadOutput(f"{path} cannot be written ({error}): choose another place") from error
+    with atomic_file(path, durable=False) as part:
         part.write_bytes(encoded.tobytes())
-
-    write_file(path, make, durable=False)
 
 
 def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
@@ -164,7 +158,7 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
     if suffix and path.suffix.lower() != suffix:
         raise BadOutput(f"{path} must end in {suffix}, such as {path.stem}{suffix}")
     part = part_of(path)
-    with _writing(path):
+    with writing(path):
         part.touch()
         part.unlink()
 
@@ -172,19 +166,5 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write `values`; raises `BadOutput`."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def write_file(path: Path, make: Callable[[Path], object], durable: bool = True) -> None:
-    """Have `make` write a file beside `path`, then name it so; raises `BadOutput`."""
-    with _writing(path), atomic_file(path, durable) as part:
-        make(part)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8")

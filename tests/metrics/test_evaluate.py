@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_created_is_reported_before_the_work(model_folde
     assert main(*given, "--pictures", file / "x") == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("error: ")
-    assert "cannot create" in shown.err
+    assert "cannot be written" in shown.err
     assert not shown.out
 
 
@@ -283,7 +283,7 @@ def test_the_sheet_says_what_an_images_figure_is(names, words, tmp_path, monkeyp
 
 def test_json_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadOutput, match="cannot write"):
+    with pytest.raises(BadOutput, match="cannot be written"):
         evaluation([]).write(tmp_path / "file" / "x.json")
 
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lanes.errors import BadOutput
 from lanes.system.atomic import atomic_file, atomic_folder
 
 
@@ -41,10 +42,11 @@ def test_an_error_leaves_the_old_file_alone(file, error):
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a.json"):
-        pass
-    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "no" / "a") as part:
+    missing = tmp_path / "no" / "a"
+    with pytest.raises(BadOutput, match="no/a cannot be written"), atomic_file(missing) as part:
         part.write_text("x")
+    with pytest.raises(BadOutput, match="^another sentence$"), atomic_file(tmp_path / "a.json"):
+        raise BadOutput("another sentence")
     assert names(tmp_path) == []
 
 
@@ -111,7 +113,7 @@ def test_an_error_leaves_the_old_folder_alone(folder, monkeypatch):
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(OSError, match="no space"), atomic_folder(folder) as part:
+    with pytest.raises(BadOutput, match="no space"), atomic_folder(folder) as part:
         (part / "new").write_text("")
     assert names(folder) == ["old"]
     assert names(folder.parent) == ["model"]
