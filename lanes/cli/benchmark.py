@@ -9,10 +9,9 @@ import typer
 import typer.core
 
 from lanes.assets import DEFAULT_MODEL
+from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import FiguresOption, OverwriteOption, Quality, QualityOption
-
-AS_FOR_VIDEO = typer.Option(help="As for lanes video.")
+from lanes.cli.options import FiguresOption, ModelOption, OverwriteOption, Quality, QualityOption
 
 
 class _ModelsUnlessNamed(typer.core.TyperGroup):
@@ -105,13 +104,11 @@ def benchmark_models(
 
 
 @benchmark_app.command("video")
+@grouped
 def benchmark_video(
     clip: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or 'demo'.")],
-    model: Annotated[str, AS_FOR_VIDEO] = DEFAULT_MODEL,
-    backend: Annotated[str, AS_FOR_VIDEO] = "auto",
-    precision: Annotated[str, AS_FOR_VIDEO] = "auto",
-    device: Annotated[str | None, AS_FOR_VIDEO] = None,
-    threads: Annotated[int | None, AS_FOR_VIDEO] = None,
+    engine: Engine,
+    model: ModelOption = DEFAULT_MODEL,
     hint: Annotated[
         str | None, typer.Option(help="latency or throughput; default: as lanes video for files.")
     ] = None,
@@ -131,10 +128,7 @@ def benchmark_video(
         options = VideoOptions(
             clip=clip,
             model=model,
-            backend=backend,
-            precision=precision,
-            device=device,
-            threads=threads,
+            **vars(engine),
             hint=hint or FILES_HINT,
             quality=quality.value,
             max_frames=max_frames,

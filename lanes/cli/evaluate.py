@@ -8,21 +8,19 @@ from typing import Annotated
 
 import typer
 
+from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import BackendOption, DeviceOption, PrecisionOption, ThreadsOption
 
 
+@grouped
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
     dataset: Annotated[
         str, typer.Argument(metavar="DATASET", help="A data set: image_folder, bdd100k, ...")
     ],
+    engine: Engine,
     root: Annotated[str, typer.Argument(metavar="ROOT", help="Its folder, if it has one.")] = "",
     split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for confusion.png and worst_best.png.")
@@ -37,7 +35,7 @@ def evaluate(
         from rich.console import Console
         from rich.progress import track
 
-        from lanes import assets, segmenter
+        from lanes import assets
         from lanes.metrics import evaluate as evaluation
         from lanes.system.atomic import make_folder
 
@@ -45,7 +43,7 @@ def evaluate(
             return track(indices, "labelling", console=Console(stderr=True), transient=True)
 
         opened = evaluation.open_dataset(dataset, root, split)
-        with segmenter.load(model, backend, precision, device, threads) as loaded:
+        with engine.load(model) as loaded:
             if pictures:
                 make_folder(pictures)  # before the work, so that a bad name fails soon
             found = evaluation.evaluate(loaded, opened, dataset, split, shown)

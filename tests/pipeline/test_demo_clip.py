@@ -80,8 +80,6 @@ def test_a_cache_without_room_is_an_error(cache, monkeypatch, draw, call):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(call, full)
-    with pytest.raises(
-        BadOutput, match=r"cannot be written \(No space left on device\): make room"
-    ):
+    with pytest.raises(BadOutput, match=r"cannot be written \(No space left .*\): make room"):
         draw(task="lanes")
     assert not list(cache.iterdir())

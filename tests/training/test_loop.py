@@ -333,4 +333,6 @@ def test_the_script_trains_and_prints_the_path(values, data, tmp_path, capsys):
         assert file in shown
     assert main(given) == 2
     assert "continue it with --resume" in capsys.readouterr().err
+    assert main([*given, "--folder", "/proc/run"]) == 2
+    assert "/proc/run cannot be written" in capsys.readouterr().err
     assert main([*given, "--data", "=x"]) == 2
