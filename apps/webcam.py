@@ -50,7 +50,7 @@ FIGURES_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Wish:
+class WebcamOptions:
     """The options of `lanes webcam`; see its --help.
 
     `engine` is (backend, precision, device, threads), as in `lanes.segmenter.load`.
@@ -68,7 +68,7 @@ class Wish:
     overwrite: bool = False
 
 
-def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
+def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
     """Run until q, end of file or time limit; return the exit code.
 
     `opened` is called with the viewer once its screen is open.
@@ -76,21 +76,21 @@ def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> i
     Raises:
         LanesError: the camera, model or file is unusable; no half-written file is left.
     """
-    _check(wish)
+    _check(options)
     # File names may look like rich markup: print everything verbatim.
     console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         stack.enter_context(opencv_threads(share(usable_cores()).opencv))
-        models = stack.enter_context(Models(wish))
-        options = LiveOptions(
-            video=wish.record, overwrite=wish.overwrite, alpha=wish.alpha, real_time=True
+        models = stack.enter_context(Models(options))
+        playing = LiveOptions(
+            video=options.record, overwrite=options.overwrite, alpha=options.alpha, real_time=True
         )
-        live = stack.enter_context(Live(wish.source, models.first, options))
-        _await_first(live, wish.source, console)
-        screen = _screen(wish, console) if wish.window else None
+        live = stack.enter_context(Live(options.source, models.first, playing))
+        _await_first(live, options.source, console)
+        screen = _screen(options, console) if options.window else None
         if screen:
             stack.callback(screen.close)
-        viewer = Viewer(live, models, screen, wish, console)
+        viewer = Viewer(live, models, screen, options, console)
         opened(viewer)
         try:
             viewer.run()
@@ -100,12 +100,12 @@ def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> i
         return viewer.finish()
 
 
-def _check(wish: Wish) -> None:
-    if not 0 <= wish.alpha <= 1:
-        raise BadInput(f"--alpha {wish.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    if wish.seconds is not None and wish.seconds <= 0:
-        raise BadInput(f"--seconds {wish.seconds}: wanted more than 0")
-    if not wish.window and wish.record is None:
+def _check(options: WebcamOptions) -> None:
+    if not 0 <= options.alpha <= 1:
+        raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
+    if options.seconds is not None and options.seconds <= 0:
+        raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
+    if not options.window and options.record is None:
         raise BadInput("--no-window has no output: add --record FILE.mp4")
 
 
@@ -119,12 +119,12 @@ def _await_first(live: Live, source: str, console: Console) -> None:
         raise now.error
 
 
-def _screen(wish: Wish, console: Console) -> Screen:
+def _screen(options: WebcamOptions, console: Console) -> Screen:
     """A window if OpenCV supports them, else a browser page."""
     why = why_no_window()
-    if not (why or wish.browser):
+    if not (why or options.browser):
         return Window(TITLE)
-    page = Page(TITLE, KEYS, wish.port)
+    page = Page(TITLE, KEYS, options.port)
     if why:
         console.print(f"no window: {why}")
         if "headless" in why:
@@ -138,12 +138,12 @@ def _screen(wish: Wish, console: Console) -> Screen:
 class Models:
     """The models that key m cycles through, loaded on first use and kept."""
 
-    def __init__(self, wish: Wish) -> None:
-        names = [name for name in assets.model_names() if name != wish.model]
-        self._names, self._engine = [wish.model, *names], wish.engine
+    def __init__(self, options: WebcamOptions) -> None:
+        names = [name for name in assets.model_names() if name != options.model]
+        self._names, self._engine = [options.model, *names], options.engine
         self._loaded: dict[str, Segmenter] = {}
         self._place, self._loading = 0, threading.Lock()
-        self.first = self._load(wish.model)
+        self.first = self._load(options.model)
 
     def next(self, then: Callable[[Segmenter], None], failed: Callable[[str], None]) -> str | None:
         """Load the next model in the background, pass it to `then`, and return its name.
@@ -188,7 +188,7 @@ class Viewer:
     live: Live
     models: Models
     screen: Screen | None
-    wish: Wish
+    options: WebcamOptions
     console: Console
     shown: int = 0
     interrupted: bool = False
@@ -201,8 +201,8 @@ class Viewer:
         self.message, self.message_until = "", 0.0
         self.notices_said = 0
         self.figures: tuple[float, list[str]] = (0.0, [])
-        if self.wish.record:
-            self.saved.append(self.wish.record)
+        if self.options.record:
+            self.saved.append(self.options.record)
 
     def run(self) -> None:
         """Show frames until the source ends or the user quits."""
@@ -243,7 +243,7 @@ class Viewer:
         return INTERRUPTED if self.interrupted else 0
 
     def _out_of_time(self) -> bool:
-        limit = self.wish.seconds
+        limit = self.options.seconds
         return limit is not None and time.monotonic() - self.began >= limit
 
     def _say_notices(self, now: Snapshot) -> None:
@@ -299,7 +299,7 @@ class Viewer:
                 self.live.resume() if self.live.paused else self.live.pause()
             case "o":
                 self.overlay = not self.overlay
-                self.live.alpha = self.wish.alpha if self.overlay else 0.0
+                self.live.alpha = self.options.alpha if self.overlay else 0.0
             case "m":
                 name = self.models.next(self.live.switch, self._say)
                 self._say(f"loading {name}" if name else "still loading a model")

@@ -159,24 +159,36 @@ def evaluate(
     dataset: str,
     root: str | Path = "",
     split: str = "val",
+    backend: str = "auto",
+    precision: str = "auto",
+    device: str | None = None,
 ) -> Evaluation:
     """Score a model on the `split` of a data set; `root` is its folder, if it has one.
+
+    `backend`, `precision` and `device` are as in `load`; a loaded model already has its own.
 
     Example:
         >>> lanes.evaluate("lanes-fcn-lite", "image_folder", "my_data")   # doctest: +SKIP
 
     Raises:
-        UnknownName: no model, data set or split has that name.
+        UnknownName: no model, data set, split, backend, precision or device has that name.
         BadDataset: images or labels are missing or contradict each other.
-        BadInput: the data set is of another task than the model.
+        BadInput: the data set is of another task than the model, or a loaded model comes with a
+            `backend`, `precision` or `device`.
     """
     # Imported here: tables and charts are not needed to label a video.
     from lanes.metrics import evaluate as evaluation
 
+    engine = backend, precision, device
+    if isinstance(model, Segmenter) and engine != ("auto", "auto", None):
+        raise BadInput(
+            f"got a loaded model and the engine {engine}: give the model's name or folder, or "
+            "choose the engine in lanes.load"
+        )
     opened = evaluation.open_dataset(dataset, str(root), split)
     if isinstance(model, Segmenter):
         return evaluation.evaluate(model, opened, dataset, split)
-    with segmenter.load(str(model)) as loaded:
+    with segmenter.load(str(model), *engine) as loaded:
         return evaluation.evaluate(loaded, opened, dataset, split)
 
 

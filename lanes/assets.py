@@ -9,8 +9,9 @@ from types import ModuleType
 
 import platformdirs
 
-from lanes.errors import BadModel, BadOutput, UnknownName
+from lanes.errors import BadModel, UnknownName
 from lanes.plugins import unknown
+from lanes.system.atomic import make_folder
 
 DEFAULT_MODEL = "lanes-fcn-lite"
 DEMO = "demo"
@@ -63,6 +64,26 @@ def model_folder(model: str) -> Path:
     return path
 
 
+def config_names() -> list[str]:
+    """The included training configurations, sorted."""
+    return sorted(path.stem for path in folder("configs").glob("*.toml"))
+
+
+def config_file(config: str) -> Path:
+    """The TOML file of a training configuration: the name of an included one, or a path.
+
+    Raises:
+        UnknownName: neither a name nor a file.
+    """
+    if config in config_names():
+        return folder("configs") / f"{config}.toml"
+    path = Path(config).expanduser()
+    if not path.is_file():
+        cure = "give one of these names or the path of a TOML file"
+        raise UnknownName(f"{unknown('configs/', config, config_names())} ({cure})")
+    return path
+
+
 def cache_folder(name: str) -> Path:
     """A folder of the user's cache for `name`, made if missing.
 
@@ -70,11 +91,5 @@ def cache_folder(name: str) -> Path:
         BadOutput: it cannot be made.
     """
     path = platformdirs.user_cache_path("lanes-video") / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        cure = "set XDG_CACHE_HOME to a folder that can be written"
-        raise BadOutput(
-            f"cannot make the cache folder {path} ({error.strerror}): {cure}"
-        ) from error
+    make_folder(path, "set XDG_CACHE_HOME to a folder that can be written")
     return path

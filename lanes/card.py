@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lanes.errors import BadModel, BadOutput
+from lanes.errors import BadModel
 from lanes.images.resize import MODES, Resize
+from lanes.system.atomic import atomic_file
 
 CARD = "card.json"
 ONNX = "model.onnx"
@@ -102,15 +101,8 @@ class ModelCard:
         """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""
         values = dataclasses.asdict(self)
         values = {k: v for k, v in values.items() if v or k not in OPTIONAL_KINDS}
-        path, part = folder / CARD, folder / f".{CARD}.part"
-        try:
+        with atomic_file(folder / CARD) as part:
             part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            os.replace(part, path)
-        except OSError as error:
-            raise BadOutput(f"cannot write {path}: {error.strerror}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> ModelCard:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -56,13 +57,22 @@ class Things:
     least: float = 0.0
 
 
+class Unit(StrEnum):
+    """The unit of a task's measure; a share is 0..1."""
+
+    SHARE = "share"
+    PIXELS = "pixels"
+    COUNT = "count"
+
+
 @dataclass(frozen=True)
 class Task:
     """The meaning of the pixels. The index in `classes` is the label id; 0 is the background.
 
-    `measure(labels)` returns the numbers for a HUD or dashboard, by name. `things` says how labels
-    become instances (`lanes.cells.instances`); None if the task counts nothing. `surface` are the
-    ids of a surface that should be in one piece, its ground first (`lanes.images.regions`).
+    `measure(labels)` returns the numbers for a HUD or dashboard, by name: shares, unless `units`
+    has another unit for the name. `things` says how labels become instances
+    (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
+    that should be in one piece, its ground first (`lanes.images.regions`).
     """
 
     name: str
@@ -72,6 +82,11 @@ class Task:
     surface: tuple[int, ...] = ()
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
+    units: Mapping[str, Unit] = field(default_factory=dict, hash=False)
+
+    def unit_of(self, measure: str) -> Unit:
+        """The unit of the measure of that name."""
+        return self.units.get(measure, Unit.SHARE)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -132,12 +132,16 @@ def nearest(tests: list[str], file: str, chance: random.Random) -> list[str]:
 
 
 def pytest(copy: Path, *arguments: str, seconds: float | None = None) -> int:
-    """Run pytest in `copy`; returns its exit code, 124 if it takes longer than `seconds`."""
+    """Run pytest in `copy`; returns its exit code, 124 if it takes longer than `seconds`.
+
+    With `seconds` it prints nothing.
+    """
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    log = None if seconds is None else subprocess.DEVNULL
     try:
         done = subprocess.run(
-            command, cwd=copy, env=environment, timeout=seconds, capture_output=True, check=False
+            command, cwd=copy, env=environment, timeout=seconds, stdout=log, stderr=log, check=False
         )
     except subprocess.TimeoutExpired:
         return 124
@@ -171,7 +175,7 @@ def main() -> int:
     if not (given.reuse and data.exists()):
         code = pytest(copy, "--cov=lanes", "--cov-context=test", "--cov-report=")
         if code:
-            print(f"the tests fail without a mutant (exit code {code})", file=sys.stderr)
+            print("the tests fail without a mutant; see the log above", file=sys.stderr)
             return 2
         shutil.move(copy / ".coverage", data)
     tests = tests_by_line(data, files, copy)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from lanes.cli.main import run
 
-CONFIG = Path(__file__).parents[1] / "configs" / "lanes_fcn_efficientnet_lite0.toml"
+CONFIG = "lanes_fcn_efficientnet_lite0"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
     given = sys.argv[1:] if argv is None else argv
-    return run("train", given if "--config" in given else ["--config", str(CONFIG), *given])
+    return run("train", given if "--config" in given else ["--config", CONFIG, *given])
 
 
 if __name__ == "__main__":

@@ -188,6 +188,22 @@ def test_scoring(model, image, tmp_path):
     assert lanes.evaluate(model, "synthetic", split="choose").images == 50
 
 
+def test_scoring_in_a_named_engine(model, model_folder):
+    found = lanes.evaluate(
+        model_folder,
+        "synthetic",
+        split="choose",
+        backend="openvino",
+        precision="fp32",
+        device="cpu",
+    )
+    assert (found.backend, found.precision, found.device) == ("openvino", "fp32", "cpu")
+    with pytest.raises(UnknownName, match="int4"):
+        lanes.evaluate(model_folder, "synthetic", backend="openvino", precision="int4")
+    with pytest.raises(BadInput, match="loaded model.*'fp32'"):
+        lanes.evaluate(model, "synthetic", precision="fp32")
+
+
 def test_examples_run(model_folder, tmp_path, monkeypatch):
     """Each program of examples/, with a small model in place of the default."""
     folder = Path(__file__).parents[1] / "examples"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanes import assets
-from lanes.errors import BadOutput
+from lanes.errors import BadOutput, UnknownName
 
 
 @pytest.fixture
@@ -49,6 +49,16 @@ def test_the_models_that_come_along_are_small(name):
     files = list(assets.model_folder(name).iterdir())
     assert {path.name for path in files} <= {"card.json", "model.onnx", "model.int8.onnx"}
     assert sum(path.stat().st_size for path in files) <= 16_000_000
+
+
+def test_a_configuration_is_named_or_a_file(tmp_path):
+    assert assets.config_file("lanes_tiny") == assets.folder("configs") / "lanes_tiny.toml"
+    own = tmp_path / "own.toml"
+    own.write_text("")
+    assert assets.config_file(str(own)) == own
+    for wrong in ("lanes_tny", str(tmp_path), str(tmp_path / "none.toml")):
+        with pytest.raises(UnknownName, match="cells_count, .*lanes_tiny.*path of a TOML file"):
+            assets.config_file(wrong)
 
 
 def test_cache_folder_is_made(tmp_path, monkeypatch):

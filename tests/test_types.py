@@ -11,7 +11,7 @@ import pytest
 from lanes import plugins, tasks
 from lanes.colour import YuvColour, empty_planes, from_bgr
 from lanes.errors import LanesError
-from lanes.types import Frame, Sample
+from lanes.types import Frame, Sample, Unit
 
 BT601 = YuvColour("bt601", full_range=False)
 
@@ -30,6 +30,8 @@ def test_tasks_keep_the_contract(name):
         measures = task.measure(labels)
         assert measures
         assert all(isinstance(value, float) for value in measures.values())
+        assert task.units.keys() <= measures.keys()
+        assert all(0 <= v <= 1 for n, v in measures.items() if task.unit_of(n) is Unit.SHARE)
 
 
 def test_lanes_measures_shares():

@@ -22,7 +22,7 @@ class Running:
     def __init__(self, source, model, backend="onnxruntime", **changes):
         self.viewer = self.screen = self.code = self.error = None
         self.there = threading.Event()
-        wish = webcam.Wish(
+        options = webcam.WebcamOptions(
             source=str(source),
             model=str(model),
             engine=(backend, "auto", None, None),
@@ -31,7 +31,7 @@ class Running:
 
         def run():
             try:
-                self.code = webcam.run(wish, self._opened)
+                self.code = webcam.run(options, self._opened)
             except Exception as error:
                 self.error = error
             self.there.set()

@@ -54,9 +54,9 @@ def show(settings: Settings) -> None:
         "Compare", "Two models, or one in two backends, on the same frames: speed, IoU, agreement."
     )
     with st.expander("Models and source", expanded=not pair, icon=":material/tune:"):
-        wish = _choose(settings)
-    if wish:
-        _start(tab, *wish)
+        selection = _choose(settings)
+    if selection:
+        _start(tab, *selection)
     elif pair:
         _watch(tab, pair)
 

@@ -5,25 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from lanes.live.player import Snapshot
+from lanes.types import Task, Unit
 
 KEPT = 3600
 """Samples kept: an hour at one per second."""
 CHARTED = 120
 """Samples drawn in charts: the latest."""
 TIME = "seconds"
-SHARE, PIXELS, COUNT = "share", "pixels", "count"
-"""The units of the tasks' measures."""
-
-
-def unit_of(measure: str) -> str:
-    """The unit of a measure, derived from its name."""
-    if measure.endswith(("share", "ratio")):
-        return SHARE
-    return PIXELS if "diameter" in measure else COUNT
+Rows: TypeAlias = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +43,8 @@ class Sample:
         for stage, taken in self.latency.items():
             for name, value in zip(("p50", "p95"), taken, strict=True):
                 row[f"{stage}_{name}_ms"] = round(value * 1e3, 3)
-        for kind in ("iou", "consistency"):
-            for name, value in getattr(self, kind).items():
-                row[f"{kind}_{_word(name)}"] = round(value, 5)
+        for kind, values in (("iou", self.iou), ("consistency", self.consistency)):
+            row |= {f"{kind}_{_word(name)}": round(value, 5) for name, value in values.items()}
         return row | {_word(name): round(value, 5) for name, value in self.measures.items()}
 
 
@@ -79,7 +72,7 @@ class History:
         writer.writerows(rows)
         return table.getvalue()
 
-    def latencies(self) -> list[dict[str, Any]]:
+    def latencies(self) -> Rows:
         """Chart rows: p50 and p95 in ms by stage and time."""
         return [
             {TIME: sample.seconds, "stage": stage, "of frames": percent, "ms": taken * 1e3}
@@ -88,22 +81,29 @@ class History:
             for percent, taken in zip(("p50", "p95"), pair, strict=True)
         ]
 
-    def by_class(self, kind: str) -> list[dict[str, Any]]:
-        """Chart rows: `kind` ("iou", "consistency" or "measures") by name and time."""
+    def iou(self) -> Rows:
+        """Chart rows: IoU by class and time."""
+        return self._by_name(lambda sample: sample.iou)
+
+    def consistency(self) -> Rows:
+        """Chart rows: temporal consistency by class and time."""
+        return self._by_name(lambda sample: sample.consistency)
+
+    def measures_by_unit(self, task: Task) -> dict[Unit, Rows]:
+        """Chart rows for each unit: the task's measures by name and time."""
+        found: dict[Unit, Rows] = {}
+        for row in self._by_name(lambda sample: sample.measures):
+            found.setdefault(task.unit_of(row["name"]), []).append(row)
+        return found
+
+    def _by_name(self, values_of: Callable[[Sample], dict[str, float]]) -> Rows:
         return [
             {TIME: sample.seconds, "name": name, "value": value}
             for sample in self._charted()
-            for name, value in getattr(sample, kind).items()
+            for name, value in values_of(sample).items()
         ]
 
-    def measures_by_unit(self) -> dict[str, list[dict[str, Any]]]:
-        """Chart rows for each unit: the task's measures by name and time."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in self.by_class("measures"):
-            found.setdefault(unit_of(row["name"]), []).append(row)
-        return found
-
-    def rates(self) -> list[dict[str, Any]]:
+    def rates(self) -> Rows:
         """Chart rows: the pipeline's frames per second by time."""
         return [{TIME: s.seconds, "fps": s.fps} for s in self._charted()]
 

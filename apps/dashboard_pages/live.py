@@ -11,12 +11,13 @@ import streamlit as st
 
 from dashboard_pages import browser_camera, charts, demos, engines, screen, sources, style, tabs
 from dashboard_pages.engines import Engine
-from dashboard_pages.history import PIXELS, SHARE, Sample, unit_of
+from dashboard_pages.history import Sample
 from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Player, Tab
 from lanes import backends, tasks
 from lanes.errors import LanesError
 from lanes.live.player import ENDS, Snapshot, State
+from lanes.types import Unit
 
 NAME = "live"
 REAL_TIME, FAST = "Real time", "As fast as possible"
@@ -25,7 +26,7 @@ STEADY = "Temporal consistency"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Selection:
     """What to play, and how."""
 
     opens: sources.Opens
@@ -40,11 +41,11 @@ def show(settings: Settings) -> None:
     _warm(settings)
     player = tab.running(NAME, Player)
     style.title("Live", "Watch a model label a video, camera or stream, and see how well it does.")
-    wish = None if player else _welcome(settings)
+    selection = None if player else _welcome(settings)
     with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
-        wish = _choose(settings) or wish
-    if wish:
-        _start(tab, wish)
+        selection = _choose(settings) or selection
+    if selection:
+        _start(tab, selection)
     elif player:
         _watch(tab, player)
 
@@ -66,7 +67,7 @@ def _warm(settings: Settings) -> threading.Thread:
     return thread
 
 
-def _welcome(settings: Settings) -> Wish | None:
+def _welcome(settings: Settings) -> Selection | None:
     with st.container(border=True):
         st.subheader("See it run", anchor=False)
         st.write(
@@ -77,10 +78,10 @@ def _welcome(settings: Settings) -> Wish | None:
             return None
     name, card = next(iter(settings.cards().items()))
     engine = Engine(str(settings.folder(name)))
-    return Wish(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
+    return Selection(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
 
 
-def _choose(settings: Settings) -> Wish | None:
+def _choose(settings: Settings) -> Selection | None:
     left, right = st.columns(2, gap="large")
     with right:
         name, card = engines.choose_model(settings, NAME)
@@ -99,7 +100,7 @@ def _choose(settings: Settings) -> Wish | None:
             real_time = _speed(f"{NAME}-speed-{kind}", real_time)
     if not st.button("Start", icon=":material/play_arrow:", disabled=opens is None, key="start"):
         return None
-    return Wish(opens, engine, real_time, record) if opens else None
+    return Selection(opens, engine, real_time, record) if opens else None
 
 
 def _speed(key: str, real_time: bool) -> bool:
@@ -108,11 +109,11 @@ def _speed(key: str, real_time: bool) -> bool:
     return chosen == REAL_TIME
 
 
-def _start(tab: Tab, wish: Wish) -> None:
+def _start(tab: Tab, selection: Selection) -> None:
     """Replace the running pipeline; only errors at the start are reported here."""
-    segmenter = engines.get(wish.engine)
-    folder, clip = tab.opened(wish.opens)
-    tab.play(NAME, Player(clip, segmenter, folder, wish.real_time, wish.record))
+    segmenter = engines.get(selection.engine)
+    folder, clip = tab.opened(selection.opens)
+    tab.play(NAME, Player(clip, segmenter, folder, selection.real_time, selection.record))
     st.rerun()
 
 
@@ -235,7 +236,8 @@ def _figures(player: Player) -> None:
     figures |= {f"IoU {name}": f"{value:.3f}" for name, value in _drawn(now, now.iou).items()}
     steady = {} if now.iou else _drawn(now, now.consistency)
     figures |= {f"Consistency {name}": f"{value:.3f}" for name, value in steady.items()}
-    figures |= {name.capitalize(): figure(name, v) for name, v in now.measures.items()}
+    units = player.segmenter.task.unit_of
+    figures |= {name.capitalize(): figure(v, units(name)) for name, v in now.measures.items()}
     with st.container(horizontal=True):
         for name, value in figures.items():
             st.metric(name, value, width=150)
@@ -246,10 +248,11 @@ def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in by_class.items() if name in names}
 
 
-def figure(name: str, value: float) -> str:
+def figure(value: float, unit: Unit) -> str:
     """A task's measure, formatted with its unit."""
-    unit = unit_of(name)
-    return f"{value:.1%}" if unit == SHARE else f"{value:.0f} {'px' if unit == PIXELS else ''}"
+    if unit is Unit.SHARE:
+        return f"{value:.1%}"
+    return f"{value:.0f} px" if unit is Unit.PIXELS else f"{value:.0f}"
 
 
 def _charts(player: Player) -> None:
@@ -257,7 +260,7 @@ def _charts(player: Player) -> None:
     if len(history.samples) < 2:
         st.caption("Charts appear after two seconds.")
         return
-    iou, steady = history.by_class("iou"), history.by_class("consistency")
+    iou, steady = history.iou(), history.consistency()
     shown = [
         ("Frame rate of the pipeline", charts.rates(history.rates())),
         ("Latency by stage, p50 and p95", charts.latencies(history.latencies())),
@@ -271,7 +274,7 @@ def _charts(player: Player) -> None:
                 charts.by_class(steady, task, "IoU with the previous frame, motion-compensated"),
             )
         )
-    for unit, rows in history.measures_by_unit().items():
+    for unit, rows in history.measures_by_unit(task).items():
         shown.append((f"Measures, {unit}", charts.measures(rows, unit)))
     columns = st.columns(2, gap="large")
     for number, (name, chart) in enumerate(shown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,7 @@ from lanes import backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import LanesError
-
-KINDS = {"iou": "IoU", "dice": "Dice", "precision": "Precision", "recall": "Recall", "f4": "F4"}
-OVERALL = {"miou": "mIoU", "pixel accuracy": "Pixel accuracy", "class accuracy": "Class accuracy"}
-CHOOSING = " choose"
-"""Suffix of splits used to choose checkpoints; their figures do not judge a model."""
+from lanes.metrics.figures import Figure, Kind, by_measure, of_card, overall
 
 
 def show(settings: Settings) -> None:
@@ -83,49 +79,35 @@ def _card(card: ModelCard, folder: Path) -> None:
 
 
 def _accuracy(card: ModelCard) -> None:
-    tables = measures(card.metrics)
-    if not tables:
+    judging = of_card(card.metrics)
+    if not judging:
         st.info("This card has no figures yet. Score the model with `lanes evaluate`.")
-    for scored_on, rows in tables.items():
-        st.subheader(scored_on, anchor=False)
-        overall = rows.pop("", {})
-        if overall:
-            figures = (f"{OVERALL[kind]} **{v:.3f}**" for kind, v in overall.items())
-            st.markdown(" · ".join(figures))
-        if rows:
-            _bars(rows)
+    for dataset in dict.fromkeys(figure.dataset for figure in judging):
+        figures = [figure for figure in judging if figure.dataset == dataset]
+        st.subheader(dataset, anchor=False)
+        if notes := [f"{f.kind.display} **{f.value:.3f}**" for f in overall(figures)]:
+            st.markdown(" · ".join(notes))
+        if measures := by_measure(figures):
+            _bars(measures)
     if card.int8:
         st.subheader("What int8 costs", anchor=False)
         costs = [{"figure": name, **cost} for name, cost in card.int8.items()]
         st.dataframe(costs, hide_index=True)
 
 
-def measures(metrics: dict[str, float]) -> dict[str, dict[str, dict[str, float]]]:
-    """A card's figures: data set and split -> measure ("" for all classes) -> kind -> value."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, value in metrics.items():
-        scored_on, _, figure = name.partition(": ")
-        if scored_on.endswith(CHOOSING):
-            continue
-        measure, _, kind = ("", "", figure) if figure in OVERALL else figure.rpartition(" ")
-        if kind in KINDS or kind in OVERALL:
-            found.setdefault(scored_on, {}).setdefault(measure, {})[kind] = value
-    return found
-
-
-def _bars(rows: dict[str, dict[str, float]]) -> None:
+def _bars(measures: Mapping[str, Mapping[Kind, Figure]]) -> None:
     """IoU and F4 as bars, all figures in a folded table."""
-    figures = [
-        {"class": name, "figure": KINDS[kind], "value": kinds[kind]}
-        for name, kinds in rows.items()
-        for kind in ("iou", "f4")
-        if kind in kinds
+    bars = [
+        {"class": name, "figure": kind.display, "value": figures[kind].value}
+        for name, figures in measures.items()
+        for kind in (Kind.IOU, Kind.F4)
+        if kind in figures
     ]
-    charts.show(charts.bars(figures, "value", "class", "figure", "IoU and F4"))
+    charts.show(charts.bars(bars, "value", "class", "figure", "IoU and F4"))
     with st.expander("All figures"):
         table = [
-            {"class": name, **{KINDS[k]: round(v, 3) for k, v in kinds.items() if k in KINDS}}
-            for name, kinds in rows.items()
+            {"class": name, **{k.display: round(f.value, 3) for k, f in figures.items()}}
+            for name, figures in measures.items()
         ]
         st.dataframe(table, hide_index=True)
 

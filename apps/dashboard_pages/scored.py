@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,12 +14,12 @@ from lanes.draw.contact_sheet import triple
 from lanes.errors import BadDataset
 from lanes.metrics import evaluate as evaluation
 from lanes.metrics.evaluate import Evaluation
+from lanes.metrics.figures import Figure, Kind, by_measure, overall
 from lanes.segmenter import Segmenter
 
 WORST = 5
 CELL = (240, 427)
 """Height and width of each picture of a worst image."""
-KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
 Progress = Callable[[int, int], None]
 
 
@@ -41,21 +41,13 @@ class Scored:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per measure: its figures, and the bounds of its IoU's 95 % interval."""
-        by_measure: dict[str, dict[str, Any]] = {}
-        for name, figure in self.found.figures.items():
-            measure, _, kind = name.rpartition(" ")
-            if kind not in KINDS or name in evaluation.OVERALL:
-                continue
-            row = by_measure.setdefault(measure, {"measure": measure})
-            row[KINDS[kind]] = figure.value
-            if kind == "iou":
-                row |= {"IoU from": figure.low, "IoU to": figure.high}
-        return list(by_measure.values())
+        return [
+            _row(name, kinds) for name, kinds in by_measure(self.found.figures.values()).items()
+        ]
 
     def overall(self) -> dict[str, float]:
         """The figures over all classes, by display name."""
-        figures = self.found.figures
-        return {t: figures[n].value for n, t in evaluation.OVERALL.items() if n in figures}
+        return {f.kind.display: f.value for f in overall(self.found.figures.values())}
 
     def shares(self) -> list[dict[str, Any]]:
         """The confusion matrix as rows: each cell's share of the true class's pixels."""
@@ -66,6 +58,15 @@ class Scored:
             for column, share in zip(confusion.columns, shares, strict=True)
             if share == share
         ]
+
+
+def _row(measure: str, figures: Mapping[Kind, Figure]) -> dict[str, Any]:
+    row: dict[str, Any] = {"measure": measure}
+    for kind, figure in figures.items():
+        row[kind.display] = figure.value
+        if kind is Kind.IOU:
+            row |= {"IoU from": figure.low, "IoU to": figure.high}
+    return row
 
 
 def score(

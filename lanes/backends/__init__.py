@@ -61,12 +61,12 @@ def load(
     quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
     if name != "auto" and not quantised:
         return _load(name, folder, precision, device, threads, hint)
-    trial = _trial(name, folder, precision, device, threads, hint)
+    selector = _selector(name, folder, precision, device, threads, hint)
     try:
-        return trial.load(*trial.fastest())
+        return selector.load(*selector.fastest())
     except (MissingDependency, BackendError):
         # The cached choice no longer runs: a GPU may be gone, or a library broken.
-        return trial.load(*trial.fastest(refresh=True))
+        return selector.load(*selector.fastest(refresh=True))
 
 
 def choices(
@@ -85,7 +85,7 @@ def choices(
     Raises:
         BadModel: the folder has no network, or its card cannot be read.
     """
-    return _trial("auto", folder, precision, device, threads, hint).choices()
+    return _selector("auto", folder, precision, device, threads, hint).choices()
 
 
 def precisions(name: str, device: str | None = None, folder: Path | None = None) -> tuple[str, ...]:
@@ -119,13 +119,13 @@ def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def _trial(
+def _selector(
     name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
-) -> _auto.Trial:
+) -> _auto.EngineSelector:
     networks = [_cache.digest(_engine.onnx_path(folder))]
     if int8 := _has_int8(folder):
         networks.append(_cache.digest(folder / cards.INT8_ONNX))
-    return _auto.Trial(
+    return _auto.EngineSelector(
         size=cards.read(folder).resize.size,
         candidates=tuple(_auto.candidates(name, precision, int8)),
         load=lambda name, precision: _load(name, folder, precision, device, threads, hint),

@@ -52,7 +52,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Trial:
+class EngineSelector:
     """The candidates for one model: `size` (height, width) of its input, and how to `load` them.
 
     A candidate is a backend's name and the precision to request. The cached result is valid as long

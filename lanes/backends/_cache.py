@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from lanes import assets
+from lanes.system.atomic import atomic_file
 
 KEPT = 16
 """Files to keep per folder; adding one deletes the oldest."""
@@ -52,14 +51,8 @@ def write(folder: str, name: str, content: bytes) -> None:
     """
     with contextlib.suppress(OSError):
         place = assets.cache_folder(folder)
-        with tempfile.NamedTemporaryFile(dir=place, suffix=".part", delete=False) as part:
-            try:
-                part.write(hashlib.sha256(content).digest() + content)
-                part.close()
-                os.replace(part.name, place / name)
-            except BaseException:
-                os.unlink(part.name)
-                raise
+        with atomic_file(place / name, durable=False) as part:
+            part.write_bytes(hashlib.sha256(content).digest() + content)
         _forget_the_oldest(place)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lanes import plugins
 from lanes.benchmark.models import Benchmark, Figures
-from lanes.benchmark.tables import figure_name
-from lanes.video.output_files import write_file
+from lanes.metrics.figures import Figure as Score
+from lanes.system.atomic import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,8 @@ def write_chart(found: Benchmark, path: Path) -> None:
     check_library()
     scored = any(one.accuracy for one in found.figures)
     figure = _against_accuracy(found) if scored else _bars(found)
-    write_file(path, lambda part: figure.savefig(part, dpi=DOTS, format="png"))
+    with atomic_file(path) as part:
+        figure.savefig(part, dpi=DOTS, format="png")
 
 
 def _bars(found: Benchmark) -> Figure:
@@ -77,31 +78,36 @@ def _against_accuracy(found: Benchmark) -> Figure:
     from matplotlib.lines import Line2D
 
     scored = [one for one in found.figures if one.accuracy]
-    names = list(dict.fromkeys(name for one in scored for name in one.accuracy))
+    points: dict[str, list[tuple[Figures, Score]]] = {}
+    for one in scored:
+        for score in one.accuracy:
+            points.setdefault(score.full_name, []).append((one, score))
     colours = _colours([one.configuration.model for one in scored])
     engines = list(dict.fromkeys(one.configuration.engine for one in scored))
     markers = dict(zip(engines, MARKERS * len(engines), strict=False))
-    columns = 2 if len(names) == 4 else min(len(names), 3)
-    rows = -(-len(names) // columns)
+    columns = 2 if len(points) == 4 else min(len(points), 3)
+    rows = -(-len(points) // columns)
     figure = Figure(figsize=(1 + 3.6 * columns, 1.9 + 3 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, name in zip(panels, names, strict=False):
-        for one in scored:
-            if name in one.accuracy:
-                axes.plot(
-                    one.timing.p50 * 1e3,
-                    one.accuracy[name],
-                    marker=markers[one.configuration.engine],
-                    color=colours[one.configuration.model],
-                    markersize=8,
-                    alpha=0.85,
-                    linestyle="",
-                )
-        measure, _, kind = figure_name(name).rpartition(" ")
-        axes.set(title=measure, xlabel="ms for one image (median)", ylabel=kind)
+    for axes, scores in zip(panels, points.values(), strict=False):
+        for one, score in scores:
+            axes.plot(
+                one.timing.p50 * 1e3,
+                score.value,
+                marker=markers[one.configuration.engine],
+                color=colours[one.configuration.model],
+                markersize=8,
+                alpha=0.85,
+                linestyle="",
+            )
+        axes.set(
+            title=f"{score.dataset} {score.measure}".strip(),
+            xlabel="ms for one image (median)",
+            ylabel=score.kind.display,
+        )
         _scale(axes, [one.timing.p50 * 1e3 for one in scored])
         axes.grid(alpha=0.3)
-    for axes in panels[len(names) :]:
+    for axes in panels[len(points) :]:
         axes.set_visible(False)
     keys = [(Path(model).name, "s", colour) for model, colour in colours.items()]
     keys += [(engine, marker, "0.4") for engine, marker in markers.items()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from lanes.card import ModelCard
 from lanes.datasets import _samples as drawn
 from lanes.errors import LanesError, UnknownName
 from lanes.images.resize import resize_image
-from lanes.metrics import evaluate
-from lanes.metrics.dataset_scores import headlines, share_equal
+from lanes.metrics.dataset_scores import score, share_equal
+from lanes.metrics.figures import Figure, headlines
 from lanes.segmenter import Segmenter
 from lanes.system.fresh_process import FreshProcess
 from lanes.types import Image, LabelBatch, LabelMap, Pending
@@ -36,13 +37,13 @@ class Check:
     """How good a configuration's labels are; all figures are 0..1.
 
     `parity` is the share of pixels with the same label as `reference`, on images from `frames`
-    (None without a reference); `accuracy` has the headline figures by `DATASET MEASURE KIND`.
+    (None without a reference); `accuracy` has the headline figures.
     """
 
     frames: str
     reference: str
     parity: float | None
-    accuracy: dict[str, float] = field(default_factory=dict)
+    accuracy: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,10 @@ class ModelRunner:
         """The labels (N, h, w) of images of the network's size."""
         return np.stack([self.result(self.submit(image)) for image in images])
 
-    def accuracy(self, data: Data) -> dict[str, float]:
-        """The headline figures of a data set, by `DATASET MEASURE KIND`."""
-        found = evaluate.evaluate(self.segmenter, data.open(), data.name, data.split)
-        named = {f"{data.name} {name}": figure.value for name, figure in found.figures.items()}
-        return {name: named[name] for name in headlines(named) if np.isfinite(named[name])}
+    def accuracy(self, data: Data) -> tuple[Figure, ...]:
+        """The headline figures of a data set."""
+        found = score(data.open(), self.segmenter.label).figures(data.name)
+        return tuple(figure for figure in headlines(found) if np.isfinite(figure.value))
 
 
 def pictures_of(card: ModelCard, data: Sequence[Data]) -> Pictures:
@@ -104,7 +104,7 @@ def check_all(
     first one.
     """
     labels: dict[Configuration, LabelBatch] = {}
-    accuracies: dict[Configuration, dict[str, float]] = {}
+    accuracies: dict[Configuration, tuple[Figure, ...]] = {}
     failed: dict[Configuration, str] = {}
     left_out: dict[Configuration, str] = {}
     ours = [one for one in plan.configurations if one.model in pictures]
@@ -112,14 +112,15 @@ def check_all(
         try:
             with FreshProcess(ModelRunner, one) as process:
                 found = process.call("labels", pictures[one.model].images)
-                scores = [process.call("accuracy", data) for data in plan.data[one.model]]
+                scores = (process.call("accuracy", data) for data in plan.data[one.model])
+                accuracy = tuple(chain.from_iterable(scores))
         except UnknownName as error:  # a method that does not support the model's task
             left_out[one] = str(error)
         except LanesError as error:
             failed[one] = str(error)
         else:
             labels[one] = found
-            accuracies[one] = {name: value for score in scores for name, value in score.items()}
+            accuracies[one] = accuracy
         progress(number + 1)
     checks = {}
     references: dict[str, tuple[str, LabelBatch | None]] = {}

@@ -16,15 +16,15 @@ from lanes import card as cards
 from lanes.assets import DEMO
 from lanes.benchmark import chart, tables
 from lanes.benchmark.models import benchmark_models
-from lanes.benchmark.plan import Wish, plan
-from lanes.benchmark.video import VideoWish, benchmark_video
+from lanes.benchmark.plan import PlanOptions, plan
+from lanes.benchmark.video import VideoOptions, benchmark_video
 from lanes.errors import INCOMPLETE, BadInput
 from lanes.pipeline.demo_clip import demo_files
 from lanes.video.output_files import check_place, write_json
 
 
 def run_models(
-    wish: Wish,
+    options: PlanOptions,
     rounds: int,
     start: bool,
     json: Path | None,
@@ -37,7 +37,7 @@ def run_models(
     if picture:
         chart.check_library()
     _check_rounds(rounds)
-    planned = plan(wish)
+    planned = plan(options)
     with _progress() as progress:
         found = benchmark_models(planned, rounds, start, progress)
     tables.show(found, Console())
@@ -48,16 +48,16 @@ def run_models(
     return INCOMPLETE if found.failed else 0
 
 
-def run_video(wish: VideoWish, rounds: int, json: Path | None, overwrite: bool) -> int:
+def run_video(options: VideoOptions, rounds: int, json: Path | None, overwrite: bool) -> int:
     """Time a video by stage and as a whole; returns the exit code."""
     check_place(json, overwrite)
     _check_rounds(rounds)
     with _progress() as progress:
-        if wish.clip == DEMO:
-            task = cards.read(assets.model_folder(wish.model)).task
+        if options.clip == DEMO:
+            task = cards.read(assets.model_folder(options.model)).task
             clip, _ = demo_files(partial(progress, "rendering the demo"), task)
-            wish = replace(wish, clip=str(clip))
-        found = benchmark_video(wish, rounds, lambda done: progress("timing", done, rounds))
+            options = replace(options, clip=str(clip))
+        found = benchmark_video(options, rounds, lambda done: progress("timing", done, rounds))
     tables.show_video(found, Console())
     if json:
         write_json(json, found.to_dict())

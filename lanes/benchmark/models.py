@@ -17,6 +17,7 @@ from lanes.benchmark.start import ROUNDS as STARTS
 from lanes.benchmark.start import Start, starts
 from lanes.benchmark.turns import Job, Runner, Timed, Timing, ratio, take_turns
 from lanes.errors import BackendError
+from lanes.metrics.figures import Figure
 from lanes.system.machine import Machine, machine
 
 EAGER = ("torch", "fp32")
@@ -47,9 +48,9 @@ class Figures:
     start: Start | None = None
 
     @property
-    def accuracy(self) -> dict[str, float]:
+    def accuracy(self) -> tuple[Figure, ...]:
         """See `Check.accuracy`."""
-        return self.check.accuracy if self.check else {}
+        return self.check.accuracy if self.check else ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Benchmark:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        for one, found in zip(self.figures, values["figures"], strict=True):
+            if one.check:
+                found["check"]["accuracy"] = {f.full_name: f.value for f in one.accuracy}
+        return values
 
 
 def benchmark_models(

@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlanOptions:
     """The user's options; see `lanes benchmark models --help`. Empty means all."""
 
     models: Sequence[str] = ()
@@ -75,8 +75,8 @@ class Wish:
     split: str = "val"
 
 
-def plan(wish: Wish) -> Plan:
-    """All configurations that match `wish` and run on this machine.
+def plan(options: PlanOptions) -> Plan:
+    """All configurations that match `options` and run on this machine.
 
     Raises:
         UnknownName: no model, backend, precision, data set or split of that name.
@@ -84,31 +84,33 @@ def plan(wish: Wish) -> Plan:
         BadModel, BadDataset: a model, network or data set cannot be read.
         BadInput: data that fits no model's task, or contradictory options.
     """
-    if wish.threads is not None and wish.threads < 1:
-        raise BadInput(f"--threads {wish.threads}: wanted 1 or more; leave it out to use all cores")
+    if options.threads is not None and options.threads < 1:
+        raise BadInput(
+            f"--threads {options.threads}: wanted 1 or more; leave it out to use all cores"
+        )
     # With --onnx, compare only with models that are named.
-    models = wish.models or (() if wish.networks else assets.model_names())
+    models = options.models or (() if options.networks else assets.model_names())
     folders = {model: assets.model_folder(model) for model in models}
     cards_of = {model: cards.read(folder) for model, folder in folders.items()}
-    names, left_out = _loadable(wish.backends, wish.device)
-    if wish.shape and not wish.networks:
-        raise BadInput(f"--shape {wish.shape} needs a network: add --onnx")
+    names, left_out = _loadable(options.backends, options.device)
+    if options.shape and not options.networks:
+        raise BadInput(f"--shape {options.shape} needs a network: add --onnx")
     able = {
-        (model, name): backends.precisions(name, wish.device, folder)
+        (model, name): backends.precisions(name, options.device, folder)
         for model, folder in folders.items()
         for name in names
     }
-    for path in wish.networks:
-        able |= {(str(path), name): network.precisions(name, wish.device) for name in names}
-    _check_precisions(wish.precisions, able)
-    shapes = {str(path): network.shape_of(path, wish.shape) for path in wish.networks}
+    for path in options.networks:
+        able |= {(str(path), name): network.precisions(name, options.device) for name in names}
+    _check_precisions(options.precisions, able)
+    shapes = {str(path): network.shape_of(path, options.shape) for path in options.networks}
     configurations = tuple(
-        Configuration(model, name, precision, wish.device, wish.threads, shapes.get(model))
+        Configuration(model, name, precision, options.device, options.threads, shapes.get(model))
         for (model, name), precisions in able.items()
         for precision in precisions
-        if not wish.precisions or precision in wish.precisions
+        if not options.precisions or precision in options.precisions
     )
-    data = [data_of(pair, wish.split) for pair in wish.data]
+    data = [data_of(pair, options.split) for pair in options.data]
     return Plan(configurations, _by_model(data, cards_of), left_out)
 
 

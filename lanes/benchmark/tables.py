@@ -16,8 +16,6 @@ from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.video import VideoFigures
 from lanes.system.machine import Machine
 
-KINDS = {"iou": "IoU", "miou": "mIoU", "f4": "F4"}
-
 
 def show(found: Benchmark, console: Console) -> None:
     """Print the machine, up to three tables per model, and what failed or was left out."""
@@ -89,17 +87,11 @@ def _cost(one: Figures) -> Row:
 
 
 def _accuracy(one: Figures) -> Row:
-    figures = {figure_name(name): value for name, value in one.accuracy.items()}
+    values = {f"{f.dataset} {f.title}": f.value for f in one.accuracy}
     return {
         "": one.configuration.engine,
-        **{name.replace(" ", "\n"): f"{value:.3f}" for name, value in figures.items()},
+        **{title.replace(" ", "\n"): f"{value:.3f}" for title, value in values.items()},
     }
-
-
-def figure_name(name: str) -> str:
-    """`DATASET MEASURE KIND` as people write it: "bdd100k drivable IoU"."""
-    measure, _, kind = name.rpartition(" ")
-    return f"{measure} {KINDS.get(kind, kind)}"
 
 
 def _short(value: float) -> str:

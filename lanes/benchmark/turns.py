@@ -1,6 +1,6 @@
 """Times several configurations in turns, each in its own process.
 
-`Trial` runs in such a process: it loads, times the first image, then takes turns.
+`TurnTimer` runs in such a process: it loads, times the first image, then takes turns.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Turn:
     throughput: float
 
 
-class Trial:
+class TurnTimer:
     """Loads a network for low latency and for high throughput, and times it on `images`."""
 
     def __init__(self, load: Callable[[str], Runner], images: Sequence[Input]) -> None:
@@ -184,24 +184,24 @@ def take_turns(
     found: dict[Key, Timed] = {}
     order, done = random.Random(0), 0
     with ExitStack() as stack:
-        trials: dict[Key, FreshProcess] = {}
+        timers: dict[Key, FreshProcess] = {}
         for key, (load, images) in jobs.items():
             try:
-                trials[key] = stack.enter_context(FreshProcess(Trial, load, images))
+                timers[key] = stack.enter_context(FreshProcess(TurnTimer, load, images))
             except LanesError as error:
                 failed[key] = str(error)
             progress(done := done + 1)
         for _ in range(rounds):
-            for key in order.sample(list(trials), len(trials)):
+            for key in order.sample(list(timers), len(timers)):
                 try:
-                    turns.setdefault(key, []).append(trials[key].call("turn", TURN))
+                    turns.setdefault(key, []).append(timers[key].call("turn", TURN))
                 except LanesError as error:
                     failed[key] = str(error)
-                    del trials[key]
+                    del timers[key]
                 progress(done := done + 1)
         for key in jobs:
-            if key in trials:
-                found[key] = _timed(trials[key].call("details"), turns[key])
+            if key in timers:
+                found[key] = _timed(timers[key].call("details"), turns[key])
     return found, failed
 
 

@@ -103,7 +103,7 @@ class VideoFigures:
 
 
 @dataclass(frozen=True)
-class VideoWish:
+class VideoOptions:
     """The user's options; see `lanes benchmark video --help`."""
 
     clip: str
@@ -131,7 +131,7 @@ class VideoWish:
 
 
 def benchmark_video(
-    wish: VideoWish,
+    options: VideoOptions,
     rounds: int = 5,
     progress: Callable[[int], None] = lambda done: None,
 ) -> VideoFigures:
@@ -141,20 +141,20 @@ def benchmark_video(
         BadInput, BadVideo: the clip cannot be read.
         The errors of `lanes.segmenter.load`.
     """
-    if is_url(wish.clip):
-        raise BadInput(f"{wish.clip} is an address; wanted a video file")
-    with VideoSource(Path(wish.clip)):  # fail before loading the model, which takes a while
+    if is_url(options.clip):
+        raise BadInput(f"{options.clip} is an address; wanted a video file")
+    with VideoSource(Path(options.clip)):  # fail before loading the model, which takes a while
         pass
     facts = machine()
     threads = share(usable_cores())
     with (
-        wish.load() as loaded,
+        options.load() as loaded,
         opencv_threads(threads.opencv),
         tempfile.TemporaryDirectory() as folder,
     ):
         output = Path(folder) / "out.mp4"
-        memory = _peak_memory(wish, output)
-        alone = Alone(wish, loaded, threads, output)
+        memory = _peak_memory(options, output)
+        alone = Alone(options, loaded, threads, output)
         whole = {**alone.stages(), "pipeline": alone.pipeline}
         costs: dict[str, list[Cost]] = {name: [] for name in whole}
         for number in range(rounds):
@@ -164,15 +164,15 @@ def benchmark_video(
         medians = {name: _median(found) for name, found in costs.items()}
         return VideoFigures(
             machine=facts,
-            clip=Path(wish.clip).name,
+            clip=Path(options.clip).name,
             size=alone.size,
             frames=alone.count,
             rounds=rounds,
             model=loaded.card.name,
             backend=loaded.backend.name,
             precision=loaded.backend.precision,
-            hint=wish.hint,
-            quality=wish.quality,
+            hint=options.hint,
+            quality=options.quality,
             pipeline=medians.pop("pipeline"),
             stages=medians,
             memory=memory,
@@ -182,8 +182,10 @@ def benchmark_video(
 class Alone:
     """Runs single stages on frames held in memory; each run covers the length of the clip."""
 
-    def __init__(self, wish: VideoWish, loaded: Segmenter, threads: Threads, output: Path) -> None:
-        self.wish, self.loaded, self.threads, self.output = wish, loaded, threads, output
+    def __init__(
+        self, options: VideoOptions, loaded: Segmenter, threads: Threads, output: Path
+    ) -> None:
+        self.options, self.loaded, self.threads, self.output = options, loaded, threads, output
         with self._source() as source:
             self.size = source.size
             self.kept = list(islice(source, KEPT_FRAMES))
@@ -203,8 +205,8 @@ class Alone:
 
     def _source(self) -> VideoSource:
         return VideoSource(
-            Path(self.wish.clip),
-            max_frames=self.wish.max_frames,
+            Path(self.options.clip),
+            max_frames=self.options.max_frames,
             threads=self.threads.decode,
         )
 
@@ -250,9 +252,9 @@ class Alone:
             sink = VideoSink.like(
                 source,
                 self.output,
-                quality=self.wish.quality,
+                quality=self.options.quality,
                 overwrite=True,
-                audio_from=self.wish.clip,
+                audio_from=self.options.clip,
                 threads=self.threads.encode,
             )
         with sink:
@@ -262,23 +264,23 @@ class Alone:
 
     def pipeline(self) -> int:
         """Run all stages, overlapped."""
-        return self.wish.annotate(self.loaded, self.output)
+        return self.options.annotate(self.loaded, self.output)
 
 
 class PipelineRun:
     """Runs the whole job in its own process, to measure its memory."""
 
-    def __init__(self, wish: VideoWish, output: Path) -> None:
-        with wish.load() as loaded:
-            wish.annotate(loaded, output)
+    def __init__(self, options: VideoOptions, output: Path) -> None:
+        with options.load() as loaded:
+            options.annotate(loaded, output)
 
     def peak(self) -> int:
         """Peak memory of the process, in bytes."""
         return peak_memory()
 
 
-def _peak_memory(wish: VideoWish, output: Path) -> int:
-    with FreshProcess(PipelineRun, wish, output) as process:
+def _peak_memory(options: VideoOptions, output: Path) -> int:
+    with FreshProcess(PipelineRun, options, output) as process:
         peak: int = process.call("peak")
     return peak
 

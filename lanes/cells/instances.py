@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadInput
 from lanes.plugins import missing
-from lanes.types import InstanceMap, LabelMap, Size, Task, Things
+from lanes.types import InstanceMap, LabelMap, Size, Task, Things, Unit
 
 Mask: TypeAlias = NDArray[np.uint8]
 Depth: TypeAlias = NDArray[np.float32]
@@ -70,6 +70,10 @@ def things_of(task: Task) -> Things:
     if task.things is None:
         raise BadInput(f"the task {task.name!r} has nothing to count: use a task with cells")
     return task.things
+
+
+UNITS = {"cells": Unit.COUNT, "mean diameter": Unit.PIXELS}
+"""The units of the measures of `summary` that are not shares."""
 
 
 def summary(labels: LabelMap, things: Things) -> dict[str, float]:

@@ -9,10 +9,9 @@ import typer
 import typer.core
 
 from lanes.assets import DEFAULT_MODEL
+from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import FiguresOption, OverwriteOption, Quality, QualityOption
-
-AS_FOR_VIDEO = typer.Option(help="As for lanes video.")
+from lanes.cli.options import FiguresOption, ModelOption, OverwriteOption, Quality, QualityOption
 
 
 class _ModelsUnlessNamed(typer.core.TyperGroup):
@@ -86,9 +85,9 @@ def benchmark_models(
 
     def run() -> int:
         from lanes.benchmark.command import run_models
-        from lanes.benchmark.plan import Wish
+        from lanes.benchmark.plan import PlanOptions
 
-        wish = Wish(
+        options = PlanOptions(
             models=models or (),
             networks=onnx or (),
             shape=shape,
@@ -99,19 +98,17 @@ def benchmark_models(
             data=data or (),
             split=split,
         )
-        return run_models(wish, rounds, start, json, chart, overwrite)
+        return run_models(options, rounds, start, json, chart, overwrite)
 
     raise typer.Exit(guarded(run))
 
 
 @benchmark_app.command("video")
+@grouped
 def benchmark_video(
     clip: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or 'demo'.")],
-    model: Annotated[str, AS_FOR_VIDEO] = DEFAULT_MODEL,
-    backend: Annotated[str, AS_FOR_VIDEO] = "auto",
-    precision: Annotated[str, AS_FOR_VIDEO] = "auto",
-    device: Annotated[str | None, AS_FOR_VIDEO] = None,
-    threads: Annotated[int | None, AS_FOR_VIDEO] = None,
+    engine: Engine,
+    model: ModelOption = DEFAULT_MODEL,
     hint: Annotated[
         str | None, typer.Option(help="latency or throughput; default: as lanes video for files.")
     ] = None,
@@ -125,20 +122,17 @@ def benchmark_video(
 
     def run() -> int:
         from lanes.benchmark.command import run_video
-        from lanes.benchmark.video import VideoWish
+        from lanes.benchmark.video import VideoOptions
         from lanes.cli.video import FILES_HINT
 
-        wish = VideoWish(
+        options = VideoOptions(
             clip=clip,
             model=model,
-            backend=backend,
-            precision=precision,
-            device=device,
-            threads=threads,
+            **vars(engine),
             hint=hint or FILES_HINT,
             quality=quality.value,
             max_frames=max_frames,
         )
-        return run_video(wish, rounds, json, overwrite)
+        return run_video(options, rounds, json, overwrite)
 
     raise typer.Exit(guarded(run))

@@ -8,16 +8,12 @@ from typing import Annotated
 
 import typer
 
+from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import (
-    BackendOption,
-    DeviceOption,
-    PrecisionOption,
-    ThreadsOption,
-    roots_of,
-)
+from lanes.cli.options import roots_of
 
 
+@grouped
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
     dataset: Annotated[
@@ -26,12 +22,9 @@ def evaluate(
             metavar="DATASET", help="A folder of labelled images, or a data set: bdd100k, ..."
         ),
     ],
+    engine: Engine,
     root: Annotated[str, typer.Argument(metavar="ROOT", help="Its folder, if it has one.")] = "",
     split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
     json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for confusion.png and worst_best.png.")
@@ -46,17 +39,18 @@ def evaluate(
         from rich.console import Console
         from rich.progress import track
 
-        from lanes import assets, segmenter
+        from lanes import assets
         from lanes.metrics import evaluate as evaluation
+        from lanes.system.atomic import make_folder
 
         def shown(indices: range) -> Iterable[int]:
             return track(indices, "labelling", console=Console(stderr=True), transient=True)
 
         ((name, place),) = roots_of([f"{dataset}={root}" if root else dataset]).items()
         opened = evaluation.open_dataset(name, place, split)
-        with segmenter.load(model, backend, precision, device, threads) as loaded:
+        with engine.load(model) as loaded:
             if pictures:
-                evaluation.make_folder(pictures)  # before the work, so that a bad name fails soon
+                make_folder(pictures)  # before the work, so that a bad name fails soon
             found = evaluation.evaluate(loaded, opened, name, split, shown)
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,20 +18,10 @@ from lanes.cli.benchmark import benchmark_app
 from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
+from lanes.cli.groups import Engine, VideoInput, VideoOutput, grouped
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
-from lanes.cli.options import (
-    AlphaOption,
-    BackendOption,
-    DeviceOption,
-    ModelOption,
-    OverwriteOption,
-    PrecisionOption,
-    Quality,
-    QualityOption,
-    QuietOption,
-    ThreadsOption,
-)
+from lanes.cli.options import AlphaOption, ModelOption, OverwriteOption, QuietOption
 from lanes.cli.quantize import quantize
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
@@ -52,6 +43,7 @@ app.add_typer(data_app, name="data")
 
 
 @app.command()
+@grouped
 def video(
     inputs: Annotated[
         list[str],
@@ -61,38 +53,10 @@ def video(
             "'demo'.",
         ),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="File (or folder) to write; default: beside the input."
-        ),
-    ] = None,
+    source: VideoInput,
+    result: VideoOutput,
+    engine: Engine,
     model: ModelOption = DEFAULT_MODEL,
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Truth: a folder of label images or a label video; gives IoU per class."),
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder for 8-bit PNG label maps at the source's size.")
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(help="File for one JSON object a frame: shares, counts, IoU, ms."),
-    ] = None,
-    quality: QualityOption = Quality.fast,
-    show: Annotated[
-        bool, typer.Option("--show", help="Show the frames in a window; q ends.")
-    ] = False,
-    start: Annotated[float | None, typer.Option(help="First second of the input.")] = None,
-    end: Annotated[float | None, typer.Option(help="Last second of the input.")] = None,
-    max_frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds (cameras and streams).")
-    ] = None,
     infer_every: Annotated[
         int,
         typer.Option(
@@ -100,9 +64,9 @@ def video(
             help="Run the network on every Nth frame; optical flow carries its labels between.",
         ),
     ] = 1,
-    alpha: AlphaOption = 0.5,
-    hud: Annotated[bool, typer.Option("--hud/--no-hud", help="Write FPS, ms and IoU.")] = True,
-    overwrite: OverwriteOption = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the frames in a window; q ends.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Draw what a model sees (by default the road) on videos, images, cameras and streams."""
@@ -110,36 +74,18 @@ def video(
     from lanes.cli.video import run_video
     from lanes.pipeline.label_video import Options
 
-    options = Options(
-        output=output,
-        labels=labels,
-        masks=masks,
-        json=json,
-        start=start,
-        end=end,
-        max_frames=max_frames,
-        seconds=seconds,
-        infer_every=infer_every,
-        alpha=alpha,
-        hud=hud,
-        overwrite=overwrite,
-        quality=quality.value,
-    )
-    raise typer.Exit(
-        guarded(
-            lambda: run_video(
-                inputs, model, backend, precision, options, show, quiet, device, threads
-            )
-        )
-    )
+    options = Options(**vars(source), **vars(result), infer_every=infer_every)
+    raise typer.Exit(guarded(lambda: run_video(inputs, model, engine, options, show, quiet)))
 
 
 @app.command()
+@grouped
 def image(
     inputs: Annotated[
         list[str],
         typer.Argument(metavar="INPUT...", help="Image file, folder or glob of images, or 'demo'."),
     ],
+    engine: Engine,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -147,10 +93,6 @@ def image(
         ),
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
     um_per_pixel: Annotated[
         float | None,
         typer.Option(help="Micrometres of a pixel's side: cells are measured in them, too."),
@@ -172,7 +114,7 @@ def image(
     """
 
     def run() -> int:
-        from lanes import backends, segmenter
+        from lanes import backends
         from lanes.cli.image import run_images
         from lanes.pipeline.label_images import ImageOptions
 
@@ -181,7 +123,7 @@ def image(
             inputs,
             output,
             ImageOptions(um_per_pixel, alpha, overwrite),
-            lambda: segmenter.load(model, backend, precision, device, threads, hint),
+            lambda: engine.load(model, hint),
             quiet,
         )
 
@@ -218,7 +160,9 @@ def dashboard(
 
 
 @app.command()
+@grouped
 def webcam(
+    engine: Engine,
     source: Annotated[
         str,
         typer.Argument(
@@ -227,10 +171,6 @@ def webcam(
         ),
     ] = "0",
     model: ModelOption = DEFAULT_MODEL,
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
     alpha: AlphaOption = 0.5,
     window: Annotated[
         bool, typer.Option("--window/--no-window", help="Show the picture, or only record it.")
@@ -256,10 +196,10 @@ def webcam(
         from lanes import assets
 
         program = assets.app("webcam")
-        wish = program.Wish(
+        options = program.WebcamOptions(
             source=source,
             model=model,
-            engine=(backend, precision, device, threads),
+            engine=astuple(engine),
             alpha=alpha,
             window=window,
             browser=browser,
@@ -268,7 +208,7 @@ def webcam(
             seconds=seconds,
             overwrite=overwrite,
         )
-        return int(program.run(wish))
+        return int(program.run(options))
 
     raise typer.Exit(guarded(run))
 

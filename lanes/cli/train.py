@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from lanes import assets
 from lanes.cli.guard import guarded
 from lanes.cli.options import DataOption, roots_of
 
 
 def train(
-    config: Annotated[Path, typer.Option(help="A TOML file, such as those of configs/.")],
+    config: Annotated[
+        str, typer.Option(help="An included configuration, such as lanes_tiny, or a TOML file.")
+    ],
     data: DataOption,
     steps: Annotated[int | None, typer.Option(help="How long: batches of the optimiser.")] = None,
     minutes: Annotated[float | None, typer.Option(help="How long: or by the clock.")] = None,
@@ -40,8 +43,9 @@ def train(
         from lanes.training import config as configs
         from lanes.training import loop, report
 
-        chosen = configs.read(config, set or ())
-        place = folder or Path("runs") / config.stem
+        file = assets.config_file(config)
+        chosen = configs.read(file, set or ())
+        place = folder or Path("runs") / file.stem
         budget = loop.Budget(steps, minutes)
         best = loop.train(chosen, roots_of(data), budget, place, resume, init)
         for picture in report.write(place, best):

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lanes import backends, segmenter
+from lanes import backends
 from lanes.assets import DEMO
 from lanes.cli.first_use import warn_once
+from lanes.cli.groups import Engine
 from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
 from lanes.live.screen import no_window_cure, why_no_window
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
@@ -35,13 +36,10 @@ left to the libraries, that was 17 % more frames a second at 1280x720, 13 % at 1
 def run_video(
     inputs: list[str],
     model: str,
-    backend: str,
-    precision: str,
+    engine: Engine,
     options: Options,
     show: bool,
     quiet: bool,
-    device: str | None = None,
-    threads: int | None = None,
 ) -> int:
     """Annotate each of `inputs` and print what came of it; returns the exit code.
 
@@ -53,7 +51,7 @@ def run_video(
     window = _window() if show else None
     code = 0
     hint = backends.LATENCY if any(map(_is_live, inputs)) else FILES_HINT
-    with segmenter.load(model, backend, precision, device, threads, hint) as loaded:
+    with engine.load(model, hint) as loaded:
         if not quiet and loaded.backend.name != NO_NETWORK:
             warn_once(loaded.card)
         for given in inputs:

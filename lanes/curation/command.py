@@ -14,9 +14,10 @@ from lanes.curation.check import Check, check
 from lanes.curation.page import page
 from lanes.draw.contact_sheet import overlays
 from lanes.errors import INCOMPLETE
+from lanes.system.atomic import atomic_file
 from lanes.system.progress import progress
 from lanes.types import Image
-from lanes.video.output_files import check_place, write_file, write_image
+from lanes.video.output_files import check_place, write_image
 
 ON_SHEET = 12
 """Overlays on the contact sheet."""
@@ -35,7 +36,8 @@ def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool)
         write_image(sheet, picture)
     if html:
         content = page(found, picture)
-        write_file(html, lambda part: part.write_text(content, encoding="utf-8"))
+        with atomic_file(html) as part:
+            part.write_text(content, encoding="utf-8")
     return INCOMPLETE if found.problems else 0
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lanes.card import CARD
 from lanes.errors import BadOutput
+from lanes.system.atomic import atomic_folder
 
 
 @contextmanager
@@ -24,18 +23,5 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise BadOutput(f"{folder} is a file: {cure}")
     if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
         raise BadOutput(f"{folder} is not empty and not a model folder: {cure}")
-    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        try:
-            part.mkdir(parents=True)
-        except OSError as error:
-            raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
+    with atomic_folder(folder) as part:
         yield part
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(folder, old)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -27,9 +27,11 @@ from lanes import backends, plugins
 from lanes import card as cards
 from lanes import segmenter as segmenters
 from lanes.backends import PREFERENCE, _engine
-from lanes.errors import BackendError, BadDataset, BadInput, BadOutput, MissingDependency
+from lanes.errors import BackendError, BadDataset, BadInput, MissingDependency
 from lanes.images.resize import resize_image
 from lanes.metrics import dataset_scores
+from lanes.metrics.figures import Figure, Kind, headlines
+from lanes.system.atomic import writing
 from lanes.types import Dataset, ImageBatch
 
 CALIBRATION_FRAMES = 300
@@ -82,22 +84,17 @@ def quantize(
         for dataset in calibration
         for index in spread(len(dataset), -(-frames // len(calibration)))
     ]
-    try:
-        # Work in a copy of the model folder; the real one stays untouched until all checks pass.
-        with TemporaryDirectory(prefix=".int8-", dir=folder) as name:
-            part = Path(name)
-            for file in (folder / cards.CARD, _engine.onnx_path(folder)):
-                shutil.copy(file, part)
-            _write(part, images)
-            shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
-            costs = _costs(part, next(iter(shares)), judged)
-            replace(card, int8=costs).write(part)
-            for written in (cards.CARD, cards.INT8_ONNX):
-                os.replace(part / written, folder / written)
-    except OSError as error:
-        if isinstance(error, BadOutput):
-            raise
-        raise BadOutput(f"cannot write into {folder}: {error.strerror}") from error
+    # Work in a copy of the model folder; the real one stays untouched until all checks pass.
+    with writing(folder), TemporaryDirectory(prefix=".int8-", dir=folder) as name:
+        part = Path(name)
+        for file in (folder / cards.CARD, _engine.onnx_path(folder)):
+            shutil.copy(file, part)
+        _write(part, images)
+        shares = compare(part, images[:: -(-len(images) // CHECK_FRAMES)])
+        costs = _costs(part, next(iter(shares)), judged)
+        replace(card, int8=costs).write(part)
+        for written in (cards.CARD, cards.INT8_ONNX):
+            os.replace(part / written, folder / written)
     return Quantized(shares, costs)
 
 
@@ -143,29 +140,34 @@ def _costs(
     folder: Path, backend: str, judged: Mapping[str, Dataset]
 ) -> dict[str, dict[str, float]]:
     """The main figures at fp32 and int8; raises `BackendError` if int8 loses too much."""
-    by_precision = {}
-    for precision in ("fp32", _engine.INT8):
-        with segmenters.load(str(folder), backend, precision) as model:
-            by_precision[precision] = {
-                f"{name}: {figure}": round(value, 4)
-                for name, dataset in judged.items()
-                for figure, value in dataset_scores.score(dataset, model.label).figures().items()
-            }
-    costs = {
-        name: {precision: figures[name] for precision, figures in by_precision.items()}
-        for name in dataset_scores.headlines(by_precision["fp32"])
-    }
-    # A figure is NaN with nothing to score.
-    costs = {name: cost for name, cost in costs.items() if np.isfinite([*cost.values()]).all()}
-    for name, cost in costs.items():
-        loss = cost["fp32"] - cost[_engine.INT8]
-        if name.endswith("iou") and loss >= LARGEST_LOSS:
+    before, after = (_figures(folder, backend, p, judged) for p in ("fp32", _engine.INT8))
+    costs = {}
+    for figure in headlines(before.values()):
+        name = figure.card_key
+        fp32, int8 = round(figure.value, 4), round(after[name].value, 4)
+        # A figure is NaN with nothing to score.
+        if not np.isfinite([fp32, int8]).all():
+            continue
+        if figure.kind in (Kind.IOU, Kind.MIOU) and fp32 - int8 >= LARGEST_LOSS:
             raise BackendError(
-                f"int8 loses {loss * 100:.2f} points of {name} ({cost['fp32']:.2%} in fp32), "
+                f"int8 loses {(fp32 - int8) * 100:.2f} points of {name} ({fp32:.2%} in fp32), "
                 f"wanted less than {LARGEST_LOSS * 100:.1f}: nothing was written; calibrate on "
                 "more frames, or on others"
             )
+        costs[name] = {"fp32": fp32, _engine.INT8: int8}
     return costs
+
+
+def _figures(
+    folder: Path, backend: str, precision: str, judged: Mapping[str, Dataset]
+) -> dict[str, Figure]:
+    """The figures of all data sets, by `Figure.card_key`."""
+    with segmenters.load(str(folder), backend, precision) as model:
+        return {
+            figure.card_key: figure
+            for name, dataset in judged.items()
+            for figure in dataset_scores.score(dataset, model.label).figures(name)
+        }
 
 
 def _write(folder: Path, images: Sequence[ImageBatch]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadInput
 from lanes.images.resize import covered
+from lanes.metrics.figures import Kind
 from lanes.types import IGNORE, LabelMap, Measure
 
 Matrix = NDArray[np.int64]
@@ -208,9 +209,9 @@ class LineCounts:
             return 0.0
         return 2 * self.precision * self.recall / (self.precision + self.recall)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[Kind, float]:
         """The figures by kind."""
-        return {"precision": self.precision, "recall": self.recall, "f4": self.f4}
+        return {Kind.PRECISION: self.precision, Kind.RECALL: self.recall, Kind.F4: self.f4}
 
 
 def line_counts(truth: Ids, predicted: Ids) -> LineCounts:

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -29,25 +28,19 @@ from lanes.cells import instances
 from lanes.images.resize import resize_labels
 from lanes.metrics import confusion_matrix as metrics
 from lanes.metrics.confusion_matrix import Matrix, bootstrap, confusion_matrix, line_counts
+from lanes.metrics.figures import INSTANCES, Figure, Kind
 from lanes.metrics.instances import instance_counts
 from lanes.types import IGNORE, Dataset, Image, LabelMap, Sample, Task
 
-MIOU, PIXEL_ACCURACY, CLASS_ACCURACY = "miou", "pixel accuracy", "class accuracy"
-MIOU_WITHOUT_BACKGROUND = "miou without background"
-"""The figures over all classes. No name ends in " iou" or " f4", so `choice` skips them."""
-INSTANCES = "instances"
-"""The name of the figures of predicted against true instances: `instances ap50`, ..."""
-CHOOSING = (" iou", " f4", " ap50")
-"""Name endings of the figures whose mean chooses a checkpoint."""
-FEW = 4
-"""A data set with more classes than this is summarised by its mean IoU."""
+Values: TypeAlias = dict[tuple[str, Kind], float]
+"""Figures by measure and kind."""
 
 
 class Counts(Protocol):
     """Counts other than pixels, for figures: a dataclass of numbers; `+` pools two images."""
 
     def __add__(self, other: Any, /) -> Any: ...
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[Kind, float]:
         """The figures by kind."""
 
 
@@ -120,42 +113,43 @@ class Scores:
         rows = self.dataset.TARGETS[known].astype(np.int64)
         return np.asarray(rows.T @ matrix[known], np.int64)
 
-    def figures(self) -> dict[str, float]:
-        """Every figure by name, each 0..1 or NaN: `drivable iou`, `lane line f4`, `miou`, ..."""
+    def figures(self, dataset: str = "") -> list[Figure]:
+        """Every figure, without its interval; `dataset` is the name that the figures get."""
         pooled = {name: reduce(operator.add, counts) for name, counts in self.counts.items()}
-        return self._figures(self.matrix, pooled)
+        values = self._values(self.matrix, pooled)
+        return [Figure(*which, value, dataset=dataset) for which, value in values.items()]
 
-    def intervals(
-        self, percent: float = 95.0, rounds: int = 1000
-    ) -> dict[str, tuple[float, float]]:
-        """Bootstrap interval of every figure, resampled by image; NaN where the figure is NaN."""
+    def figures_with_intervals(self, percent: float = 95.0, rounds: int = 1000) -> list[Figure]:
+        """Every figure with its bootstrap interval, resampled by image."""
         matrices = bootstrap(np.stack(self.matrices), rounds)
         drawn_counts = {name: _bootstrap(counts, rounds) for name, counts in self.counts.items()}
         drawn = [
-            self._figures(
+            self._values(
                 matrices[index],
                 {name: sums[index] for name, sums in drawn_counts.items()},
             )
             for index in range(rounds)
         ]
-        tail = (100 - percent) / 2
-        return {
-            name: _interval([figures[name] for figures in drawn], tail) for name in self.figures()
-        }
+        found = []
+        for figure in self.figures():
+            values = [values[figure.measure, figure.kind] for values in drawn]
+            low, high = _interval(values, (100 - percent) / 2)
+            found.append(replace(figure, low=low, high=high))
+        return found
 
     @property
-    def judged_by(self) -> tuple[str, ...]:
+    def judged_by(self) -> tuple[tuple[str, Kind], ...]:
         """The figures whose mean is an image's score: IoU of areas, F4 of lines."""
         measures = self.dataset.MEASURES.items()
-        return tuple(f"{name} {'f4' if m.lines else 'iou'}" for name, m in measures)
+        return tuple((name, Kind.F4 if m.lines else Kind.IOU) for name, m in measures)
 
     def of_images(self) -> list[float]:
         """The score of each image, 0..1, the mean of `judged_by`; NaN with nothing to score."""
         found = []
         for index, matrix in enumerate(self.matrices):
             counts = {name: self.counts[name][index] for name in self.counts}
-            figures = self._figures(matrix, counts)
-            known = [figures[name] for name in self.judged_by if not np.isnan(figures[name])]
+            values = self._values(matrix, counts)
+            known = [values[which] for which in self.judged_by if not np.isnan(values[which])]
             found.append(float(np.mean(known)) if known else float("nan"))
         return found
 
@@ -169,23 +163,23 @@ class Scores:
         known = [index for index, score in enumerate(scores) if not np.isnan(score)]
         return sorted(known, key=lambda index: (scores[index], -faults[index]))
 
-    def _figures(self, matrix: Matrix, counted: Mapping[str, Counts]) -> dict[str, float]:
-        found: dict[str, float] = {}
+    def _values(self, matrix: Matrix, counted: Mapping[str, Counts]) -> Values:
+        found: Values = {}
         for name, measure in self.dataset.MEASURES.items():
-            found[f"{name} iou"] = metrics.measure_iou(matrix, measure)
-            found[f"{name} dice"] = metrics.measure_dice(matrix, measure)
+            found[name, Kind.IOU] = metrics.measure_iou(matrix, measure)
+            found[name, Kind.DICE] = metrics.measure_dice(matrix, measure)
             if not measure.lines:
-                found[f"{name} precision"] = metrics.measure_precision(matrix, measure)
-                found[f"{name} recall"] = metrics.measure_recall(matrix, measure)
+                found[name, Kind.PRECISION] = metrics.measure_precision(matrix, measure)
+                found[name, Kind.RECALL] = metrics.measure_recall(matrix, measure)
         for name, counts in counted.items():
-            found |= {f"{name} {kind}": value for kind, value in counts.figures().items()}
+            found |= {(name, kind): value for kind, value in counts.figures().items()}
         if self.plain:
             classes = self.class_matrix(matrix)
-            found[MIOU] = metrics.miou(classes)
+            found["", Kind.MIOU] = metrics.miou(classes)
             if not self._judged(0):
-                found[MIOU_WITHOUT_BACKGROUND] = metrics.miou(classes, first=1)
-            found[PIXEL_ACCURACY] = metrics.pixel_accuracy(classes)
-            found[CLASS_ACCURACY] = metrics.class_accuracy(classes)
+                found["", Kind.MIOU_WITHOUT_BACKGROUND] = metrics.miou(classes, first=1)
+            found["", Kind.PIXEL_ACCURACY] = metrics.pixel_accuracy(classes)
+            found["", Kind.CLASS_ACCURACY] = metrics.class_accuracy(classes)
         return found
 
 
@@ -217,32 +211,6 @@ def score(dataset: Dataset, label: Callable[[Image], LabelMap]) -> Scores:
         sample = dataset[index]
         scores.add(sample, label(sample.image))
     return scores
-
-
-def choice(figures: Mapping[str, float]) -> float:
-    """The one number that selects the best checkpoint: the mean of all IoU, F4 and AP at 0.5, 0..1.
-
-    All figures of all data sets weigh the same. NaN figures, where neither truth nor prediction has
-    a pixel, are skipped. So is mIoU, because the IoU of each class already counts. Returns -inf
-    without any figure, so that any checkpoint with figures wins.
-    """
-    judged = [v for k, v in figures.items() if k.endswith(CHOOSING) and np.isfinite(v)]
-    return float(np.mean(judged)) if judged else float("-inf")
-
-
-def headlines(names: Iterable[str]) -> list[str]:
-    """The main figures among names "DATASET MEASURE KIND": IoU, F4 and AP at 0.5.
-
-    A data set with more than `FEW` classes is represented by its mean IoU.
-    """
-    names = list(names)
-    areas = Counter(name.partition(" ")[0] for name in names if name.endswith(" iou"))
-
-    def is_headline(name: str) -> bool:
-        many = areas[name.partition(" ")[0]] > FEW
-        return name.endswith((" miou", *CHOOSING[1:]) if many else CHOOSING)
-
-    return [name for name in names if is_headline(name)]
 
 
 def share_equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

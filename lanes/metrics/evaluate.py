@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,57 +33,28 @@ from rich.table import Table
 from lanes import card as cards
 from lanes import plugins
 from lanes.draw.contact_sheet import worst_best
-from lanes.errors import BadInput, BadOutput
+from lanes.errors import BadInput
 from lanes.metrics import confusion_matrix
 from lanes.metrics.confusion_picture import Confusion
-from lanes.metrics.dataset_scores import (
-    CLASS_ACCURACY,
-    INSTANCES,
-    MIOU,
-    MIOU_WITHOUT_BACKGROUND,
-    PIXEL_ACCURACY,
-    Scores,
-)
+from lanes.metrics.dataset_scores import Scores
+from lanes.metrics.figures import NAN, OF_MEASURES, Figure, Kind, by_measure, overall
 from lanes.segmenter import Segmenter
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.types import Dataset
-from lanes.video.output_files import TextFile, write_image
+from lanes.video.output_files import write_image
 
-KINDS = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "f4": "F4"}
-"""The figures of a measure and their display names."""
-OVERALL = {
-    MIOU: "mIoU",
-    MIOU_WITHOUT_BACKGROUND: "mIoU without background",
-    PIXEL_ACCURACY: "pixel accuracy",
-    CLASS_ACCURACY: "class accuracy",
-    f"{INSTANCES} ap50": "AP at IoU 0.5",
-    f"{INSTANCES} ap75": "AP at IoU 0.75",
-    f"{INSTANCES} ap90": "AP at IoU 0.9",
-    f"{INSTANCES} f1": "F1 at IoU 0.5",
-    f"{INSTANCES} pq": "panoptic quality",
-    f"{INSTANCES} mape": "count error (MAPE)",
-}
-"""The figures that belong to no single measure, and their display names."""
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
 FEW = 3
 """The sheet names at most this many figures."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure with the ends of its interval; NaN with nothing to score."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """The model, the data, and the figures by name (`drivable iou`, `lane line f4`, ...).
+    """The model, the data, and the figures by `Figure.name` (`drivable iou`, ...).
 
     `classes` holds the figures of each single class, if the truth is plain. `image_scores` holds
-    the mean of the figures `judged_by` for each image, NaN with nothing to score. `ranking` holds
-    the indices of the scored images, worst first.
+    the mean of the figures `judged_by` (names) for each image, NaN with nothing to score. `ranking`
+    holds the indices of the scored images, worst first.
     """
 
     model: str
@@ -94,7 +65,7 @@ class Evaluation:
     split: str
     images: int
     figures: dict[str, Figure]
-    classes: dict[str, dict[str, float]]
+    classes: dict[str, dict[Kind, float]]
     confusion: Confusion
     judged_by: tuple[str, ...]
     image_scores: tuple[float, ...]
@@ -104,26 +75,27 @@ class Evaluation:
         """The evaluation as JSON; NaN becomes null."""
         values = {
             **vars(self),
-            "figures": {name: vars(figure) for name, figure in self.figures.items()},
+            "figures": {
+                name: {"value": figure.value, "low": figure.low, "high": figure.high}
+                for name, figure in self.figures.items()
+            },
             "confusion": self.confusion.to_dict(),
         }
         return json.dumps(_without_nan(values), indent=2)
 
     def write(self, path: Path) -> None:
         """Write the JSON file atomically; raises `BadOutput`."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadOutput(f"cannot write {path}: {error.strerror}") from error
-        with TextFile(path, overwrite=True) as file:
-            file.write_text(self.to_json() + "\n")
+        make_folder(path.parent)
+        with atomic_file(path) as part:
+            part.write_text(self.to_json() + "\n", "utf-8")
 
     def note_in_card(self, folder: Path) -> None:
         """Add the figures to the card of the model in `folder`."""
         card = cards.read(folder)
+        data = f"{self.dataset} {self.split}"
         figures = {
-            f"{self.dataset} {self.split}: {name}": round(figure.value, 4)
-            for name, figure in self.figures.items()
+            replace(figure, dataset=data).card_key: round(figure.value, 4)
+            for figure in self.figures.values()
             if math.isfinite(figure.value)
         }
         replace(card, metrics={**card.metrics, **figures}).write(folder)
@@ -135,31 +107,27 @@ class Evaluation:
 
     def table(self) -> Table:
         """The figures as a table: a row per measure, with the figures over all classes below."""
-        notes = [
-            f"{title} {_with_interval(self.figures[name])}"
-            for name, title in OVERALL.items()
-            if name in self.figures
-        ]
-        of_measures = [name.rpartition(" ") for name in self.figures if name not in OVERALL]
-        found = {kind for _, _, kind in of_measures}
-        kinds = [kind for kind in KINDS if kind in found]
-        if "f4" in found:
+        figures = self.figures.values()
+        notes = [f"{figure.kind.display} {_with_interval(figure)}" for figure in overall(figures)]
+        measures = by_measure(figures)
+        found = {figure.kind for figure in figures}
+        kinds = [kind for kind in OF_MEASURES if kind in found]
+        if Kind.F4 in found:
             notes.append("precision and recall of lines: within 4 px")
         notes.append(f"{self.backend} {self.precision} on {self.device}; [95 % interval by image]")
         table = Table(title=self.title, caption="\n".join(notes))
         table.add_column("measure", overflow="fold")
         for kind in kinds:
-            table.add_column(KINDS[kind], justify="right", no_wrap=True)
-        measures = dict.fromkeys(name for name, _, _ in of_measures)
-        for name in measures:
-            texts = (_with_interval(self.figures.get(f"{name} {kind}")) for kind in kinds)
+            table.add_column(kind.display, justify="right", no_wrap=True)
+        for name, by_kind in measures.items():
+            texts = (_with_interval(by_kind.get(kind)) for kind in kinds)
             # The interval goes below its figure, so that all columns fit in 80 characters.
             table.add_row(name, *(text.replace(" ", "\n", 1) for text in texts))
         table.add_section()
         for name, values in self.classes.items():
-            judged = self.figures.get(f"{name} iou")
+            judged = measures.get(name, {}).get(Kind.IOU)
             # A measure already shows this class.
-            if judged and np.array_equal(judged.value, values["iou"], equal_nan=True):
+            if judged and np.array_equal(judged.value, values[Kind.IOU], equal_nan=True):
                 continue
             alone = (_number(values[kind]) if kind in values else "" for kind in kinds)
             table.add_row(f"class {name}", *alone)
@@ -196,7 +164,6 @@ def evaluate(
     for index in progress(range(len(dataset))):
         sample = dataset[index]
         scores.add(sample, segmenter.label(sample.image))
-    intervals = scores.intervals()
     return Evaluation(
         model=card.name,
         backend=segmenter.backend.name,
@@ -205,10 +172,10 @@ def evaluate(
         dataset=name,
         split=split,
         images=len(dataset),
-        figures={k: Figure(v, *intervals[k]) for k, v in scores.figures().items()},
+        figures={figure.name: figure for figure in scores.figures_with_intervals()},
         classes=_by_class(scores, scores.task.class_names),
         confusion=_confusion(scores, scores.task.class_names),
-        judged_by=scores.judged_by,
+        judged_by=tuple(Figure(*which, NAN).name for which in scores.judged_by),
         image_scores=tuple(scores.of_images()),
         ranking=tuple(scores.ranking()),
     )
@@ -221,7 +188,8 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
         BadOutput: `folder` cannot be created or written.
     """
     make_folder(folder)
-    title = f"{found.title}. An image's figure is {_mean_of(found.judged_by)}."
+    judging = [found.figures[name] for name in found.judged_by]
+    title = f"{found.title}. An image's figure is {_mean_of(judging)}."
     write_image(folder / CONFUSION, found.confusion.picture(f"{found.title}: confusion of pixels"))
     # The truth may have a class that is newer than the model.
     task = segmenter.task
@@ -231,34 +199,25 @@ def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path
     write_image(folder / WORST_BEST, sheet)
 
 
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents; raises `BadOutput`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"cannot create {folder} ({error.strerror}): name another") from error
-
-
-def _mean_of(names: tuple[str, ...]) -> str:
-    """The mean of `names` in words: `its drivable IoU`, `the mean of its 11 IoU figures`."""
-    parts = [name.rpartition(" ") for name in names]
-    if len(parts) <= FEW:
-        listed = " and ".join(f"{name} {KINDS[kind]}" for name, _, kind in parts)
+def _mean_of(figures: Sequence[Figure]) -> str:
+    """The mean of `figures` in words: `its drivable IoU`, `the mean of its 11 IoU figures`."""
+    if len(figures) <= FEW:
+        listed = " and ".join(figure.title for figure in figures)
     else:
-        counts = Counter(KINDS[kind] for _, _, kind in parts)
+        counts = Counter(figure.kind.display for figure in figures)
         listed = " and ".join(f"{count} {kind}" for kind, count in counts.items()) + " figures"
-    return f"the mean of its {listed}" if len(parts) > 1 else f"its {listed}"
+    return f"the mean of its {listed}" if len(figures) > 1 else f"its {listed}"
 
 
-def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[Kind, float]]:
     if not scores.plain:
         return {}
     matrix = scores.class_matrix()
     kinds = {
-        "iou": confusion_matrix.iou(matrix),
-        "dice": confusion_matrix.dice(matrix),
-        "precision": confusion_matrix.precision(matrix),
-        "recall": confusion_matrix.recall(matrix),
+        Kind.IOU: confusion_matrix.iou(matrix),
+        Kind.DICE: confusion_matrix.dice(matrix),
+        Kind.PRECISION: confusion_matrix.precision(matrix),
+        Kind.RECALL: confusion_matrix.recall(matrix),
     }
     return {
         name: {kind: float(values[k]) for kind, values in kinds.items()}

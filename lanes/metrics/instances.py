@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.errors import BadInput
+from lanes.metrics.figures import Kind
 from lanes.types import InstanceMap
 
 THRESHOLDS = (0.5, 0.75, 0.9)
@@ -37,7 +38,7 @@ class InstanceCounts:
     def __add__(self, other: InstanceCounts) -> InstanceCounts:
         return InstanceCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[Kind, float]:
         """The figures by kind; NaN if neither truth nor prediction has an instance.
 
         `ap50`, `ap75`, `ap90`: TP / (TP + FP + FN) at that IoU, "average precision" as StarDist
@@ -46,12 +47,12 @@ class InstanceCounts:
         `mape`: the mean over pictures of the count error relative to the true count, 0..inf.
         """
         either = self.true + self.found
-        hits = {"ap50": self.hits_50, "ap75": self.hits_75, "ap90": self.hits_90}
+        hits = {Kind.AP50: self.hits_50, Kind.AP75: self.hits_75, Kind.AP90: self.hits_90}
         return {
             **{kind: _share(hit, either - hit) for kind, hit in hits.items()},
-            "f1": _share(2 * self.hits_50, either),
-            "pq": _share(2 * self.overlap, either),
-            "mape": _share(self.count_error, self.pictures),
+            Kind.F1: _share(2 * self.hits_50, either),
+            Kind.PANOPTIC_QUALITY: _share(2 * self.overlap, either),
+            Kind.COUNT_ERROR: _share(self.count_error, self.pictures),
         }
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import av
@@ -18,8 +16,8 @@ import lanes.synthetic
 from lanes import assets
 from lanes.colour import YuvColour, from_bgr
 from lanes.datasets import _samples as drawn
-from lanes.errors import BadOutput
 from lanes.pipeline.stages import prefetch
+from lanes.system.atomic import atomic_file, atomic_folder
 from lanes.types import Image, LabelMap
 from lanes.video import VideoSink
 from lanes.video.output_files import write_image
@@ -29,6 +27,7 @@ RATE = Fraction(30)
 SECONDS = 10
 PICTURES = 6
 COLOUR = YuvColour("bt709", full_range=False)
+CURE = "make room there, or set XDG_CACHE_HOME to another folder"
 
 
 def demo_files(
@@ -46,11 +45,8 @@ def demo_files(
         total = int(SECONDS * RATE)
         # Rendered in a thread of its own while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
-        with _growing(folder) as part:
-            ready = part / clip.name, part / labels.name
-            write_clip(*ready, pairs, RATE, lambda done: progress(done, total))
-            ready[1].replace(labels)
-            ready[0].replace(clip)
+        with atomic_file(clip, cure=CURE) as part, atomic_file(labels, cure=CURE) as labels_part:
+            write_clip(part, labels_part, pairs, RATE, lambda done: progress(done, total))
     return clip, labels
 
 
@@ -60,34 +56,12 @@ def demo_pictures(task: str) -> Path:
     name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
     folder = assets.cache_folder("demo") / name
     if not folder.is_dir():
-        with _growing(folder.parent) as part:
+        # Another program may draw the same meanwhile.
+        with atomic_folder(folder, overwrite=False, cure=CURE) as part:
             dataset = module.open("", "val", PICTURES)
             for index in range(len(dataset)):
                 write_image(part / f"demo_{index + 1}.png", dataset[index].image)
-            try:
-                part.rename(folder)
-            except OSError:  # another has drawn the same meanwhile
-                if not folder.is_dir():
-                    raise
     return folder
-
-
-@contextmanager
-def _growing(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder` for what is not whole yet; of nobody else, removed afterwards.
-
-    Several programs, or threads of one, may draw the same demo at the same time.
-    """
-    try:
-        with TemporaryDirectory(prefix=".part-", dir=folder) as part:
-            path = Path(part, "demo")
-            path.mkdir()
-            yield path
-    except OSError as error:
-        raise BadOutput(
-            f"the demo cannot be written in {folder} ({error.strerror}): make room there, or set "
-            "XDG_CACHE_HOME to another folder"
-        ) from error
 
 
 def _renderer_version(module: ModuleType) -> int:

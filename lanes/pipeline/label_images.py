@@ -26,6 +26,7 @@ from lanes.images.read import pages, read_picture
 from lanes.images.resize import resize_labels
 from lanes.pipeline.stages import Background, prefetch
 from lanes.segmenter import Segmenter
+from lanes.system.atomic import make_folder
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
 from lanes.video.output_files import CsvFile, write_image
@@ -147,13 +148,6 @@ def _check_places(items: Sequence[Item], task: Task, folder: Path, overwrite: bo
             raise BadOutput(f"{place} exists already; --overwrite, or name another folder (-o)")
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
-
-
 def label_images(
     items: Sequence[Item],
     segmenter: Segmenter,
@@ -179,7 +173,7 @@ def label_images(
             first = next(pictures, None)
             if first is None:
                 raise BadInput(_none_of(items, done))
-            _make(folder)
+            make_folder(folder)
             writer = _Writer(segmenter.task, folder, options, done, stack)
             background = stack.enter_context(Background(writer.write, AHEAD))
             for item, image in chain([first], pictures):

@@ -19,7 +19,7 @@ from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput, BadOutput
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
-from lanes.pipeline.outputs import JsonLines, MaskFolder, VideoOutput
+from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
 from lanes.segmenter import Segmenter
@@ -162,7 +162,7 @@ def _run(
     sink = _sink(given, source, summary.output, options, threads.encode)
     recorder.add(VideoOutput(sink))
     if options.masks:
-        recorder.add(MaskFolder(options.masks, options.overwrite))
+        recorder.add(MaskOutput(options.masks, options.overwrite))
     if options.json:
         recorder.add(JsonLines(options.json, options.overwrite))
     scores = ClipScores(truth, segmenter.task) if truth else None

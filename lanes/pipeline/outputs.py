@@ -19,6 +19,7 @@ import numpy as np
 
 from lanes.errors import BadOutput
 from lanes.pipeline.labelled import Labelled
+from lanes.system.atomic import make_folder
 from lanes.types import Frame
 from lanes.video import VideoSink
 from lanes.video.output_files import StillSink, TextFile, write_image
@@ -84,7 +85,7 @@ class VideoOutput:
         self.sink.__exit__(kind, error, tb)
 
 
-class MaskFolder:
+class MaskOutput:
     """8-bit PNGs of label ids at the frames' size, one a frame."""
 
     def __init__(self, folder: Path, overwrite: bool) -> None:
@@ -92,10 +93,7 @@ class MaskFolder:
         self.folder = folder
         if not overwrite and folder.is_dir() and any(folder.glob("*.png")):
             raise BadOutput(f"{folder} holds PNGs already: --overwrite, or name another folder")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadOutput(f"{folder} cannot be made ({error.strerror}): name another") from error
+        make_folder(folder)
 
     def write(self, labelled: Labelled) -> None:
         """Write the labels under the frame's name or number; raises `BadOutput`."""

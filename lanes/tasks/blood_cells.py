@@ -20,4 +20,5 @@ TASK = Task(
     ),
     measure=partial(instances.summary, things=THINGS),
     things=THINGS,
+    units=instances.UNITS,
 )

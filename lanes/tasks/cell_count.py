@@ -24,4 +24,5 @@ TASK = Task(
     ),
     measure=partial(instances.summary, things=THINGS),
     things=THINGS,
+    units=instances.UNITS,
 )

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from lanes import tasks
 from lanes.images.resize import Resize, resize_image
 from lanes.images.tiles import GRID, extended
-from lanes.metrics.dataset_scores import Scores, choice
+from lanes.metrics.dataset_scores import Scores
+from lanes.metrics.figures import Figure, choice
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix
 from lanes.training.checkpoint import Checkpoint
@@ -81,11 +82,11 @@ def _input(picture: Image, resize: Resize) -> Image:
 def _judge(
     splits: dict[str, Dataset], seen: dict[str, list[Logits]], bias: NDArray[np.float32]
 ) -> float:
-    figures: dict[str, float] = {}
+    figures: list[Figure] = []
     for name, dataset in splits.items():
         scores = Scores(dataset)
         for index, logits in enumerate(seen[name]):
             labels = (logits + bias[:, None, None]).argmax(0).astype(np.uint8)
             scores.add(dataset[index], labels)
-        figures |= {f"{name} {k}": v for k, v in scores.figures().items()}
+        figures += scores.figures(name)
     return choice(figures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from lanes import tasks
 from lanes.errors import BadConfig, BadInput, LanesError
 from lanes.models import _network
 from lanes.models._network import Network
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
@@ -39,11 +39,10 @@ class Checkpoint:
     run: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write atomically to `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        torch.save({**vars(self), "config": self.config.to_dict()}, part)
-        os.replace(part, path)
+        """Write atomically to `path`; raises `BadOutput`."""
+        make_folder(path.parent)
+        with atomic_file(path) as part:
+            torch.save({**vars(self), "config": self.config.to_dict()}, part)
 
 
 def load(path: Path) -> Checkpoint:

@@ -9,7 +9,6 @@ mixed up when splits or orders change.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from lanes import tasks
 from lanes.errors import BadConfig, BadDataset, BadOutput
 from lanes.images.resize import resize_image, resize_plane
+from lanes.system.atomic import atomic_file, make_folder
 from lanes.training import checkpoint as checkpoints
 from lanes.training.checkpoint import Checkpoint
 from lanes.types import Dataset, Image, Sample
@@ -63,21 +63,18 @@ def write(
         "weights": _weights_hash(teacher),
     }
     written = 0
-    try:
-        for name, dataset in datasets.items():
-            where = folder / name
-            where.mkdir(parents=True, exist_ok=True)
-            _note(record, where / RECORD)
-            for index in shown(range(len(dataset)), name):
-                image = dataset[index].image
-                path = where / f"{name_of(image)}.png"
-                if not path.exists():
-                    _write_atomically(path, _encoded(probabilities(image), (height, width)))
-                    written += 1
-    except OSError as error:
-        if isinstance(error, BadOutput):
-            raise
-        raise BadOutput(f"cannot write {folder}: {error.strerror}") from error
+    for name, dataset in datasets.items():
+        where = folder / name
+        make_folder(where)
+        _note(record, where / RECORD)
+        for index in shown(range(len(dataset)), name):
+            image = dataset[index].image
+            path = where / f"{name_of(image)}.png"
+            if not path.exists():
+                encoded = _encoded(probabilities(image), (height, width))
+                with atomic_file(path, durable=False) as part:
+                    part.write_bytes(encoded)
+                written += 1
     return written
 
 
@@ -177,7 +174,8 @@ def _encoded(shares: NDArray[np.float32], size: tuple[int, int]) -> bytes:
 def _note(record: dict[str, Any], path: Path) -> None:
     """Write `record`; raises `BadOutput` if another teacher's record exists."""
     if not path.exists():
-        _write_atomically(path, json.dumps(record, indent=2).encode())
+        with atomic_file(path) as part:
+            part.write_text(json.dumps(record, indent=2), "utf-8")
     elif _read(path) != record:
         raise BadOutput(f"{path.parent} holds the maps of another teacher: name a new folder")
 
@@ -188,13 +186,6 @@ def _read(path: Path) -> dict[str, Any]:
         return {key: record[key] for key in ("task", "classes", "size", "mirror", "weights")}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadDataset(f"{path} is damaged: create the maps again in another folder") from error
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    # The process id keeps two processes that fill one folder apart.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def _weights_hash(teacher: Checkpoint) -> str:

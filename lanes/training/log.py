@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
+from lanes.system.atomic import make_folder
+
 CSV = "log.csv"
 COLUMNS = ("step", "name", "value")
 
@@ -20,7 +22,7 @@ class Log:
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         """Log into `folder`; entries after `step` are deleted."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.path = folder / CSV
         kept = [row for row in rows(folder) if row[0] <= step] if step else []
         with self.path.open("w", newline="", encoding="utf-8") as file:

@@ -26,7 +26,8 @@ from lanes import assets
 from lanes import card as cards
 from lanes.errors import BadConfig, BadInput, BadOutput
 from lanes.images.resize import resize_image
-from lanes.metrics.dataset_scores import choice, headlines, score
+from lanes.metrics.dataset_scores import score
+from lanes.metrics.figures import Figure, choice, headlines
 from lanes.models._network import Network
 from lanes.training import checkpoint as checkpoints
 from lanes.training import distil, from_onnx, mix
@@ -82,7 +83,7 @@ def train(
     The number of steps cannot change, because the learning rate depends on it; minutes can. `init`
     is what a new run starts from: a checkpoint (.pt), an included model's name or a model folder.
 
-    Returns the best checkpoint, by `dataset_scores.choice` on the "choose" splits, or the last one
+    Returns the best checkpoint, by `figures.choice` on the "choose" splits, or the last one
     if the configuration sets `keep_last`.
 
     Raises:
@@ -320,18 +321,17 @@ class Run:
     def validate(self, log: Log) -> str:
         """Score the averaged weights on the choosing splits, keep the best; returns a summary."""
         label = labeller(self.average.network, self.config, self.fabric)
-        figures: dict[str, float] = {}
+        figures: list[Figure] = []
         for name, dataset in self.choosing.items():
-            found = score(dataset, label).figures()
-            figures |= {f"{name} {k}": v for k, v in found.items()}
-        self.metrics = figures
-        log.write(figures, self.step)
+            figures += score(dataset, label).figures(name)
+        self.metrics = {figure.full_name: figure.value for figure in figures}
+        log.write(self.metrics, self.step)
         chosen = choice(figures)
         # `best` is never NaN, because no later figure could exceed NaN.
         if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
             self.best = chosen
             self.save(BEST)
-        scores = ", ".join(f"{name} {_in_words(figures[name])}" for name in headlines(figures))
+        scores = ", ".join(f"{f.full_name} {_in_words(f.value)}" for f in headlines(figures))
         note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
 

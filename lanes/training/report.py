@@ -16,7 +16,7 @@ from lanes import tasks
 from lanes.draw.contact_sheet import triple
 from lanes.draw.text import paragraph
 from lanes.errors import BadOutput
-from lanes.metrics.dataset_scores import headlines
+from lanes.metrics.figures import headlines, of_log
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, mix
 from lanes.training.checkpoint import Checkpoint
@@ -50,7 +50,6 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
 def curves(rows: Rows, best_step: int) -> Figure:
     """Loss, learning rate and the figures of the choosing splits by step."""
     names = list(dict.fromkeys(name for _, name, _ in rows))
-    areas = headlines(names)
     figure = Figure(figsize=(10, 11), layout="constrained")
     loss, rate, choice = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.5, 4])
     _line(loss, rows, "loss", color="0.75", linewidth=0.8, label="each logged step")
@@ -63,7 +62,8 @@ def curves(rows: Rows, best_step: int) -> Figure:
     loss.legend()
     _line(rate, rows, "learning rate", color="tab:green")
     rate.set(title="Learning rate", ylabel="rate")
-    for name in areas:
+    for headline in headlines(of_log(names)):
+        name = headline.full_name
         _line(choice, rows, name, marker="o", markersize=3, label=name)
     choice.axvline(best_step, color="black", linestyle=":", label=f"best: step {best_step}")
     choice.set(title="Choosing splits", ylabel="IoU, F4", xlabel="step", ylim=(0, 1))

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from lanes.datasets import _files
 from lanes.datasets._lane_targets import SIZE, cache_file
-from lanes.errors import BackendError, BadModel, BadOutput
+from lanes.errors import BackendError, BadModel
+from lanes.system.atomic import make_folder
 from lanes.types import Image
 from lanes.video.output_files import write_image
 
@@ -127,21 +128,11 @@ def fill(
     for done, (stem, path) in enumerate(frames.items(), 1):
         file = cache_file(cache, name, stem)
         if not file.exists():
-            _write(file, teach(_files.read_image(path)))
+            make_folder(file.parent)
+            write_image(file, teach(_files.read_image(path)))
             new += 1
         tick(done, len(frames), "")
     return new
-
-
-def _write(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a PNG atomically."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(
-            f"cannot create {path.parent} ({error.strerror}): name another cache"
-        ) from error
-    write_image(path, picture)
 
 
 def _resized(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

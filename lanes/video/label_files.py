@@ -46,7 +46,7 @@ def open_truth(
     """
     if not path.exists():
         raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
-    truth = MaskFolder(path, task) if path.is_dir() else LabelVideo(path, task, start or 0.0)
+    truth = LabelFolder(path, task) if path.is_dir() else LabelVideo(path, task, start or 0.0)
     if whole and truth.count and source.frames and truth.count != source.frames:
         truth.close()
         raise BadInput(
@@ -56,7 +56,7 @@ def open_truth(
     return truth
 
 
-class MaskFolder:
+class LabelFolder:
     """Label images (8 bit, one channel), named like the image or by six-digit frame index."""
 
     def __init__(self, folder: Path, task: Task) -> None:

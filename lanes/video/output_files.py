@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
+from lanes.system.atomic import atomic_file, part_of, writing
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
@@ -95,18 +96,16 @@ class TextFile:
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open a temporary file beside `path`; raises `BadOutput`."""
         check_new(path, overwrite)
-        self.path, self.part = path, path.with_name(f".{path.name}.part-{os.getpid()}")
-        try:
-            self.file: TextIO = self.part.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
+        self.path, self._open = path, ExitStack()
+        part = self._open.enter_context(atomic_file(path))
+        with writing(path):
+            file = part.open("w", encoding="utf-8", newline="")
+            self.file: TextIO = self._open.enter_context(file)
 
     def write_text(self, text: str) -> None:
         """Write; raises `BadOutput`."""
-        try:
+        with writing(self.path):
             self.file.write(text)
-        except OSError as error:
-            raise BadOutput(f"{self.path} cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -117,14 +116,9 @@ class TextFile:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        try:
-            self.file.close()
-            if kind is None or issubclass(kind, KeyboardInterrupt):
-                self.part.replace(self.path)
-        except OSError as failure:
-            raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
-        finally:
-            self.part.unlink(missing_ok=True)
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        with writing(self.path):
+            self._open.__exit__(*((None, None, None) if interrupted else (kind, error, tb)))
 
 
 class CsvFile(TextFile):
@@ -167,12 +161,12 @@ def check_new(path: Path, overwrite: bool) -> None:
 
 def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
     """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
-
-    def make(part: Path) -> None:
+    try:
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
+    except cv2.error as error:
+        raise BadOutput(f"{path} cannot be written ({error}): choose another place") from error
+    with atomic_file(path, durable=False) as part:
         part.write_bytes(encoded.tobytes())
-
-    write_file(path, make)
 
 
 def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
@@ -182,24 +176,14 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
     check_new(path, overwrite)
     if suffix and path.suffix.lower() != suffix:
         raise BadOutput(f"{path} must end in {suffix}, such as {path.stem}{suffix}")
-    write_file(path, lambda part: part.touch(), only_try=True)
+    part = part_of(path)
+    with writing(path):
+        part.touch()
+        part.unlink()
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write `values`; raises `BadOutput`."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def write_file(path: Path, make: Callable[[Path], object], only_try: bool = False) -> None:
-    """Have `make` write a file beside `path`, then name it so; raises `BadOutput`."""
-    part = path.with_name(f".{path.stem[:50]}.part-{os.getpid()}{path.suffix}")
-    try:
-        make(part)
-        if not only_try:
-            os.replace(part, path)
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadOutput(f"{path} cannot be written ({reason}): choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -13,12 +13,15 @@ import pytest
 
 from app_pages import OPEN, button, labels, players, until
 from clips import make_clip, read
+from lanes import tasks
 from lanes.errors import BadVideo
+from lanes.types import Unit
 
 pytest.importorskip("streamlit")
 
 from dashboard_pages import demos, sources
 from dashboard_pages.history import History, Sample
+from dashboard_pages.live import figure
 
 FRAMES = 12
 
@@ -303,6 +306,19 @@ def test_a_figure_that_appears_later_gets_its_own_column():
     assert rows[0]["iou_lane_line"] == ""
     assert rows[1]["iou_lane_line"] == "0.5"
     assert rows[1]["cells"] == "3.0"
+
+
+def test_measures_are_charted_and_shown_by_unit():
+    history, task = History(), tasks.load("cell_count")
+    history.add(Sample(1.0, 30.0, {}, {}, {}, task.measure(np.ones((40, 40), np.uint8))))
+    charted = {u: [r["name"] for r in rows] for u, rows in history.measures_by_unit(task).items()}
+    assert charted == {
+        Unit.COUNT: ["cells"],
+        Unit.SHARE: ["cell area share"],
+        Unit.PIXELS: ["mean diameter"],
+    }
+    shown = [figure(0.25, unit) for unit in (Unit.SHARE, Unit.PIXELS, Unit.COUNT)]
+    assert shown == ["25.0%", "0 px", "0"]
 
 
 def test_a_label_video_that_is_not_a_video_is_an_error(open_page, clip):

@@ -6,25 +6,9 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-from dashboard_pages.models import measures
-
 from app_pages import button
 from lanes import card as cards
 from model_folders import card_of, write_network
-
-
-def test_figures_are_ordered_by_data_measure_and_kind():
-    given = {
-        "a val: drivable iou": 0.5,
-        "a val: drivable f4": 0.6,
-        "a val: miou": 0.7,
-        "b test: lane line iou": 0.8,
-        "a choose: drivable iou": 0.9,
-    }
-    assert measures(given) == {
-        "a val": {"drivable": {"iou": 0.5, "f4": 0.6}, "": {"miou": 0.7}},
-        "b test": {"lane line": {"iou": 0.8}},
-    }
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_without_a_window_a_camera_is_recorded_for_some_seconds(here, model_fold
     with MjpegServer() as server:
         began = time.monotonic()
         code = webcam.run(
-            webcam.Wish(
+            webcam.WebcamOptions(
                 source=server.url,
                 model=str(model_folder),
                 engine=("onnxruntime", "auto", None, None),

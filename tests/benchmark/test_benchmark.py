@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from clips import make_clip
 from lanes.benchmark import chart, checks, network, turns
-from lanes.benchmark.plan import Wish, plan
+from lanes.benchmark.plan import PlanOptions, plan
 from lanes.cli.main import app
 from lanes.errors import BadInput, BadModel
 from model_folders import SIZE, grey, make_model
@@ -135,7 +135,7 @@ def test_a_backend_without_a_method_for_the_task_is_left_out_not_failed(model_fo
     folder = make_model(tmp_path / "street")
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, "task": "road_scene"}))
-    planned = plan(Wish(models=[str(folder)], backends=["classical"]))
+    planned = plan(PlanOptions(models=[str(folder)], backends=["classical"]))
     pictures = {str(folder): checks.Pictures("none", (grey(GREYS),))}
     found, failed, left_out = checks.check_all(planned, pictures)
     assert not found
@@ -258,7 +258,7 @@ def test_a_video_is_timed_by_stage_and_as_a_whole(run, model_folder, tmp_path):
 
 
 def test_models_that_need_not_be_named_are_those_that_come_along():
-    planned = plan(Wish(backends=[ENGINE]))
+    planned = plan(PlanOptions(backends=[ENGINE]))
     assert {one.model for one in planned.configurations} >= {"lanes-fcn-lite", "camvid-fcn"}
 
 
@@ -271,14 +271,14 @@ def test_help_names_both_uses(run):
 
 def test_threads_and_device_are_asked_for(model_folder):
     with pytest.raises(BadInput, match="--threads 0"):
-        plan(Wish(models=[str(model_folder)], threads=0))
-    (one,) = plan(Wish([str(model_folder)], backends=[ENGINE], threads=1)).configurations
+        plan(PlanOptions(models=[str(model_folder)], threads=0))
+    (one,) = plan(PlanOptions([str(model_folder)], backends=[ENGINE], threads=1)).configurations
     assert (one.threads, one.device, one.precision) == (1, None, "fp32")
 
 
 def test_another_network_stands_alone_unless_models_are_named(tmp_path):
     path = write_network(tmp_path / "x.onnx")
-    (one,) = plan(Wish(networks=[path], backends=[ENGINE])).configurations
+    (one,) = plan(PlanOptions(networks=[path], backends=[ENGINE])).configurations
     assert (one.model, one.shape) == (str(path), (1, 3, 8, 8))
     with pytest.raises(BadModel, match="no file"):
-        plan(Wish(networks=[tmp_path / "y.onnx"], backends=[ENGINE]))
+        plan(PlanOptions(networks=[tmp_path / "y.onnx"], backends=[ENGINE]))

@@ -15,8 +15,9 @@ from lanes.benchmark.checks import Check
 from lanes.benchmark.models import Benchmark, Figures
 from lanes.benchmark.plan import Configuration
 from lanes.benchmark.start import Start, start_once
-from lanes.benchmark.turns import Loaded, Timed, Timing, Trial, Turn, ratio, take_turns
+from lanes.benchmark.turns import Loaded, Timed, Timing, Turn, TurnTimer, ratio, take_turns
 from lanes.errors import BackendError
+from lanes.metrics.figures import Figure, Kind
 from lanes.system.machine import machine
 from model_folders import grey
 
@@ -52,15 +53,15 @@ class Counting:
         self.order.append(pending)
 
 
-def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
+def test_a_timer_keeps_the_engine_full_and_takes_results_in_order():
     runners = {}
 
     def load(hint):
         runners[hint] = Counting()
         return runners[hint]
 
-    trial = Trial(load, [np.zeros(1)])
-    turn = trial.turn(0.01)
+    timer = TurnTimer(load, [np.zeros(1)])
+    turn = timer.turn(0.01)
     assert list(runners) == ["latency", "throughput"]
     assert runners["latency"].most == 1
     assert runners["throughput"].most == Counting.depth
@@ -70,7 +71,7 @@ def test_a_trial_keeps_the_engine_full_and_takes_results_in_order():
     assert len(turn.latencies) >= 3
     assert all(seconds >= 0 for seconds in turn.latencies)
     assert turn.throughput > 0
-    assert trial.details().engine == "counting"
+    assert timer.details().engine == "counting"
 
 
 def test_figures_of_known_turns():
@@ -121,7 +122,10 @@ def benchmark(accuracy, models=("lanes-fcn-lite", "camvid-fcn")):
             size=0 if backend == "classical" else 9_818_702,
             timing=Timing(0.25, 0.31, p50, p50 * 1.1, p50 * 1.25, 300, 1 / p50, 412_000_000),
             check=Check(
-                "bdd100k", "torch fp32", 0.99996, {k: v + p50 for k, v in accuracy.items()}
+                "bdd100k",
+                "torch fp32",
+                0.99996,
+                tuple(replace(figure, value=figure.value + p50) for figure in accuracy),
             ),
             times_torch=123.4,
             start=Start(12.34, 0.87),
@@ -133,12 +137,12 @@ def benchmark(accuracy, models=("lanes-fcn-lite", "camvid-fcn")):
     return Benchmark(facts, 10, figures, {"x in y": "broken"}, {"tensorrt": "not installed"})
 
 
-ACCURACY = {
-    "bdd100k drivable iou": 0.78,
-    "bdd100k teacher f4": 0.83,
-    "tusimple lane line iou": 0.38,
-    "tusimple lane line f4": 0.84,
-}
+ACCURACY = (
+    Figure("drivable", Kind.IOU, 0.78, dataset="bdd100k"),
+    Figure("teacher", Kind.F4, 0.83, dataset="bdd100k"),
+    Figure("lane line", Kind.IOU, 0.38, dataset="tusimple"),
+    Figure("lane line", Kind.F4, 0.84, dataset="tusimple"),
+)
 
 
 def test_tables_fit_into_80_columns_with_nothing_cut_off():
@@ -161,12 +165,12 @@ def test_tables_fit_into_80_columns_with_nothing_cut_off():
 
 def test_a_busy_machine_gets_a_warning():
     console = Console(width=80, record=True, file=StringIO())
-    found = benchmark({})
+    found = benchmark(())
     tables.show(replace(found, machine=replace(found.machine, load=99.0)), console)
     assert "do not trust the times" in console.export_text()
 
 
-@pytest.mark.parametrize("accuracy", [{}, ACCURACY])
+@pytest.mark.parametrize("accuracy", [(), ACCURACY])
 def test_charts_are_pictures(accuracy, tmp_path):
     chart.write_chart(benchmark(accuracy), tmp_path / "chart.png")
     picture = cv2.imread(str(tmp_path / "chart.png"))

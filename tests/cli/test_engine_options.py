@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from clips import make_clip
 from lanes import backends, segmenter
 from lanes.cli import video as commands
+from lanes.cli.groups import Engine
 from lanes.cli.main import app
 from lanes.errors import BadVideo
 
@@ -87,5 +88,5 @@ def test_for_cameras_and_streams_latency_counts(inputs, live, monkeypatch):
     monkeypatch.setattr(segmenter, "load", load)
     options = commands.Options()
     with pytest.raises(BadVideo, match="far enough"):
-        commands.run_video(inputs, "m", "auto", "auto", options, show=False, quiet=True)
+        commands.run_video(inputs, "m", Engine(), options, show=False, quiet=True)
     assert hints == [backends.LATENCY if live else backends.THROUGHPUT]

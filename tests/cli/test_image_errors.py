@@ -67,7 +67,7 @@ def test_again_only_if_told_to_overwrite(run, tmp_path):
         (["bad"], "none of the 2 images can be read; the first: bad/1.png is empty"),
         (["float.tif"], "float.tif holds float32 pixels; wanted 8 or 16 bits"),
         (["a.png", "-o", "text.png"], "text.png is a file; name a folder"),
-        (["a.png", "-o", "/proc/x"], "/proc/x cannot be made"),
+        (["a.png", "-o", "/proc/x"], "/proc/x cannot be written"),
         (["a.png", "-o", "full"], "full/a_labels.png exists already"),
         (["inputs", "-o", "inputs", "--overwrite"], "inputs/a_labels.png is an input itself"),
         (["a.png", "--um-per-pixel", "0"], "--um-per-pixel 0.0: wanted the micrometres"),

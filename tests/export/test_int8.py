@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_used(folder, stand_in, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        with pytest.raises(BadOutput, match="cannot write .*No space left"):
+        with pytest.raises(BadOutput, match="cannot be written .*No space left"):
             run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
     (folder / "model.onnx").unlink()

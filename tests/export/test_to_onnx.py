@@ -192,7 +192,7 @@ def test_other_folders_and_files_are_not_overwritten(checkpoint, tmp_path):
     with pytest.raises(BadOutput, match="is a file"):
         to_onnx.export(checkpoint, tmp_path / "photos" / "me.jpg", "")
     (tmp_path / "blocked").write_text("x")
-    with pytest.raises(BadOutput, match="cannot write"):
+    with pytest.raises(BadOutput, match="cannot be written"):
         to_onnx.export(checkpoint, tmp_path / "blocked" / "model", "")
 
 

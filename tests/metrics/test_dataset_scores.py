@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lanes.metrics.dataset_scores import Scores, choice, headlines, score, share_equal
+from lanes.metrics.dataset_scores import Scores, score, share_equal
+from lanes.metrics.figures import Kind, choice
 from lanes.types import Measure, Sample
 
 IMAGE = np.zeros((4, 8, 3), np.uint8)
+
+
+def values(scores):
+    return {figure.name: figure.value for figure in scores.figures()}
+
+
+def intervals(scores, rounds):
+    found = scores.figures_with_intervals(rounds=rounds)
+    return {figure.name: (figure.low, figure.high) for figure in found}
 
 
 class Tiny:
@@ -53,12 +63,12 @@ def test_iou_is_pooled_over_images_not_averaged():
     one, two = np.ones((1, 6), np.uint8), np.array([[1, 0, 0, 0, 0, 0]], np.uint8)
     scores.add(Sample(IMAGE, one), one)
     scores.add(Sample(IMAGE, two), np.ones((1, 6), np.uint8))
-    figures = scores.figures()
+    figures = values(scores)
     assert figures["drivable iou"] == pytest.approx(7 / 12)
     scores.add(Sample(IMAGE, two), two * 2)
-    assert scores.figures()["drivable iou"] == pytest.approx(8 / 13)
-    assert scores.figures()["drivable precision"] == pytest.approx(8 / 13)
-    assert scores.figures()["drivable recall"] == 1
+    assert values(scores)["drivable iou"] == pytest.approx(8 / 13)
+    assert values(scores)["drivable precision"] == pytest.approx(8 / 13)
+    assert values(scores)["drivable recall"] == 1
 
 
 def test_unknown_truth_counts_for_nothing():
@@ -67,7 +77,7 @@ def test_unknown_truth_counts_for_nothing():
     scores = Scores(Tiny())
     scores.add(Sample(IMAGE, truth), labels)
     np.testing.assert_array_equal(scores.matrix, [[1, 1, 0], [1, 0, 1], [0, 0, 0]])
-    assert scores.figures()["lane line iou"] == 1 / 2
+    assert values(scores)["lane line iou"] == 1 / 2
 
 
 def test_lines_predicted_on_unknown_truth_are_ignored():
@@ -77,10 +87,10 @@ def test_lines_predicted_on_unknown_truth_are_ignored():
     labels[:, [100, 305]] = 2
     scores = Scores(Tiny())
     scores.add(Sample(IMAGE, truth), labels)
-    assert scores.figures()["lane line f4"] == 1
+    assert values(scores)["lane line f4"] == 1
     labels[:, 500] = 2
     scores.add(Sample(IMAGE, truth), labels)
-    assert scores.figures()["lane line precision"] == pytest.approx(2 / 3)
+    assert values(scores)["lane line precision"] == pytest.approx(2 / 3)
 
 
 def test_labels_of_the_networks_size_are_enlarged_to_the_truths():
@@ -88,7 +98,7 @@ def test_labels_of_the_networks_size_are_enlarged_to_the_truths():
     truth[:, 4:] = 1
     scores = Scores(Areas())
     scores.add(Sample(IMAGE, truth), np.array([[0, 1]], np.uint8))
-    assert scores.figures()["drivable iou"] == 1
+    assert values(scores)["drivable iou"] == 1
 
 
 class Smear(Tiny):
@@ -111,46 +121,40 @@ def test_truth_with_instances_is_compared_thing_by_thing():
     scores = Scores(Smear())
     truth = smear((5, 5, 20), (5, 50, 20), (35, 5, 20))
     scores.add(truth, truth.targets)
-    figures = scores.figures()
+    figures = values(scores)
     assert figures["instances ap90"] == figures["instances pq"] == 1
     assert figures["instances mape"] == 0
     missing = smear((5, 5, 20), (5, 50, 20))
     scores.add(truth, missing.targets)
-    figures = scores.figures()
+    figures = values(scores)
     assert figures["instances ap50"] == 5 / 6
     assert figures["instances mape"] == pytest.approx(1 / 6)
-    intervals = scores.intervals(rounds=200)
-    assert intervals["instances ap50"] == pytest.approx((2 / 3, 1))
-    assert intervals["instances mape"] == pytest.approx((0, 1 / 3))
-    assert scores.judged_by == ("cell iou", "border iou")
+    found = intervals(scores, rounds=200)
+    assert found["instances ap50"] == pytest.approx((2 / 3, 1))
+    assert found["instances mape"] == pytest.approx((0, 1 / 3))
+    assert scores.judged_by == (("cell", Kind.IOU), ("border", Kind.IOU))
     assert scores.ranking() == [1, 0]
-
-
-def test_average_precision_counts_in_the_choice():
-    assert choice({"d cell iou": 0.9, "d instances ap50": 0.5, "d instances ap90": 0.1}) == 0.7
-    names = ["d cell iou", "d instances ap50", "d instances ap75", "d miou"]
-    assert headlines(names) == names[:2]
 
 
 def test_mean_iou_without_the_background_where_no_measure_is_of_it():
     scores = Scores(Smear())
     truth, labels = np.array([[0, 0, 1, 1, 2]], np.uint8), np.array([[0, 1, 1, 1, 2]], np.uint8)
     scores.add(Sample(IMAGE, truth), labels)
-    assert scores.figures()["miou without background"] == pytest.approx((2 / 3 + 1) / 2)
+    assert values(scores)["miou without background"] == pytest.approx((2 / 3 + 1) / 2)
     scores = Scores(Scene())
     scores.add(Sample(IMAGE, truth), labels)
-    assert "miou without background" not in scores.figures()
+    assert "miou without background" not in values(scores)
 
 
 def test_score_labels_every_image():
     found = score(Areas([[0, 1]], [[1, 1]]), lambda image: np.ones((1, 2), np.uint8))
     assert len(found.matrices) == 2
-    assert found.figures()["drivable iou"] == 3 / 4
+    assert values(found)["drivable iou"] == 3 / 4
 
 
 def test_a_data_set_without_images_has_no_figures():
     found = score(Areas(), lambda image: image)
-    assert np.isnan(found.figures()["drivable iou"])
+    assert np.isnan(values(found)["drivable iou"])
 
 
 TRUTH = np.array([[0, 0, 0, 0, 1, 1, 2, 3]], np.uint8)
@@ -161,13 +165,13 @@ def test_plain_truth_has_figures_over_all_classes():
     scores = Scores(Plain())
     scores.add(Sample(IMAGE, TRUTH), LABELS)
     np.testing.assert_array_equal(scores.class_matrix(), [[3, 1, 0], [0, 2, 0], [0, 1, 0]])
-    figures = scores.figures()
+    figures = values(scores)
     assert figures["miou"] == pytest.approx((3 / 4 + 2 / 4 + 0) / 3)
     assert figures["pixel accuracy"] == pytest.approx(5 / 7)
     assert figures["class accuracy"] == pytest.approx((3 / 4 + 1 + 0) / 3)
     assert figures["drivable iou"] == 3 / 4
     assert figures["drivable dice"] == pytest.approx(6 / 7)
-    assert scores.intervals(rounds=10)["pixel accuracy"] == pytest.approx((5 / 7, 5 / 7))
+    assert intervals(scores, rounds=10)["pixel accuracy"] == pytest.approx((5 / 7, 5 / 7))
 
 
 def test_plain_truth_may_name_its_classes_in_any_order():
@@ -189,7 +193,7 @@ def test_partial_truth_has_no_figure_over_all_classes():
 
     scores = Scores(NoPaint())
     scores.add(Sample(IMAGE, TRUTH), LABELS)
-    assert scores.figures().keys() == {
+    assert values(scores).keys() == {
         f"drivable {kind}" for kind in ("iou", "dice", "precision", "recall")
     }
 
@@ -197,16 +201,8 @@ def test_partial_truth_has_no_figure_over_all_classes():
 def test_the_choice_of_plain_truth_is_the_mean_iou():
     scores = Scores(Scene())
     scores.add(Sample(IMAGE, TRUTH), LABELS)
-    figures = scores.figures()
-    assert choice(figures) == pytest.approx(figures["miou"])
-    named = {f"own {name}": value for name, value in figures.items()}
-    assert choice(named) == choice(figures)
-
-
-def test_figures_over_all_classes_and_dice_do_not_enter_the_choice():
-    others = {"miou": 1.0, "pixel accuracy": 1.0, "class accuracy": 1.0, "a dice": 1.0}
-    assert choice({"a iou": 0.5, "b f4": 0.3, **others}) == pytest.approx(0.4)
-    assert choice({f"own {name}": value for name, value in others.items()}) == float("-inf")
+    assert choice(scores.figures()) == pytest.approx(values(scores)["miou"])
+    assert choice(scores.figures("own")) == choice(scores.figures())
 
 
 def test_an_images_own_score_is_the_mean_of_iou_and_of_the_f4_of_lines():
@@ -216,7 +212,7 @@ def test_an_images_own_score_is_the_mean_of_iou_and_of_the_f4_of_lines():
     labels[:], labels[:, 102] = 1, 2
     scores.add(Sample(IMAGE, truth), labels)
     area = (180 * 640 + 180) / (360 * 640)
-    assert scores.judged_by == ("drivable iou", "lane line f4")
+    assert scores.judged_by == (("drivable", Kind.IOU), ("lane line", Kind.F4))
     assert scores.of_images() == pytest.approx([(area + 1) / 2])
 
 
@@ -237,38 +233,23 @@ def test_intervals_hold_the_figure_and_narrow_with_agreement():
     for _ in range(20):
         truth = random.integers(0, 2, (8, 8)).astype(np.uint8)
         scores.add(Sample(IMAGE, truth), np.where(random.random((8, 8)) < 0.8, truth, 1 - truth))
-    figures, intervals = scores.figures(), scores.intervals(rounds=200)
-    assert intervals.keys() == figures.keys()
-    for name, (low, high) in intervals.items():
-        assert low < figures[name] < high
+    figures = scores.figures_with_intervals(rounds=200)
+    assert {figure.name: figure.value for figure in figures} == values(scores)
+    for figure in figures:
+        low, high = figure.low, figure.high
+        assert low < figure.value < high
         assert high - low < 0.2
     same = Scores(Areas())
     for _ in range(3):
         same.add(Sample(IMAGE, np.eye(2, dtype=np.uint8)), np.ones((2, 2), np.uint8))
-    assert same.intervals(rounds=50)["drivable iou"] == (0.5, 0.5)
+    assert intervals(same, rounds=50)["drivable iou"] == (0.5, 0.5)
 
 
 def test_the_interval_of_nothing_is_nan():
     scores = Scores(Areas())
     scores.add(Sample(IMAGE, np.zeros((2, 2), np.uint8)), np.zeros((2, 2), np.uint8))
-    assert np.isnan(scores.intervals(rounds=10)["drivable iou"]).all()
-
-
-def test_the_choice_is_the_mean_of_iou_and_f4():
-    figures = {"a iou": 0.4, "a precision": 1.0, "b f4": 0.8, "c iou": float("nan")}
-    assert choice(figures) == pytest.approx(0.6)
-
-
-@pytest.mark.parametrize("figures", [{}, {"a iou": float("nan")}, {"a recall": 1.0}])
-def test_nothing_to_judge_is_the_worst_choice_and_no_nan(figures):
-    assert choice(figures) == float("-inf")
+    assert np.isnan(intervals(scores, rounds=10)["drivable iou"]).all()
 
 
 def test_share_equal():
     assert share_equal(np.array([1, 2], np.uint8), np.array([1, 3], np.uint8)) == 0.5
-
-
-def test_headlines_are_iou_and_f4_or_one_mean_for_many_classes():
-    few = ["a x iou", "a x dice", "a x f4", "a miou", "a pixel accuracy"]
-    many = [*(f"b c{k} iou" for k in range(5)), "b miou", "b class accuracy"]
-    assert headlines([*few, *many]) == ["a x iou", "a x f4", "b miou"]

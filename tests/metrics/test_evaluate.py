@@ -19,6 +19,7 @@ from lanes import segmenter, tasks
 from lanes.errors import BadInput, BadOutput
 from lanes.metrics import evaluate
 from lanes.metrics.confusion_picture import Confusion
+from lanes.metrics.figures import Figure, Kind, named
 from model_folders import SIZE, grey, make_model
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
@@ -154,12 +155,16 @@ def test_the_table_fits_into_80_columns(model_folder, root, capsys):
 
 
 def test_a_class_with_its_own_measure_has_no_second_row():
-    figure = evaluate.Figure(0.5, 0.4, 0.6)
-    figures = {f"{name} {kind}": figure for name in ("sky", "road") for kind in ("iou", "dice")}
     nan = float("nan")
-    figures["sky iou"] = evaluate.Figure(nan, nan, nan)
+    figures = [
+        Figure(name, kind, 0.5, 0.4, 0.6)
+        for name in ("sky", "road")
+        for kind in (Kind.IOU, Kind.DICE)
+    ]
+    figures[0] = Figure("sky", Kind.IOU, nan)
     classes = {name: {"iou": value} for name, value in (("sky", nan), ("road", 0.5))}
-    found = evaluation({**figures, "miou": figure}, classes={**classes, "car": {"iou": nan}})
+    figures.append(Figure("", Kind.MIOU, 0.5, 0.4, 0.6))
+    found = evaluation(figures, classes={**classes, "car": {"iou": nan}})
     table = found.table()
     assert [column.header for column in table.columns] == ["measure", "IoU", "Dice"]
     assert list(table.columns[0].cells) == ["sky", "road", "class car"]
@@ -201,7 +206,7 @@ def test_a_folder_that_cannot_be_created_is_reported_before_the_work(model_folde
     assert main(*given, "--pictures", file / "x") == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("error: ")
-    assert "cannot create" in shown.err
+    assert "cannot be written" in shown.err
     assert not shown.out
 
 
@@ -237,13 +242,14 @@ def test_a_data_set_of_another_task_is_reported(model_folder, root):
 def evaluation(figures, **changes):
     """A made-up evaluation."""
     nothing = Confusion(("x",), ("x",), np.eye(1, dtype=bool), np.zeros((1, 1), np.int64))
-    values = ("m", "b", "cpu", "fp32", "d", "val", 0, figures, {}, nothing, ("x iou",), (), ())
+    by_name = {figure.name: figure for figure in figures}
+    values = ("m", "b", "cpu", "fp32", "d", "val", 0, by_name, {}, nothing, (), (), ())
     return replace(evaluate.Evaluation(*values), **changes)
 
 
 def test_nothing_to_score_is_null_in_json_and_named_in_the_table():
     nan = float("nan")
-    figures = {"x iou": evaluate.Figure(nan, nan, nan)}
+    figures = [Figure("x", Kind.IOU, nan)]
     found = evaluation(figures, image_scores=(0.5, nan), classes={"x": {"iou": nan}})
     values = json.loads(found.to_json())
     assert values["figures"]["x iou"]["value"] is None
@@ -270,14 +276,15 @@ def test_the_sheet_says_what_an_images_figure_is(names, words, tmp_path, monkeyp
 
     monkeypatch.setattr(evaluate, "worst_best", sheet)
     model = SimpleNamespace(task=tasks.load("lanes"), label=None)
-    evaluate.draw(evaluation({}, judged_by=tuple(names)), model, None, tmp_path)
+    found = evaluation([named(name, 0.5) for name in names], judged_by=tuple(names))
+    evaluate.draw(found, model, None, tmp_path)
     assert titles[0].endswith(words)
 
 
 def test_json_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadOutput, match="cannot write"):
-        evaluation({}).write(tmp_path / "file" / "x.json")
+    with pytest.raises(BadOutput, match="cannot be written"):
+        evaluation([]).write(tmp_path / "file" / "x.json")
 
 
 def test_figures_are_added_to_those_in_the_card(root, tmp_path, capsys):

@@ -71,11 +71,15 @@ def test_a_drawing_that_breaks_off_leaves_nothing(cache):
     assert not list(cache.iterdir())
 
 
-@pytest.mark.parametrize("draw", [demo_clip.demo_files, demo_clip.demo_pictures])
-def test_a_cache_without_room_is_told(cache, monkeypatch, draw):
+@pytest.mark.parametrize(
+    ("draw", "call"),
+    [(demo_clip.demo_files, "os.fsync"), (demo_clip.demo_pictures, "pathlib.Path.mkdir")],
+)
+def test_a_cache_without_room_is_an_error(cache, monkeypatch, draw, call):
     def full(*given, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo_clip, "TemporaryDirectory", full)
-    with pytest.raises(BadOutput, match=r"cannot be written in .* \(No space left on device\)"):
+    monkeypatch.setattr(call, full)
+    with pytest.raises(BadOutput, match=r"cannot be written \(No space left .*\): make room"):
         draw(task="lanes")
+    assert not list(cache.iterdir())

@@ -17,7 +17,7 @@ from lanes.draw.overlay import overlay
 from lanes.errors import BadOutput
 from lanes.live import Live, LiveOptions
 from lanes.pipeline.labelled import Labelled, Look, labelled
-from lanes.pipeline.outputs import JsonLines, MaskFolder, VideoOutput
+from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.types import Frame, Result
 from lanes.video import VideoSink
@@ -79,7 +79,7 @@ def sink(path):
 def test_a_recorder_writes_all_outputs_and_closes_gaps_at_cuts(tmp_path):
     with Recorder(tmp_path / "a.mp4") as recorder:
         recorder.add(VideoOutput(sink(tmp_path / "a.mp4"), Fraction(1, 25)))
-        recorder.add(MaskFolder(tmp_path / "masks", overwrite=False))
+        recorder.add(MaskOutput(tmp_path / "masks", overwrite=False))
         recorder.add(JsonLines(tmp_path / "a.jsonl", False))
         for index, cut in ((3, False), (4, False), (90, True), (92, False)):
             recorder.write(Labelled(result_of(index), TASK, index, cut=cut))

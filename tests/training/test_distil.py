@@ -34,6 +34,7 @@ def test_a_student_learns_from_soft_maps_alone(make_config, teacher, opened, roo
     distil.write(teacher, opened, tmp_path / "maps")
     unknown = tmp_path / "unknown"
     shutil.copytree(root, unknown)
+    (unknown / "labels.toml").write_text('[ids]\n0 = "background"\n255 = "unknown"\n')
     for path in (unknown / "train" / "labels").iterdir():
         cv2.imwrite(str(path), np.full_like(cv2.imread(str(path), 0), 255))
     config = make_config(distilled=str(tmp_path / "maps"), warmup_steps=1)
@@ -54,7 +55,7 @@ def test_maps_are_written_once_and_sum_to_one(teacher, opened, tmp_path):
     assert distil.write(teacher, opened, folder, mirror=True) == count
     files = sorted((folder / "image_folder").glob("*.png"))
     assert len(files) == count
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob(".*"))
     assert cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED).shape == (4 * 32, 48)
     files[0].unlink()
     assert distil.write(teacher, opened, folder, mirror=True) == 1

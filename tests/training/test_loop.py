@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from lanes.cli.main import run
 from lanes.errors import BadConfig, BadInput, BadOutput
+from lanes.metrics.figures import Figure, Kind
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, loop
 from lanes.training.averaging import Averaged
@@ -259,11 +261,12 @@ def test_a_hopeless_run_ends_with_a_sentence(make_run):
 def test_nothing_to_judge_never_hides_a_later_best(make_run, monkeypatch, tmp_path):
     run = make_run()
     written = Log(tmp_path / "run")
-    figures = {"drivable iou": math.nan}
-    monkeypatch.setattr(loop, "score", lambda *_: type("S", (), {"figures": lambda _: figures})())
+    figures = [Figure("drivable", Kind.IOU, math.nan)]
+    scored = SimpleNamespace(figures=lambda dataset: figures)
+    monkeypatch.setattr(loop, "score", lambda *_: scored)
     assert "drivable iou has nothing to score" in run.validate(written)
     assert run.best == -math.inf
-    figures = {"drivable iou": 0.1}
+    figures = [Figure("drivable", Kind.IOU, 0.1)]
     run.step = 5
     run.validate(written)
     written.close()
@@ -330,4 +333,6 @@ def test_the_script_trains_and_prints_the_path(values, data, tmp_path, capsys):
         assert file in shown
     assert main(given) == 2
     assert "continue it with --resume" in capsys.readouterr().err
+    assert main([*given, "--folder", "/proc/run"]) == 2
+    assert "/proc/run cannot be written" in capsys.readouterr().err
     assert main([*given, "--data", "=x"]) == 2

@@ -72,9 +72,9 @@ def test_a_cache_grows_and_keeps_its_files(frames, tmp_path):
 
 
 def test_read_and_write_errors_are_reported(frames, tmp_path):
-    with pytest.raises(BadDataset, match="is missing"):
+    with pytest.raises(BadDataset, match="cannot be read"):
         teachers.fill(tmp_path, "some", {"c": tmp_path / "c.png"}, lambda image: image)
-    with pytest.raises(BadOutput, match="name another cache"):
+    with pytest.raises(BadOutput, match="cannot be written.*choose another place"):
         teachers.fill(frames["a"], "some", frames, lambda image: image)
     with pytest.raises(BadModel, match="no teacher"):
         teachers.Teachers(tmp_path)

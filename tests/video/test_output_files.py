@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import pytest
 
@@ -11,13 +12,13 @@ from lanes.errors import BadOutput
 from lanes.video import output_files
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    def fail(part):
-        part.write_text("half")
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(BadOutput, match="No space left"):
-        output_files.write_file(tmp_path / "x.json", fail)
+    with monkeypatch.context() as patch, pytest.raises(BadOutput, match="No space left"):
+        patch.setattr(os, "replace", full)
+        output_files.write_json(tmp_path / "x.json", {"a": 1})
     assert not list(tmp_path.iterdir())
     output_files.write_json(tmp_path / "x.json", {"a": [1, None]})
     output_files.check_place(tmp_path / "x.json", overwrite=True)

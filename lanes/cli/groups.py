@@ -1,0 +1,126 @@
+"""Groups of options that commands share: dataclasses whose fields become options.
+
+Typer has no groups: `grouped` shows it one option per field, in a panel of `--help` per group.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
+
+import typer
+
+from lanes.cli.options import (
+    AlphaOption,
+    BackendOption,
+    DeviceOption,
+    OverwriteOption,
+    PrecisionOption,
+    Quality,
+    QualityOption,
+    ThreadsOption,
+)
+
+if TYPE_CHECKING:
+    from lanes.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine that runs a model."""
+
+    PANEL: ClassVar = "Engine"
+
+    backend: BackendOption = "auto"
+    precision: PrecisionOption = "auto"
+    device: DeviceOption = None
+    threads: ThreadsOption = None
+
+    def load(self, model: str, hint: str = "latency") -> Segmenter:
+        """Load `model` into it; see `lanes.segmenter.load`."""
+        from lanes import segmenter
+
+        return segmenter.load(model, self.backend, self.precision, self.device, self.threads, hint)
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """Which part of a video is labelled, and its truth."""
+
+    PANEL: ClassVar = "Input"
+
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Truth: a folder of label images or a label video; gives IoU per class."),
+    ] = None
+    start: Annotated[float | None, typer.Option(help="First second of the input.")] = None
+    end: Annotated[float | None, typer.Option(help="Last second of the input.")] = None
+    max_frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds (cameras and streams).")
+    ] = None
+
+
+@dataclass(frozen=True)
+class VideoOutput:
+    """The files that a labelled video leaves, and how its frames look."""
+
+    PANEL: ClassVar = "Output"
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="File (or folder) to write; default: beside the input."
+        ),
+    ] = None
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder for 8-bit PNG label maps at the source's size.")
+    ] = None
+    json: Annotated[
+        Path | None,
+        typer.Option(help="File for one JSON object a frame: shares, counts, IoU, ms."),
+    ] = None
+    quality: QualityOption = Quality.fast
+    alpha: AlphaOption = 0.5
+    hud: Annotated[bool, typer.Option("--hud/--no-hud", help="Write FPS, ms and IoU.")] = True
+    overwrite: OverwriteOption = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The `command` as Typer reads it: each group among its parameters becomes its fields."""
+    parameters: list[Any] = list(inspect.signature(command, eval_str=True).parameters.values())
+    options = [option for parameter in parameters for option in _options(parameter)]
+    groups: dict[str, Any] = {
+        p.name: p.annotation for p in parameters if is_dataclass(p.annotation)
+    }
+
+    def ungrouped(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    ungrouped.__name__, ungrouped.__doc__ = command.__name__, command.__doc__
+    ungrouped.__annotations__ = {option.name: option.annotation for option in options}
+    vars(ungrouped)["__signature__"] = inspect.Signature(options)
+    return ungrouped
+
+
+def _options(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """The fields of a group as parameters, in the group's panel; another parameter as it is."""
+    parameter = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    group = parameter.annotation
+    if not is_dataclass(group):
+        yield parameter
+        return
+    hints, panel = get_type_hints(group, include_extras=True), vars(group)["PANEL"]
+    for field in fields(group):
+        kind, option = get_args(hints[field.name])
+        option = copy(option)
+        option.rich_help_panel = panel
+        yield parameter.replace(
+            name=field.name, default=field.default, annotation=Annotated[kind, option]
+        )
