@@ -98,7 +98,7 @@ def load(
     threads: int | None = None,
     hint: str = backends.LATENCY,
 ) -> Model:
-    """Load a model that comes along, or a model folder, ready to be called with images.
+    """Load an included model or a model folder, ready to be called with images.
 
     `lanes.backends.load` says what the other arguments may be. `hint` is "latency" for cameras,
     where the newest image counts, or "throughput" for files, where all do.

@@ -13,25 +13,27 @@ from lanes.cli.options import BackendOption, DeviceOption, PrecisionOption, Thre
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.")],
     dataset: Annotated[
         str, typer.Argument(metavar="DATASET", help="A data set: image_folder, bdd100k, ...")
     ],
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="Its folder, if it has one.")] = "",
-    split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
+    root: Annotated[
+        str, typer.Argument(metavar="ROOT", help="The data set's folder, if it needs one.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Split of the data: train, choose, val, ...")] = "val",
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
     device: DeviceOption = None,
     threads: ThreadsOption = None,
-    json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for confusion.png and worst_best.png.")
     ] = None,
     card: Annotated[
-        bool, typer.Option("--card", help="Note the figures in the model's card.")
+        bool, typer.Option("--card", help="Record the results in the model's card.")
     ] = False,
 ) -> None:
-    """Score an exported model on a data set, in the backend that will run it."""
+    """Score an exported model on a data set, in the chosen backend."""
 
     def run() -> int:
         from rich.console import Console
@@ -46,7 +48,7 @@ def evaluate(
         opened = evaluation.open_dataset(dataset, root, split)
         with segmenter.load(model, backend, precision, device, threads) as loaded:
             if pictures:
-                evaluation.make_folder(pictures)  # before the work, so that a bad name fails soon
+                evaluation.make_folder(pictures)  # fail before the evaluation
             found = evaluation.evaluate(loaded, opened, dataset, split, shown)
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)

@@ -1,4 +1,4 @@
-"""How every command ends: with its exit code, and an error of ours told in one line."""
+"""Turns the exceptions of a command into an error line and an exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lanes.errors import INTERRUPTED, WRONG_INPUT, LanesError
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run `command`; an error of ours is one line and exit code 2."""
+    """Run `command`; a `LanesError` prints one line and returns exit code 2."""
     try:
         return command()
     except LanesError as error:

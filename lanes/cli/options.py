@@ -1,7 +1,4 @@
-"""The options that several commands have: each is told once.
-
-`lanes.cli` and `lanes.cli.benchmark` name them as the annotations of their arguments.
-"""
+"""Options that several commands share, as annotations of their arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from lanes.errors import BadConfig
 
 
 class Quality(StrEnum):
-    """How much time the encoder takes for small files."""
+    """Encoder effort: more effort makes smaller files."""
 
     fast = "fast"
     balanced = "balanced"
@@ -24,7 +21,7 @@ class Quality(StrEnum):
 
 
 ModelOption: TypeAlias = Annotated[
-    str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+    str, typer.Option(help="An included model (see lanes models), or a model folder.")
 ]
 BackendOption: TypeAlias = Annotated[
     str,
@@ -33,18 +30,20 @@ BackendOption: TypeAlias = Annotated[
     ),
 ]
 PrecisionOption: TypeAlias = Annotated[
-    str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    str, typer.Option(help="auto, fp32, bf16, fp16 or int8, if the device supports it.")
 ]
 DeviceOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    typer.Option(help="Device, such as cpu, gpu or cuda; default: the backend's default."),
 ]
 ThreadsOption: TypeAlias = Annotated[
-    int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    int | None, typer.Option(help="CPU threads for the network; default: all cores.")
 ]
 AlphaOption: TypeAlias = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
 QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
-FiguresOption: TypeAlias = Annotated[Path | None, typer.Option(help="File for all figures.")]
+FiguresOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Write all results to this JSON file.")
+]
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]
@@ -52,17 +51,17 @@ DataOption: TypeAlias = Annotated[
     list[str],
     typer.Option(
         metavar="NAME=ROOT",
-        help="A data set and its folder; repeat for more. synthetic has none.",
+        help="A data set and its folder; may be given repeatedly. synthetic needs no folder.",
     ),
 ]
 QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
 def roots_of(pairs: Sequence[str]) -> dict[str, str]:
-    """The pairs `NAME=ROOT` of `--data` as a mapping; a data set without files has no root.
+    """Parse the `NAME=ROOT` pairs of `--data`; ROOT is empty for a data set without files.
 
     Raises:
-        BadConfig: a pair has no name, or a name comes twice.
+        BadConfig: a pair has no name, or a name is given twice.
     """
     found: dict[str, str] = {}
     for pair in pairs:

@@ -15,12 +15,12 @@ from lanes.cli.options import BackendOption, PrecisionOption
 def stability(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", help="Video files.")],
     model: Annotated[
-        list[str] | None, typer.Option(help="A model's name, or its folder; repeat to compare.")
+        list[str] | None, typer.Option(help="A model's name or folder; repeat to compare.")
     ] = None,
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
-    """Measure the temporal consistency of models on clips: a row a clip and model."""
+    """Measure the temporal consistency of models on clips; one row per model and clip."""
 
     def run() -> int:
         import numpy as np

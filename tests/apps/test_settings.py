@@ -123,7 +123,7 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--allow-paths", "nowhere"], "there is no such folder"),
+        (["--allow-paths", "nowhere"], "no such folder"),
         (["--model", "nowhere"], "weights/ has no 'nowhere'"),
         (["drive.mp4"], "got 'drive.mp4': start it with --allow-paths"),
         (["--server.port", "8600", "drive.mp4"], "got 'drive.mp4': start"),

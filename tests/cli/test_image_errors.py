@@ -32,8 +32,8 @@ def test_damaged_files_are_named_and_skipped(run, tmp_path):
     done = run("in")
     assert done.exit_code == 1
     for text in (
-        "left out: in/bad.png is damaged",
-        "left out: in/empty.tif is empty",
+        "skipped: in/bad.png is damaged",
+        "skipped: in/empty.tif is empty",
         "1 image, 1 cell in",
     ):
         assert text in said(done)
@@ -132,7 +132,7 @@ def test_too_many_cells_for_16_bits_are_told_and_skipped(run, tmp_path, monkeypa
     monkeypatch.setattr(instance_maps, "MOST", 1)
     done = run("in")
     assert done.exit_code == 1
-    assert "left out: in/a.png: 2 cells in one picture" in said(done)
+    assert "skipped: in/a.png: 2 cells in one picture" in said(done)
     assert [row["image"] for row in rows_of(tmp_path / "in_lanes" / "summary.csv")] == ["b.png"]
 
 

@@ -50,7 +50,7 @@ def test_json_and_summary_say_which_frames_were_inferred(run, tmp_path):
         stages = {"resize", "infer"} if line["inferred"] else {"carry"}
         assert set(line["ms"]) == {"decode", "overlay", "encode", *stages}
     said = " ".join(done.output.split())
-    assert "13 frames (5 inferred, 8 carried by optical flow)" in said
+    assert "13 frames (5 inferred, 8 by optical flow)" in said
     assert "carry" in said
 
 
