@@ -47,7 +47,7 @@ class Model(Segmenter):
         """Label one image, or each of a list, in which the engine is never idle between two.
 
         Raises:
-            BadInput: a file cannot be read, or it is no image.
+            BadInput: a file cannot be read, or is not an image.
         """
         if isinstance(image, list | tuple):
             return list(self._labelled(map(_frame_of, image)))

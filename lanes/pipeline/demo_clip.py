@@ -1,4 +1,4 @@
-"""The demo: pictures of a task with exact truth, drawn once into the user's cache."""
+"""The demo: rendered images of a task with exact ground truth, cached for the user."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def demo_files(
     clip, labels = folder / f"{stem}.mp4", folder / f"{stem}_labels.mkv"
     if not (clip.exists() and labels.exists()):
         total = int(SECONDS * RATE)
-        # Rendered in a thread of its own while this one encodes.
+        # One thread renders while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
         with _growing(folder) as part:
             ready = part / clip.name, part / labels.name
@@ -55,7 +55,7 @@ def demo_files(
 
 
 def demo_pictures(task: str) -> Path:
-    """A folder with pictures of `task`, drawn on first use."""
+    """A folder with images of `task`, rendered on first use."""
     module = drawn.drawer(task)
     name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
     folder = assets.cache_folder("demo") / name
@@ -66,7 +66,7 @@ def demo_pictures(task: str) -> Path:
                 write_image(part / f"demo_{index + 1}.png", dataset[index].image)
             try:
                 part.rename(folder)
-            except OSError:  # another has drawn the same meanwhile
+            except OSError:  # another process may have rendered it meanwhile
                 if not folder.is_dir():
                     raise
     return folder
@@ -74,9 +74,9 @@ def demo_pictures(task: str) -> Path:
 
 @contextmanager
 def _growing(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder` for what is not whole yet; of nobody else, removed afterwards.
+    """A private temporary folder in `folder` for unfinished files, removed afterwards.
 
-    Several programs, or threads of one, may draw the same demo at the same time.
+    Several processes or threads may render the same demo at the same time.
     """
     try:
         with TemporaryDirectory(prefix=".part-", dir=folder) as part:
@@ -85,13 +85,13 @@ def _growing(folder: Path) -> Iterator[Path]:
             yield path
     except OSError as error:
         raise BadOutput(
-            f"the demo cannot be written in {folder} ({error.strerror}): make room there, or set "
+            f"the demo cannot be written to {folder} ({error.strerror}): free disk space, or set "
             "XDG_CACHE_HOME to another folder"
         ) from error
 
 
 def _renderer_version(module: ModuleType) -> int:
-    """A number that changes with the renderer's code, so that no old clip is shown."""
+    """A checksum of the renderer's code, so that an outdated clip is not reused."""
     sources = sorted(Path(lanes.synthetic.__path__[0]).glob("*.py"))
     sources.append(Path(str(module.__file__)))
     return zlib.crc32(b"".join(source.read_bytes() for source in sources))

@@ -72,10 +72,10 @@ def test_a_drawing_that_breaks_off_leaves_nothing(cache):
 
 
 @pytest.mark.parametrize("draw", [demo_clip.demo_files, demo_clip.demo_pictures])
-def test_a_cache_without_room_is_told(cache, monkeypatch, draw):
+def test_a_full_cache_is_reported(cache, monkeypatch, draw):
     def full(*given, **options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(demo_clip, "TemporaryDirectory", full)
-    with pytest.raises(BadOutput, match=r"cannot be written in .* \(No space left on device\)"):
+    with pytest.raises(BadOutput, match=r"cannot be written to .* \(No space left on device\)"):
         draw(task="lanes")

@@ -91,7 +91,7 @@ def iou_of(one, other):
 def test_less_than_one_is_an_error_with_its_cure(run, tmp_path, given):
     done = run("--infer-every", given)
     assert done.exit_code == 2
-    told = " ".join(done.output.split())
-    assert f"--infer-every {given}: wanted 1 (every frame) or more" in told
-    assert "Traceback" not in told
+    message = " ".join(done.output.split())
+    assert f"--infer-every {given}: wanted 1 (every frame) or more" in message
+    assert "Traceback" not in message
     assert [path.name for path in tmp_path.iterdir()] == ["drive.mp4"]
