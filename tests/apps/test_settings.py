@@ -44,9 +44,9 @@ def test_nothing_outside_can_be_named(allowed, given):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("file:///etc/passwd", "file:// addresses"),
-        ("concat://a", "concat:// addresses"),
-        ("SUBFILE://a", "subfile:// addresses"),
+        ("file:///etc/passwd", "file:// URLs"),
+        ("concat://a", "concat:// URLs"),
+        ("SUBFILE://a", "subfile:// URLs"),
         ("*.mp4", "is a pattern"),
         ("nothing.mp4", "there is no"),
         ("n" * 300, "name too long"),
