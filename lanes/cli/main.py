@@ -361,7 +361,7 @@ def webcam_main() -> None:
 
 
 def _alone(name: str, command: Callable[..., None], settings: dict[str, Any] | None = None) -> None:
-    """Run one command as a program of its own."""
+    """Run one command as a separate program."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name=name, context_settings=settings)(command)
     alias()

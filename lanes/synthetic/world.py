@@ -143,9 +143,9 @@ class Hatch:
     """Slanted stripes of paint that keep traffic off a strip of the road; lengths in metres.
 
     The strip extends from `outer` (a `t`) by `width` to the left (< 0: to the right), and tapers
-    over `taper` at both ends. It starts at `start`, is `length` long and repeats `every` so many
-    metres. Its stripes are `stripe` wide with `gap` between them, and advance by `slant` along the
-    road per metre across. `takes` is true if it covers a lane, which is then not drivable.
+    over `taper` at both ends. It starts at `start`, is `length` long and has the period `every`.
+    Its stripes are `stripe` wide with `gap` between them, and advance by `slant` along the road per
+    metre across. `takes` is true if it covers a lane, which is then not drivable.
     """
 
     outer: float
