@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # Both libraries read these when they are imported. ONNX Runtime 1.32 writes a device id and asks
-# for a host of Microsoft's unless it is told not to.
+# for a host of Microsoft's otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # OpenCV then refuses larger pictures by their header: a file of 100 KB can hold 3 GB of pixels.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")

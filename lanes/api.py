@@ -47,7 +47,7 @@ class Model(Segmenter):
         """Label one image, or each of a list, in which the engine is never idle between two.
 
         Raises:
-            BadInput: a file cannot be read, or it is no image.
+            BadInput: a file cannot be read, or is not an image.
         """
         if isinstance(image, list | tuple):
             return list(self._labelled(map(_frame_of, image)))
@@ -98,7 +98,7 @@ def load(
     threads: int | None = None,
     hint: str = backends.LATENCY,
 ) -> Model:
-    """Load a model that comes along, or a model folder, ready to be called with images.
+    """Load an included model or a model folder, ready to be called with images.
 
     `lanes.backends.load` says what the other arguments may be. `hint` is "latency" for cameras,
     where the newest image counts, or "throughput" for files, where all do.

@@ -1,4 +1,4 @@
-"""Where the files beside the code are: in a checkout first, else inside the installed wheel."""
+"""Finds weights, apps and configs: in the checkout, or else in the installed wheel."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from lanes.system.atomic import make_folder
 
 DEFAULT_MODEL = "lanes-fcn-lite"
 DEMO = "demo"
-"""The input that is drawn rather than read."""
+"""The input name of the rendered demo."""
 
 
 def folder(name: str) -> Path:
     """The folder `weights`, `apps` or `configs`."""
     package = Path(__file__).resolve().parent
     checkout = package.parent / name
-    # site-packages may hold a `weights` of somebody else: a checkout has our pyproject.toml.
+    # site-packages may have a `weights` of another package; only a checkout has pyproject.toml.
     if checkout.is_dir() and (package.parent / "pyproject.toml").is_file():
         return checkout
     return package / f"_{name}"
 
 
 def app(name: str) -> ModuleType:
-    """The program `apps/<name>.py`, imported by its path: it belongs to no package."""
+    """The program `apps/<name>.py`, imported by path, as it is in no package."""
     path = folder("apps") / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"lanes_app_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 
 
 def model_names() -> list[str]:
-    """The models that come along, sorted."""
+    """The names of the included models, sorted."""
     weights = folder("weights")
     return sorted(p.parent.name for p in weights.glob("*/card.json"))
 
 
 def model_folder(model: str) -> Path:
-    """The folder of a model: the name of one that comes along, or a path.
+    """The folder of a model, given the name of an included model or a path.
 
     Raises:
-        UnknownName: neither a name nor a folder.
-        BadModel: a file instead of a folder.
+        UnknownName: `model` is neither an included model nor a folder.
+        BadModel: `model` is a file.
     """
     if model in model_names():
         return folder("weights") / model
@@ -59,7 +59,7 @@ def model_folder(model: str) -> Path:
     if path.is_file():
         raise BadModel(f"{path} is a file; wanted a model folder with card.json and model.onnx")
     if not model or not path.is_dir():
-        cure = "give one of these names or the path of a model folder"
+        cure = "give one of these names, or the path of a model folder"
         raise UnknownName(f"{unknown('weights/', model, model_names())} ({cure})")
     return path
 
@@ -85,11 +85,11 @@ def config_file(config: str) -> Path:
 
 
 def cache_folder(name: str) -> Path:
-    """A folder of the user's cache for `name`, made if missing.
+    """The folder `name` in the user's cache, created if missing.
 
     Raises:
-        BadOutput: it cannot be made.
+        BadOutput: the folder cannot be created.
     """
     path = platformdirs.user_cache_path("lanes-video") / name
-    make_folder(path, "set XDG_CACHE_HOME to a folder that can be written")
+    make_folder(path, "set XDG_CACHE_HOME to a writable folder")
     return path

@@ -1,4 +1,4 @@
-"""The card of an exported model: all that inference knows of training, as `card.json`."""
+"""The card of an exported model (`card.json`): everything that inference needs to know."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ONNX = "model.onnx"
 INT8_ONNX = "model.int8.onnx"
 CURE = "export the checkpoint again with lanes export"
 LARGEST = 1 << 14
-"""Pixels of a side; more is a mistake, and would not fit in memory."""
+"""Largest side of the input in pixels; larger values are mistakes, and exhaust memory."""
 KINDS: dict[str, type] = {
     "name": str,
     "task": str,
@@ -37,17 +37,17 @@ RESIZES = [{"interpolation": "linear", "mode": mode} for mode in MODES]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
 INT8_KINDS: dict[str, type] = {"fp32": float, "int8": float}
-"""The keys of `card.json` and of its parts, with JSON's types."""
+"""The keys of `card.json` and of its parts, with their JSON types."""
 FREE = re.compile(
     r"none(: .*)?|the user's own images"
     r"|([^:;]+: )?(MIT|Apache-2\.0)( licen[cs]e)?(, \(c\) \d+ [^:;,]+)?"
 )
-"""Terms, in full, that leave every use open. Terms with more than this in them restrict."""
+"""Matches terms that allow every use; any other text counts as a restriction."""
 
 
 @dataclass(frozen=True)
 class DataUse:
-    """One data set that went into the weights: its name, how much of it, and its terms."""
+    """A data set that the weights were trained on: its name, what was used, and its terms."""
 
     name: str
     what: str
@@ -55,23 +55,19 @@ class DataUse:
 
     @property
     def restricted(self) -> bool:
-        """Whether its terms limit what the weights may be used for, as far as a pattern tells.
-
-        Unknown terms count as restricted.
-        """
+        """Whether its terms restrict the use of the weights; unknown terms count as restricted."""
         return not FREE.fullmatch(self.terms)
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model folder says of itself.
+    """Describes the model in a model folder.
 
-    `resize` brings a picture to the network's input; `classes` are those of `task`, in order of
-    their ids. `gflop` is the cost of one image, 2 a multiply-add of the convolutions, in billions.
-    `metrics` are figures 0..1 by name, each with the data set and split it was scored
-    on; `training` holds the command, the seed, the steps and every number of the run. `half_keep`
-    are the layers that half precision leaves in fp32; `int8` is what quantisation costs, each
-    figure 0..1 by name at {"fp32": ..., "int8": ...}.
+    `resize` maps an image to the network's input; `classes` are those of `task`, in order of their
+    ids. `gflop` is the cost of the convolutions per image, counting 2 per multiply-add. `metrics`
+    are scores, 0..1, by names that state the data set and split. `training` has the command, the
+    seed, the steps and the configuration of the run. `half_keep` are the layers that half precision
+    leaves in fp32. `int8` is the cost of quantisation: metric name to {"fp32": ..., "int8": ...}.
     """
 
     name: str
@@ -90,15 +86,15 @@ class ModelCard:
 
     @property
     def restricted(self) -> tuple[str, ...]:
-        """The data sets whose terms limit what the weights may be used for; () if none does.
+        """The names of the data sets whose terms restrict the use of the weights.
 
-        A card that lists no data is judged by its own `terms`, and named itself.
+        For a card without `data`, its own `terms` decide, and the name is the model's.
         """
         uses = self.data or (DataUse(self.name, "", self.terms),)
         return tuple(use.name for use in uses if use.restricted)
 
     def write(self, folder: Path) -> None:
-        """Write `card.json` into `folder`, whole or not at all; raises `BadOutput`."""
+        """Write `card.json` to `folder`, atomically; raises `BadOutput`."""
         values = dataclasses.asdict(self)
         values = {k: v for k, v in values.items() if v or k not in OPTIONAL_KINDS}
         with atomic_file(folder / CARD) as part:
@@ -106,7 +102,7 @@ class ModelCard:
 
 
 def read(folder: Path) -> ModelCard:
-    """Read the card of a model folder; raises `BadModel` naming what is missing or wrong."""
+    """Read the card of a model folder; raises `BadModel` if it is missing or invalid."""
     path = folder / CARD
     if not path.is_file():
         raise BadModel(f"no {CARD} in {folder}: a model folder holds {CARD} and {ONNX}; {CURE}")
@@ -125,7 +121,7 @@ def read(folder: Path) -> ModelCard:
 
 
 def _wrong(values: Any) -> str:
-    """What is wrong with the values of a card, "" if nothing."""
+    """The first error in the values of a card, "" if there is none."""
     if wrong := _wrong_keys(values, KINDS, "it", OPTIONAL_KINDS):
         return wrong
     if wrong := _wrong_keys(values["resize"], RESIZE_KINDS, "resize"):
@@ -137,7 +133,7 @@ def _wrong(values: Any) -> str:
     if len(size) != 2 or not all(type(n) is int and 0 < n <= LARGEST for n in size):
         return f"has resize.size {size}; wanted [height, width] in pixels"
     if how not in RESIZES:
-        return f"asks for the resize {how}, which this version of lanes does not know"
+        return f"has the resize {how}, which this version of lanes does not support"
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         return f"has the classes {classes}; wanted two names or more"

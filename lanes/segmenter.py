@@ -140,7 +140,7 @@ def load(
     threads: int | None = None,
     hint: str = backends.LATENCY,
 ) -> Segmenter:
-    """Load a bundled model or a model folder, ready to label images.
+    """Load an included model or a model folder, ready to label images.
 
     See `backends.load` for the other arguments. `hint` is "latency" for cameras, where the newest
     image counts, or "throughput" for files, where all images count.

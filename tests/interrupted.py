@@ -27,7 +27,7 @@ def interrupted(command, words, begun, wait=0.0):
             time.sleep(0.05)
         time.sleep(wait)
         os.kill(process.pid, signal.SIGINT)
-        told, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-    return process.returncode, told, err
+    return process.returncode, out, err

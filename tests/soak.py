@@ -29,7 +29,7 @@ def resident(process="self"):
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def judge(samples, told):
+def judge(samples, summary):
     """Print and judge rows of seconds, MiB and latency in ms: the last third against the first.
 
     The first minute does not count.
@@ -42,7 +42,7 @@ def judge(samples, told):
     )
     most = max(sample[1] for sample in judged)
     print(
-        f"\n{MINUTES:g} minutes: {told}; {mib:.1f} MiB then {mib_late:.1f} MiB (at most "
+        f"\n{MINUTES:g} minutes: {summary}; {mib:.1f} MiB then {mib_late:.1f} MiB (at most "
         f"{most:.1f}); {ms:.1f} ms then {ms_late:.1f} ms"
     )
     assert mib_late < 1.05 * mib

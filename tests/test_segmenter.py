@@ -85,7 +85,7 @@ def test_what_is_no_image(loaded, image, message):
 
 @pytest.fixture
 def weights(model_folder, tmp_path, monkeypatch):
-    """A folder weights/ with one model, in place of the bundled ones."""
+    """A folder weights/ with one model, in place of the included ones."""
     shutil.copytree(model_folder, tmp_path / "lanes-fcn-lite")
     (tmp_path / "README.md").write_text("")
     monkeypatch.setattr(assets, "folder", lambda name: tmp_path)

@@ -71,7 +71,7 @@ class Running:
         assert not self.thread.is_alive()
 
 
-class Told:
+class Printed:
     """All that the program has printed so far."""
 
     def __init__(self, capsys):

@@ -122,11 +122,12 @@ def confusion(rows: Rows) -> Spec:
     """The "share" of each "truth" class's pixels by "predicted" class, in percent."""
     share = {"field": "share", "type": "quantitative"}
     dark = {"test": "datum.share > 0.55", "value": "white"}
+    axis = {"orient": "top", "labelAngle": -35, "labelOverlap": False}
     return {
         "data": {"values": list(rows)},
         "height": {"step": 36},
         "encoding": {
-            "x": {"field": "predicted", "sort": None, "axis": {"orient": "top", "labelAngle": -35}},
+            "x": {"field": "predicted", "sort": None, "axis": axis},
             "y": {"field": "truth", "sort": None},
         },
         "layer": [

@@ -19,7 +19,7 @@ from lanes.live.side_by_side import Comparison, Side, SideBySide
 NAME = "compare"
 SECONDS = 1.0
 FILES = (DEMO, UPLOAD, PATH)
-"""Sources that can be played frame by frame, twice."""
+"""Sources without a camera: both models must see the same frames."""
 
 
 class Pair:
@@ -147,7 +147,7 @@ def _drawn(now: Comparison, side: int) -> bytes:
 
 
 def _place(now: Comparison) -> str:
-    states = {"opening": "opening", "playing": f"both together {now.fps:.1f} FPS"}
+    states = {"opening": "opening", "playing": f"both models {now.fps:.1f} FPS"}
     return f"frame {now.frames} · {states.get(now.state, now.state)}"
 
 

@@ -82,7 +82,7 @@ def _show(scored: Scored) -> None:
         st.markdown("**Confusion matrix**")
         charts.show(charts.confusion(scored.shares()), "evaluate-confusion")
     with right:
-        st.markdown("**Worst images:** image, truth, prediction")
+        st.markdown("**Worst images:** image, ground truth, prediction")
         for worst in scored.worst:
             st.image(worst.picture, f"{worst.name}: {formatted(worst.score)}", width="stretch")
     st.download_button(

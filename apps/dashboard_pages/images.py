@@ -48,7 +48,7 @@ def _options(card: ModelCard) -> ImageOptions:
         value=None,
         step=0.01,
         format="%.3f",
-        placeholder="unknown: measures stay in pixels",
+        placeholder="unknown: measures are in pixels",
         key="images-scale",
     )
     return ImageOptions(um_per_pixel=scale or None)
@@ -61,7 +61,7 @@ def _pictures(card: ModelCard) -> list[Picture]:
         accept_multiple_files=True,
         key="images-sent",
     )
-    if st.button("Try it with drawn images", icon=":material/draw:", disabled=bool(sent)):
+    if st.button("Try synthetic images", icon=":material/draw:", disabled=bool(sent)):
         st.session_state[DRAWN] = True
     if len(sent) > MOST:
         st.warning(f"Got {len(sent)} images; only the first {MOST} are labelled.")
@@ -71,7 +71,7 @@ def _pictures(card: ModelCard) -> list[Picture]:
     return _drawn(card.task) if st.session_state.get(DRAWN) else []
 
 
-@st.cache_data(show_spinner="Drawing images (only once) …")
+@st.cache_data(show_spinner="Rendering images (only once) …")
 def _drawn(task: str) -> list[Picture]:
     from lanes.pipeline.demo_clip import demo_pictures
 
@@ -81,9 +81,9 @@ def _drawn(task: str) -> list[Picture]:
 
 def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOptions) -> Labelled:
     """Label the images, or reuse the last result for the same input."""
-    asked = (tuple(pictures), engine, options)
-    if st.session_state.get("images-asked") != asked:
-        st.session_state.pop("images-asked", None)
+    request = (tuple(pictures), engine, options)
+    if st.session_state.get("images-request") != request:
+        st.session_state.pop("images-request", None)
         bar = st.progress(0.0, "Labelling …")
 
         def progress(done: int, total: int) -> None:
@@ -92,7 +92,7 @@ def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOption
         found = label(pictures, engines.get(engine), options, progress)
         bar.empty()
         st.session_state["images-found"] = found
-        st.session_state["images-asked"] = asked
+        st.session_state["images-request"] = request
     labelled: Labelled = st.session_state["images-found"]
     return labelled
 

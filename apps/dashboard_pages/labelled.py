@@ -54,7 +54,7 @@ class Shown:
 class Labelled:
     """The results: pictures by name, tables as CSV, all files as ZIP.
 
-    `cells` is "" if the task counts nothing. `skipped` explains each image left out.
+    `cells` is "" if the task counts nothing. `skipped` has a message for each skipped image.
     """
 
     shown: dict[str, Shown]
@@ -73,10 +73,10 @@ def label(
 ) -> Labelled:
     """Label `pictures` as `lanes-image` does.
 
-    Meanwhile they are on the server's disk, in a temporary folder and under generated names.
+    The files are kept in a temporary folder, under generated names, and removed afterwards.
 
     Raises:
-        BadInput: no picture can be read, or an option does not fit.
+        BadInput: no picture can be read, or an option is invalid.
         MissingDependency: measuring cells needs a package that is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="lanes-images-") as temporary:

@@ -90,7 +90,7 @@ def _accuracy(card: ModelCard) -> None:
         if measures := by_measure(figures):
             _bars(measures)
     if card.int8:
-        st.subheader("What int8 costs", anchor=False)
+        st.subheader("Cost of int8", anchor=False)
         costs = [{"figure": name, **cost} for name, cost in card.int8.items()]
         st.dataframe(costs, hide_index=True)
 

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Worst:
-    """One of the worst images: name, score, and image, truth and prediction in one JPEG file."""
+    """One of the worst images: name, score, and a JPEG of image, ground truth and prediction."""
 
     name: str
     score: float
@@ -97,7 +97,7 @@ def matched(images: Sequence[Picture], masks: Sequence[Picture]) -> list[tuple[P
         if PurePath(image.name).stem not in by_stem:
             raise BadDataset(
                 f"{image.name} has no mask: add {PurePath(image.name).stem}.png to the masks, or "
-                "leave the image out"
+                "remove the image"
             )
     return [(image, by_stem[PurePath(image.name).stem]) for image in images]
 

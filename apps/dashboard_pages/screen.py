@@ -75,7 +75,7 @@ async function follow(figure, screen) {
     // The rate covers the last three seconds.
     while (performance.now() - times[0] > 3000) times.shift();
     const rate = (times.length - 1) * 1000 / (performance.now() - times[0]);
-    drawn.textContent = times.length > 1 ? `drawn here ${rate.toFixed(1)} FPS` : "";
+    drawn.textContent = times.length > 1 ? `displayed ${rate.toFixed(1)} FPS` : "";
     const state = answer.headers.get("Lanes-State");
     if (state !== screen.state) {
       screen.state = state;

@@ -33,16 +33,16 @@ class Settings:
         return dict(self.models)[model]
 
     def input(self, given: str) -> str:
-        """Return `given` if it is a network address or lies in an allowed folder.
+        """Return `given` if it is a network URL or lies in an allowed folder.
 
         Links are resolved first, also those in a folder of images, so none can lead outside.
-        FFmpeg's addresses that read files (`file://`, `concat:` ...) are refused.
+        FFmpeg's URLs that read files (`file://`, `concat:` ...) are refused.
 
         Raises:
             BadInput: it may not be read, or the server allows nothing.
         """
         if is_url(given.strip()) and self.allowed:
-            return _network_address(given.strip())
+            return _network_url(given.strip())
         return str(self.path(given))
 
     def path(self, given: str) -> Path:
@@ -50,11 +50,11 @@ class Settings:
         given = given.strip()
         if not self.allowed:
             raise BadInput(
-                "this server opens no paths or addresses: upload the file, or start the server "
+                "this server opens no paths or URLs: upload the file, or start the server "
                 "with --allow-paths DIR"
             )
         if not given:
-            raise BadInput("no path given: enter a path or the address of a stream")
+            raise BadInput("no path given: enter a path or a stream URL")
         # Relative paths are tried in each allowed folder.
         try:
             places = [(folder / Path(given)).resolve() for folder in self.allowed]
@@ -98,11 +98,11 @@ class Settings:
 PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")
 
 
-def _network_address(given: str) -> str:
+def _network_url(given: str) -> str:
     protocol = given.partition("://")[0].lower()
     if protocol not in PROTOCOLS:
         known = ", ".join(f"{name}://" for name in PROTOCOLS)
-        raise BadInput(f"{protocol}:// addresses are not allowed: use one of {known}")
+        raise BadInput(f"{protocol}:// URLs are not allowed: use one of {known}")
     return given
 
 

@@ -62,7 +62,7 @@ def demo(task: Task) -> Opens:
 
 
 def drawn_for(task: Task) -> bool:
-    """Whether the demo has truth for this task; tasks without a renderer show the road demo."""
+    """Whether the demo has ground truth for `task`; tasks without a renderer show the road demo."""
     from lanes.datasets import _samples as drawn
 
     return bool(task.name == drawn.drawer(task.name).TASK)
@@ -122,11 +122,11 @@ def _write(sent: Any, path: Path) -> None:
 def _path(settings: Settings, key: str) -> Opens | None:
     folders = ", ".join(f"`{folder}`" for folder in settings.allowed)
     given = st.text_input(
-        "File, folder of images, or address of a stream",
+        "File, folder of images, or stream URL",
         placeholder="drive.mp4 or rtsp://192.168.0.7/live",
         key=f"{key}-path",
     )
-    st.caption(f"This server opens files in {folders}, and network addresses.")
+    st.caption(f"This server opens files in {folders}, and network URLs.")
     labels = st.text_input(
         "Ground truth (optional): a label video or a folder of label images", key=f"{key}-labels"
     )

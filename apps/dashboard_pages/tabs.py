@@ -29,7 +29,7 @@ from lanes.types import Image, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """A download's content, made on demand."""
-DEMO, UPLOAD, PATH = "Demo", "Upload", "Path or address"
+DEMO, UPLOAD, PATH = "Demo", "Upload", "Path or URL"
 BROWSER, CAMERA = "Camera of this browser", "Camera of the server"
 """Kinds of sources."""
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """What a pipeline plays: `input` as for `open_source`, and its truth if there is any.
+    """What a pipeline plays: `input` as for `open_source`, and its ground truth, if any.
 
     `name` is shown on the page; uploads have another name on disk. `kind` is the kind of source.
     `loop` restarts at the end.
@@ -51,7 +51,7 @@ class Clip:
 
 
 class Runs(Protocol):
-    """A running pipeline of a tab, with a folder that is removed with it."""
+    """A running pipeline of a tab, with a folder that is removed when it closes."""
 
     @property
     def folder(self) -> Path:
@@ -155,7 +155,7 @@ class Player:
 def progress(clip: Clip, now: Snapshot) -> str:
     """The status line: clip, position, and pipeline speed."""
     states = {"opening": "opening", "paused": "paused", "lost": "lost, reconnecting"}
-    states |= {"ended": "ended", "stopped": "stopped", "failed": "failed"}
+    states |= {"ended": "finished", "stopped": "stopped", "failed": "failed"}
     parts = [f"pipeline {now.fps:.1f} FPS"] if now.state == "playing" else [states[now.state]]
     if now.result and not now.live:
         total = f" of {now.duration:.1f}" if now.duration else ""
@@ -176,7 +176,7 @@ def error_text(error: BaseException, clip: Clip) -> str:
     sentence = str(error)
     if clip.kind in (UPLOAD, PATH):
         sentence = sentence.replace(clip.input, clip.name)
-    return sentence.replace(str(clip.labels), "The truth") if clip.labels else sentence
+    return sentence.replace(str(clip.labels), "The ground truth") if clip.labels else sentence
 
 
 class Tab:

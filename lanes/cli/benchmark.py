@@ -15,7 +15,7 @@ from lanes.cli.options import FiguresOption, ModelOption, OverwriteOption, Quali
 
 
 class _ModelsUnlessNamed(typer.core.TyperGroup):
-    """A group whose command `models` need not be named."""
+    """A group whose default command is `models`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = (*self.commands, "--help")
@@ -24,8 +24,8 @@ class _ModelsUnlessNamed(typer.core.TyperGroup):
 
 benchmark_app = typer.Typer(
     cls=_ModelsUnlessNamed,
-    help="Times models in every backend, or a video in every stage. `lanes benchmark MODEL...` is "
-    "short for `lanes benchmark models MODEL...`, whose --help tells the options.",
+    help="Time models in every backend, or each stage of a video. `lanes benchmark MODEL...` is "
+    "short for `lanes benchmark models MODEL...`, whose --help lists the options.",
 )
 
 
@@ -38,38 +38,39 @@ def benchmark_models(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL", help="Models that come along, or model folders; default: all."
+            metavar="MODEL", help="Included models or model folders; default: all included."
         ),
     ] = None,
     backends: Annotated[
-        str, typer.Option(help="Such as openvino,torch; default: all that load here.")
+        str, typer.Option(help="Such as openvino,torch; default: all that work here.")
     ] = "",
     precisions: Annotated[
-        str, typer.Option(help="Such as fp32,bf16; default: all of each backend.")
+        str, typer.Option(help="Such as fp32,bf16; default: all that each backend has.")
     ] = "",
     device: Annotated[str | None, typer.Option(help="cpu, gpu, cuda, ...")] = None,
-    threads: Annotated[int | None, typer.Option(help="Of the processor; default: all.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=ROOT", help="Score on this data set, too; may be given repeatedly."
+            metavar="NAME=ROOT", help="Also score on this data set; may be given repeatedly."
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
+    split: Annotated[str, typer.Option(help="Split of the data: train, choose, val, ...")] = "val",
     onnx: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Any other network, on random input, beside the models that are named; its own "
-            "preparation and what makes labels of its output are not timed.",
+            help="Also time this network on random input; may be given repeatedly. Its pre- and "
+            "postprocessing are not timed.",
         ),
     ] = None,
     shape: Annotated[
-        str, typer.Option(help="Of that network's input, if its file leaves it open: 1,3,360,640.")
+        str, typer.Option(help="Input shape for --onnx, if the file leaves it open: 1,3,360,640.")
     ] = "",
-    rounds: Annotated[int, typer.Option(help="Turns of each, of about 1.5 s.")] = 10,
+    rounds: Annotated[int, typer.Option(help="Rounds of about 1.5 s for each configuration.")] = 10,
     start: Annotated[
-        bool, typer.Option("--start", help="Time whole processes to their first labels, too.")
+        bool,
+        typer.Option("--start", help="Also time whole processes, from start to the first labels."),
     ] = False,
     json: FiguresOption = None,
     chart: Annotated[
@@ -78,7 +79,7 @@ def benchmark_models(
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Time models in backends at precisions: latency, throughput, memory, agreement, accuracy.
+    """Time models in each backend and precision: latency, throughput, memory, accuracy.
 
     Exit code 1 if a configuration failed, 2 if nothing could be timed.
     """
@@ -110,15 +111,18 @@ def benchmark_video(
     engine: Engine,
     model: ModelOption = DEFAULT_MODEL,
     hint: Annotated[
-        str | None, typer.Option(help="latency or throughput; default: as lanes video for files.")
+        str | None,
+        typer.Option(help="latency or throughput; default: as lanes video uses for files."),
     ] = None,
     quality: QualityOption = Quality.fast,
-    max_frames: Annotated[int | None, typer.Option(help="Only the first so many frames.")] = None,
-    rounds: Annotated[int, typer.Option(help="Runs of each stage, and of all together.")] = 5,
+    max_frames: Annotated[int | None, typer.Option(help="Use only this many frames.")] = None,
+    rounds: Annotated[
+        int, typer.Option(help="Runs of each stage, and of all stages together.")
+    ] = 5,
     json: FiguresOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Time each stage of a video alone, all of them overlapped, and what bounds that."""
+    """Time each stage of a video alone and all stages overlapped, and name the bottleneck."""
 
     def run() -> int:
         from lanes.benchmark.command import run_video

@@ -1,4 +1,4 @@
-"""What `lanes dashboard` does: starts Streamlit on the app, with the app's own options."""
+"""Implements `lanes dashboard`: starts Streamlit with the app and its options."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LIBRARY = "streamlit"
 def run_dashboard(allowed: Sequence[Path], models: Sequence[Path], given: Sequence[str]) -> int:
     """Serve the dashboard until Ctrl-C; returns the exit code.
 
-    `allowed` are folders whose files the pages may open, `models` model folders offered besides
-    those that come along; `given` are options of Streamlit.
+    The pages may open files of the folders `allowed`. `models` are model folders to offer in
+    addition to the included models. `given` are options of Streamlit.
 
     Raises:
         MissingDependency: Streamlit is not installed.
-        BadInput: one of `allowed` is no folder, or `given` holds more than options.
-        BadModel: one of `models` is no model folder.
+        BadInput: one of `allowed` is not a folder, or `given` has more than options.
+        BadModel: one of `models` is not a model folder.
     """
     if not plugins.installed(LIBRARY):
         raise plugins.missing("the dashboard", LIBRARY)
     sys.argv = [LIBRARY, *arguments(allowed, models, given)]
     try:
-        # As `python -m streamlit`, in this process: so signals reach it, and no import names it.
+        # Like `python -m streamlit`, but in this process, so that it receives signals.
         runpy.run_module(LIBRARY, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -38,16 +38,16 @@ def run_dashboard(allowed: Sequence[Path], models: Sequence[Path], given: Sequen
 
 
 def arguments(allowed: Sequence[Path], models: Sequence[Path], given: Sequence[str]) -> list[str]:
-    """The command line for Streamlit, whose defaults stand in `apps/.streamlit`."""
+    """Streamlit's command line; its defaults are in `apps/.streamlit`."""
     for folder in allowed:
         if not folder.is_dir():
-            raise BadInput(f"--allow-paths {folder}: there is no such folder; name one that exists")
+            raise BadInput(f"--allow-paths {folder}: no such folder; give an existing one")
     for before, word in zip(["", *given], given, strict=False):
-        # All of Streamlit's options have a value.
+        # All of Streamlit's options take a value.
         is_value = before.startswith("--") and "=" not in before and before != "--"
         if not (word.startswith("-") or is_value):
             raise BadInput(
-                f"the dashboard is given no file, but got {word!r}: start it with "
+                f"the dashboard takes options only, got {word!r}: start it with "
                 "--allow-paths DIR, and open the file on the page Live"
             )
     for folder in models:

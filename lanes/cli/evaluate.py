@@ -15,7 +15,7 @@ from lanes.cli.options import roots_of
 
 @grouped
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.")],
     dataset: Annotated[
         str,
         typer.Argument(
@@ -23,17 +23,19 @@ def evaluate(
         ),
     ],
     engine: Engine,
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="Its folder, if it has one.")] = "",
-    split: Annotated[str, typer.Option(help="Of the data: train, choose, val, ...")] = "val",
-    json: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+    root: Annotated[
+        str, typer.Argument(metavar="ROOT", help="The data set's folder, if it needs one.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Split of the data: train, choose, val, ...")] = "val",
+    json: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for confusion.png and worst_best.png.")
     ] = None,
     card: Annotated[
-        bool, typer.Option("--card", help="Note the figures in the model's card.")
+        bool, typer.Option("--card", help="Record the results in the model's card.")
     ] = False,
 ) -> None:
-    """Score an exported model on a data set, in the backend that will run it."""
+    """Score an exported model on a data set, in the chosen backend."""
 
     def run() -> int:
         from rich.console import Console
@@ -50,7 +52,7 @@ def evaluate(
         opened = evaluation.open_dataset(name, place, split)
         with engine.load(model) as loaded:
             if pictures:
-                make_folder(pictures)  # before the work, so that a bad name fails soon
+                make_folder(pictures)  # fail before the evaluation
             found = evaluation.evaluate(loaded, opened, name, split, shown)
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)

@@ -12,25 +12,28 @@ from lanes.errors import BadConfig
 
 KeepOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="LAYER", help="A layer of model.onnx to keep in fp32; repeat for more."),
+    typer.Option(
+        metavar="LAYER", help="A layer of model.onnx to keep in fp32; may be given repeatedly."
+    ),
 ]
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A run's best.pt.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model folder to make.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model folder to write.")],
     command: Annotated[
-        str, typer.Option(help="The training's command, for the card; default: its configuration.")
+        str, typer.Option(help="The training command, for the card; default: from the run.")
     ] = "",
     logit_bias: Annotated[
-        str, typer.Option(metavar="B,B,...", help="Added to the logits, one number a class.")
+        str, typer.Option(metavar="B,B,...", help="Numbers to add to the logits, one per class.")
     ] = "",
     fit_bias: Annotated[
-        bool, typer.Option("--fit-bias", help="Fit that bias on the choosing splits; minutes.")
+        bool,
+        typer.Option("--fit-bias", help="Fit that bias on the 'choose' splits; takes minutes."),
     ] = False,
     keep: KeepOption = None,
 ) -> None:
-    """Export a checkpoint, and compare every backend's labels with the checkpoint's."""
+    """Export a checkpoint, and compare the labels of every backend with the checkpoint's."""
 
     def run() -> int:
         if fit_bias and logit_bias:
@@ -50,7 +53,7 @@ def export(
         if fit_bias:
             print("  logit bias:", *bias)
         for (backend, precision), share in shares.items():
-            print(f"  {backend} {precision}: {share:.3%} of pixels as the checkpoint's")
+            print(f"  {backend} {precision}: {share:.3%} of pixels equal the checkpoint's")
         return 0
 
     raise typer.Exit(guarded(run))
@@ -62,7 +65,7 @@ def half(
 ) -> None:
     """Compare a model's labels in half precision with those in fp32.
 
-    The card notes which layers half precision leaves in fp32.
+    The layers that stay in fp32 are recorded in the card.
     """
 
     def run() -> int:
@@ -73,7 +76,7 @@ def half(
         for folder in folders:
             frames = _samples.images(cards.read(folder))
             changed = _float16_accuracy.keep_layers(folder, frames, keep or ())
-            print(f"{folder}: {1 - changed:.3%} of the labels as in fp32")
+            print(f"{folder}: {1 - changed:.3%} of the labels equal those in fp32")
         return 0
 
     raise typer.Exit(guarded(run))

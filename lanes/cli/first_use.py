@@ -1,4 +1,4 @@
-"""The line that `lanes-video` prints the first time it runs a model of restricted use."""
+"""The warning that `lanes-video` prints the first time it runs a model of restricted use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lanes.card import ModelCard
 
 
 def warn_once(card: ModelCard) -> None:
-    """Print to stderr which data restrict the model's use, once per machine for the same terms.
+    """Print to stderr which data sets restrict the model's use, once per user and terms.
 
-    A marker in the user's cache remembers it; where none can be written, the line comes every time.
+    A marker file in the cache folder remembers it; without one, the warning is printed every time.
     """
     if not card.restricted or not _first_time(card.terms):
         return
@@ -31,7 +31,7 @@ def _first_time(terms: str) -> bool:
         (assets.cache_folder("terms") / name).touch(exist_ok=False)
     except FileExistsError:
         return False
-    except OSError:  # BadOutput is one
+    except OSError:  # includes BadOutput
         return True
     return True
 
@@ -41,6 +41,6 @@ def _where(card: ModelCard) -> str:
 
 
 def _free(task: str) -> list[str]:
-    """The models that come along for `task` and are free for any use."""
+    """The included models for `task` that are free for any use."""
     found = (cards.read(assets.model_folder(name)) for name in assets.model_names())
     return [card.name for card in found if card.task == task and not card.restricted]

@@ -49,44 +49,48 @@ class Engine:
 
 @dataclass(frozen=True)
 class VideoInput:
-    """Which part of a video is labelled, and its truth."""
+    """The part of a video to label, and its ground truth."""
 
     PANEL: ClassVar = "Input"
 
     labels: Annotated[
         Path | None,
-        typer.Option(help="Truth: a folder of label images or a label video; gives IoU per class."),
+        typer.Option(
+            help="Ground truth: a folder of label images or a label video; prints IoU per class."
+        ),
     ] = None
-    start: Annotated[float | None, typer.Option(help="First second of the input.")] = None
-    end: Annotated[float | None, typer.Option(help="Last second of the input.")] = None
-    max_frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None
+    start: Annotated[float | None, typer.Option(help="Start at this second of the input.")] = None
+    end: Annotated[float | None, typer.Option(help="End at this second of the input.")] = None
+    max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None
     seconds: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds (cameras and streams).")
+        float | None, typer.Option(help="Stop after this many seconds (cameras and streams).")
     ] = None
 
 
 @dataclass(frozen=True)
 class VideoOutput:
-    """The files that a labelled video leaves, and how its frames look."""
+    """The files to write, and how the frames look."""
 
     PANEL: ClassVar = "Output"
 
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="File (or folder) to write; default: beside the input."
+            "-o", "--output", help="File (or folder) to write; default: next to the input."
         ),
     ] = None
     masks: Annotated[
-        Path | None, typer.Option(help="Folder for 8-bit PNG label maps at the source's size.")
+        Path | None, typer.Option(help="Folder for 8-bit PNG label maps at the input's size.")
     ] = None
     json: Annotated[
         Path | None,
-        typer.Option(help="File for one JSON object a frame: shares, counts, IoU, ms."),
+        typer.Option(help="File for one JSON object per frame: shares, counts, IoU, ms."),
     ] = None
     quality: QualityOption = Quality.fast
     alpha: AlphaOption = 0.5
-    hud: Annotated[bool, typer.Option("--hud/--no-hud", help="Write FPS, ms and IoU.")] = True
+    hud: Annotated[
+        bool, typer.Option("--hud/--no-hud", help="Show FPS, ms and IoU in the video.")
+    ] = True
     overwrite: OverwriteOption = False
 
 

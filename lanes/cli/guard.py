@@ -1,4 +1,4 @@
-"""How every command ends: with its exit code, and errors as one line each."""
+"""Turns the exceptions of a command into an error line and an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lanes.errors import INTERRUPTED, WRONG_INPUT, LanesError
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run `command`; an error that users can cause is one line and exit code 2."""
+    """Run `command`; an error that users can cause prints one line and returns exit code 2."""
     # Python has None for a stream that the caller closed.
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()

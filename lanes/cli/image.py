@@ -1,4 +1,4 @@
-"""What `lanes image` does: find, label, print; `lanes.cli` only parses."""
+"""Implements `lanes image`: find the images, label them, print a summary."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run_images(
     load: Callable[[], Segmenter],
     quiet: bool,
 ) -> int:
-    """Label the images of `inputs` into the folder `output`; returns the exit code.
+    """Label the images of `inputs` and write the results to `output`; returns the exit code.
 
-    Without it the folder is `NAME_lanes` beside the first input. `load` gives the model.
+    `output` defaults to `NAME_lanes` next to the first input. `load` loads the model.
     """
     console = Console(quiet=quiet, emoji=False)
-    find_items([given for given in inputs if given != DEMO])  # told before the model is loaded
+    find_items([given for given in inputs if given != DEMO])  # fail before the model is loaded
     if output is None and DEMO in inputs:
         output, options = DEMO_OUTPUT, replace(options, overwrite=True)
     folder = output or default_folder(inputs[0])
@@ -48,8 +48,8 @@ def run_images(
             done = label_images(
                 items, loaded, folder, options, lambda done, total: tick(done.seen, total, "")
             )
-    _tell(console, done, folder, loaded)
-    for message in (*done.warnings, *(f"left out: {skipped}" for skipped in done.skipped)):
+    _print_summary(console, done, folder, loaded)
+    for message in (*done.warnings, *(f"skipped: {skipped}" for skipped in done.skipped)):
         print(f"warning: {message}", file=sys.stderr)
     if done.interrupted:
         return INTERRUPTED
@@ -57,7 +57,7 @@ def run_images(
 
 
 def default_folder(given: str) -> Path:
-    """`NAME_lanes` beside a file or folder, or beside the folder that a glob looks into."""
+    """`NAME_lanes` next to the file or folder, or next to the folder that a glob searches."""
     path = Path(given).expanduser()
     if is_glob(given):
         path = find_items([given])[0].path.absolute().parent
@@ -66,14 +66,14 @@ def default_folder(given: str) -> Path:
 
 
 def _drawn(loaded: Segmenter, console: Console) -> str:
-    # Imported here: only the demo needs what draws it.
+    # Imported here, because only the demo needs the renderer.
     from lanes.pipeline.demo_clip import demo_pictures
 
-    with progress(console, "drawing the demo, once"):
+    with progress(console, "rendering the demo, once"):
         return str(demo_pictures(loaded.card.task))
 
 
-def _tell(console: Console, done: Done, folder: Path, loaded: Segmenter) -> None:
+def _print_summary(console: Console, done: Done, folder: Path, loaded: Segmenter) -> None:
     backend = loaded.backend
     counted = f", {_many(done.cells, 'cell')}" if loaded.task.things else ""
     each = f", {done.seconds / done.images * 1e3:.0f} ms each" if done.images else ""

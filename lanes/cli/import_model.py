@@ -13,7 +13,7 @@ from lanes.errors import BadConfig
 
 
 class Order(StrEnum):
-    """In which order a network takes the colours."""
+    """Channel order of a network's input."""
 
     rgb = "rgb"
     bgr = "bgr"
@@ -23,36 +23,39 @@ def import_model(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="An .onnx file, or .xml of OpenVINO: float images in, scores out."
+            metavar="FILE", help="An .onnx or OpenVINO .xml file: float images in, scores out."
         ),
     ],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model folder to make.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model folder to write.")],
     classes: Annotated[
         list[str],
         typer.Option(
             metavar="A,B,...",
-            help="The class of each channel of an output; repeat for each output. Of several "
-            "outputs the last one that is not background counts.",
+            help="The class of each channel of an output; repeat for each output. If several "
+            "outputs label a pixel, the last one that is not background wins.",
         ),
     ],
-    task: Annotated[str, typer.Option(help="The task whose classes these are.")] = "lanes",
-    input: Annotated[Order, typer.Option(help="Order of the colours.")] = Order.rgb,
+    task: Annotated[str, typer.Option(help="The task that has these classes.")] = "lanes",
+    input: Annotated[Order, typer.Option(help="Channel order of the input.")] = Order.rgb,
     scale: Annotated[float, typer.Option(help="Values are (x * scale - mean) / std.")] = 1.0,
     mean: Annotated[
         str, typer.Option(help="One number, or three by channel: 0.485,0.456,0.406")
     ] = "0",
     std: Annotated[str, typer.Option(help="One number, or three by channel.")] = "1",
     pad: Annotated[
-        str, typer.Option(metavar="T,B,L,R", help="Rows and columns that the network wants around.")
+        str,
+        typer.Option(metavar="T,B,L,R", help="Rows and columns of padding that the network needs."),
     ] = "0,0,0,0",
-    pad_value: Annotated[float, typer.Option(help="What fills them, 0 to 255.")] = 114.0,
-    threshold: Annotated[float, typer.Option(help="Of an output with one channel.")] = 0.5,
+    pad_value: Annotated[float, typer.Option(help="Value of the padding, 0 to 255.")] = 114.0,
+    threshold: Annotated[
+        float, typer.Option(help="Threshold for an output with one channel.")
+    ] = 0.5,
     size: Annotated[
-        str, typer.Option(metavar="WxH", help="Of the image, where the network takes any.")
+        str, typer.Option(metavar="WxH", help="Input size, if the network accepts any size.")
     ] = "",
-    terms: Annotated[str, typer.Option(help="Terms of use, for the card.")] = "",
+    terms: Annotated[str, typer.Option(help="Terms of use, recorded in the card.")] = "",
 ) -> None:
-    """Make a model folder of somebody else's ONNX network, so that all of lanes can run it.
+    """Make a model folder from a third-party network, for use with all lanes commands.
 
     Example: lanes import-model twinlitenetplus.onnx models/twinlite --scale 0.00392157
     --pad 12,12,0,0 --classes background,drivable --classes "background,lane line"
@@ -84,7 +87,7 @@ def import_model(
         height, width = card.resize.size
         print(
             f"{folder}: {card.parameters / 1e6:.2f} M parameters, {card.gflop:.1f} GFLOP at "
-            f"{width}x{height}; labels as the original's"
+            f"{width}x{height}; same labels as the original"
         )
         return 0
 
@@ -95,7 +98,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise BadConfig(f"{option} {text!r}: wanted numbers with commas between them") from error
+        raise BadConfig(f"{option} {text!r}: wanted numbers separated by commas") from error
 
 
 def _size(text: str) -> tuple[int, int] | None:

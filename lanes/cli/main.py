@@ -1,6 +1,6 @@
-"""The command `lanes` and all its parts; one file each holds what a larger one does.
+"""The command `lanes` with its subcommands; larger ones are implemented in their own files.
 
-`lanes-video` is `lanes video`, and so for `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
+`lanes-video` is `lanes video`; likewise `lanes-image`, `lanes-webcam` and `lanes-dashboard`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ app = typer.Typer(
     add_completion=False,
 )
 PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Settings of a command that leaves options to another program."""
-models_app = typer.Typer(help="The models that come along.")
+"""Settings of a command that passes unknown options to another program."""
+models_app = typer.Typer(help="The included models.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(data_app, name="data")
@@ -61,16 +61,16 @@ def video(
         int,
         typer.Option(
             metavar="N",
-            help="Run the network on every Nth frame; optical flow carries its labels between.",
+            help="Run the network on every Nth frame; optical flow labels the frames between.",
         ),
     ] = 1,
     show: Annotated[
-        bool, typer.Option("--show", help="Show the frames in a window; q ends.")
+        bool, typer.Option("--show", help="Show the frames in a window; q quits.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw what a model sees (by default the road) on videos, images, cameras and streams."""
-    # Imported here, so that --help and a mistyped option answer at once.
+    """Label videos, images, cameras and streams, and draw the labels (by default the road)."""
+    # Imported here, so that --help and usage errors are fast.
     from lanes.cli.video import run_video
     from lanes.pipeline.label_video import Options
 
@@ -89,28 +89,28 @@ def image(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Folder for the results; default: NAME_lanes beside the input."
+            "-o", "--output", help="Folder for results; default: NAME_lanes next to the input."
         ),
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
     um_per_pixel: Annotated[
         float | None,
-        typer.Option(help="Micrometres of a pixel's side: cells are measured in them, too."),
+        typer.Option(help="Side of a pixel in micrometres; adds cell measures in micrometres."),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: by the task.")
+        float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
     ] = None,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Label images of any size: overlays, label maps and tables that a spreadsheet opens.
+    """Label images of any size; writes overlays, label maps and CSV tables.
 
     For each image NAME: NAME_overlay.png, NAME_labels.png (8-bit label ids) and a row of
-    summary.csv; where the model's task counts cells also their outlines and numbers (orange: cut by
-    the image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled
-    by the depth of their camera (10, 12, 14 or 16 bits). CSV files are UTF-8 with commas.
+    summary.csv. If the model's task counts cells: also numbered outlines (orange: cut by the
+    image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled by
+    the bit depth of their camera (10, 12, 14 or 16). CSV files are UTF-8 with commas.
 
-    Exit code 1 if images could not be read and were left out.
+    Exit code 1 if unreadable images were skipped.
     """
 
     def run() -> int:
@@ -118,7 +118,7 @@ def image(
         from lanes.cli.image import run_images
         from lanes.pipeline.label_images import ImageOptions
 
-        hint = backends.THROUGHPUT  # every image is waited for
+        hint = backends.THROUGHPUT  # no image is skipped, so latency does not matter
         return run_images(
             inputs,
             output,
@@ -137,18 +137,18 @@ def dashboard(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Folder whose files the pages may open, addresses of streams too; may be given "
-            "repeatedly. Without it pages take uploads only.",
+            help="Folder whose files the pages may open; also allows stream URLs. May be given "
+            "repeatedly. Without it, the pages accept uploads only.",
         ),
     ] = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="A model folder to offer, too; may be given repeatedly."),
+        typer.Option(metavar="DIR", help="Another model folder to offer; may be given repeatedly."),
     ] = None,
 ) -> None:
-    """Serve the dashboard on this machine (127.0.0.1) and open it in the browser; Ctrl-C ends it.
+    """Serve the dashboard on this machine (127.0.0.1) and open it in the browser; Ctrl-C stops it.
 
-    All else is passed to Streamlit, such as --server.port 8600 or --server.headless true.
+    Other options go to Streamlit, such as --server.port 8600 or --server.headless true.
     """
 
     def run() -> int:
@@ -167,27 +167,27 @@ def webcam(
         str,
         typer.Argument(
             metavar="[INDEX|URL]",
-            help="Camera index, RTSP/HTTP URL, or a video file, which is played at its own rate.",
+            help="Camera index, RTSP/HTTP URL, or a video file, played at its own frame rate.",
         ),
     ] = "0",
     model: ModelOption = DEFAULT_MODEL,
     alpha: AlphaOption = 0.5,
     window: Annotated[
-        bool, typer.Option("--window/--no-window", help="Show the picture, or only record it.")
+        bool, typer.Option("--window/--no-window", help="Show the video, or only record it.")
     ] = True,
     browser: Annotated[
-        bool, typer.Option("--browser", help="Show it in the browser, though a window could open.")
+        bool, typer.Option("--browser", help="Show it in the browser, even if a window could open.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Of the page in the browser; default: a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port of the browser page; default: a free one.")] = 0,
     record: Annotated[
-        Path | None, typer.Option(help="Video file (H.264) to write from the first frame on.")
+        Path | None, typer.Option(help="Record to this video file (H.264), from the first frame.")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="End so many seconds after the first frame.")
+        float | None, typer.Option(help="Stop this many seconds after the first frame.")
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Show what a model sees in a camera or stream, as it happens: the newest frame counts.
+    """Label a camera or stream live, and show it; old frames are dropped for the newest.
 
     Keys: space pause, o overlay, m next model, s snapshot, r record, h help, q quit.
     """
@@ -217,10 +217,10 @@ def webcam(
 def models(
     context: typer.Context,
     terms: Annotated[
-        bool, typer.Option("--terms", help="Print the data each model learned from, and its terms.")
+        bool, typer.Option("--terms", help="Print each model's training data and their terms.")
     ] = False,
 ) -> None:
-    """List the models that come along and the architectures, with parameters and GFLOP."""
+    """List the included models and the architectures, with parameters and GFLOP."""
     if context.invoked_subcommand is None:
         from lanes.cli.models import list_models, list_terms
 
@@ -231,7 +231,7 @@ def models(
 def models_show(
     name: Annotated[str, typer.Argument(help="A model or an architecture (lanes models).")],
 ) -> None:
-    """Print a model's card, and its layers with their shapes."""
+    """Print a model's card, and its layers with output shapes."""
     from lanes.cli.models import show_model
 
     raise typer.Exit(guarded(lambda: show_model(name)))
@@ -243,12 +243,12 @@ def doctor(
         bool,
         typer.Option("--gpu", help="Check the TensorRT backend on this machine's GPU instead."),
     ] = False,
-    json: Annotated[Path | None, typer.Option(help="File for all that was found.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the findings to this file.")] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Look at what is installed, what works, and what is chosen and why.
+    """Check the installation: packages, models, backends, codecs and cameras.
 
-    Exit code 0 if lanes works here, 1 if there are problems, each of them told with its cure.
+    Exit code 0 if lanes works here, 1 if there are problems; each is printed with its cure.
     """
 
     def run() -> int:
@@ -270,7 +270,7 @@ def main() -> None:
 
 
 def run(command: str, argv: Sequence[str] | None = None) -> int:
-    """Run `lanes COMMAND ARGV...` (default: the program's own arguments); gives the exit code."""
+    """Run `lanes COMMAND ARGV...` (default: the program's arguments); returns the exit code."""
     try:
         app([command, *(sys.argv[1:] if argv is None else argv)])
     except SystemExit as end:
@@ -299,7 +299,7 @@ def webcam_main() -> None:
 
 
 def _alone(name: str, command: Callable[..., None], settings: dict[str, Any] | None = None) -> None:
-    """Run one command as a program of its own."""
+    """Run one command as a separate program."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name=name, context_settings=settings)(command)
     alias()

@@ -1,4 +1,4 @@
-"""What `lanes models` prints: the weights that come along, architectures, a network's layers."""
+"""Implements `lanes models`: lists models and architectures, prints cards and layers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from lanes.models._network import Network
 
 SIZE = (360, 480)
-"""Where architectures are compared: CamVid's size in SegNet's paper (height, width)."""
+"""Input (height, width) at which architectures are compared: CamVid's in SegNet's paper."""
 CLASSES = 11
-"""Of an architecture that no weights fix, as in CamVid."""
+"""Number of classes of an architecture without weights, as in CamVid."""
 TRAINING_LIBRARY = "torch"
 
 
 def list_models() -> int:
-    """Print the models that come along, and the architectures if PyTorch is there to build them."""
+    """Print the included models, and the architectures if PyTorch is installed."""
     console = Console()
     table = _narrow("model", "task", "architecture", "params", "GFLOP", "input", right=range(3, 6))
     int8: list[str] = []
@@ -38,13 +38,13 @@ def list_models() -> int:
         weights.setdefault(card.architecture, []).append(name)
         (restricted if card.restricted else free).append(name)
         table.add_row(name, card.task, card.architecture, *_size_of(card))
-        int8 += [f"{name} in int8: {figure} {told}" for figure, told in _int8_costs(card)]
+        int8 += [f"{name} in int8: {metric} {cost}" for metric, cost in _int8_costs(card)]
     console.print(table)
     lines = [*int8, *_free_or_not(free, restricted)]
     console.print("\n".join(lines), highlight=False, markup=False)
     if not plugins.installed(TRAINING_LIBRARY):
-        told = str(plugins.missing("the list of architectures", TRAINING_LIBRARY))
-        console.print(told, soft_wrap=True, highlight=False, markup=False)
+        missing = str(plugins.missing("the list of architectures", TRAINING_LIBRARY))
+        console.print(missing, soft_wrap=True, highlight=False, markup=False)
         return 0
     height, width = SIZE
     cost_there = f"GFLOP at {width}x{height}"
@@ -67,7 +67,7 @@ def _free_or_not(free: list[str], restricted: list[str]) -> Iterator[str]:
 
 
 def list_terms() -> int:
-    """Print, for each model that comes along, the data sets it learned from and their terms."""
+    """Print the training data of each included model, and their terms."""
     console = Console()
     for number, name in enumerate(assets.model_names()):
         card = cards.read(assets.model_folder(name))
@@ -87,7 +87,7 @@ def list_terms() -> int:
 
 
 def _narrow(*headers: str, right: range) -> Table:
-    """A table without a frame, for 80 columns: numbers stay whole, words fold where they must."""
+    """A table without a border, for 80 columns: text columns wrap, number columns do not."""
     table = Table(*headers, box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for number, column in enumerate(table.columns):
         column.overflow = "fold"
@@ -97,11 +97,11 @@ def _narrow(*headers: str, right: range) -> Table:
 
 
 def show_model(name: str) -> int:
-    """Print a model's card and layers, or those of an architecture.
+    """Print a model's card and layers, or the layers of an architecture.
 
     Raises:
-        UnknownName: it is the name of neither.
-        MissingDependency: PyTorch, which builds an architecture, is not installed.
+        UnknownName: `name` is neither a model nor an architecture.
+        MissingDependency: `name` is an architecture, and PyTorch is not installed.
     """
     console = Console()
     if name in assets.model_names():
@@ -125,9 +125,9 @@ def show_model(name: str) -> int:
 
 
 def _int8_costs(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """Figures that quantisation was judged by, and in words what became of them."""
-    for figure, cost in card.int8.items():
-        yield figure, f"{cost['int8']:.3f} instead of {cost['fp32']:.3f}"
+    """Each metric that quantisation changed, with its int8 and fp32 values as text."""
+    for metric, cost in card.int8.items():
+        yield metric, f"{cost['int8']:.3f} instead of {cost['fp32']:.3f}"
 
 
 def _size_of(card: ModelCard) -> tuple[str, str, str]:
@@ -142,14 +142,14 @@ def _print_card(console: Console, card: ModelCard) -> None:
     table.add_row("task", f"{card.task}: {', '.join(card.classes)}")
     table.add_row("architecture", f"{card.architecture}, {parameters}, {cost} GFLOP at {size}")
     for use in card.data:
-        table.add_row("learned from", f"{use.name}: {use.what}")
+        table.add_row("trained on", f"{use.name}: {use.what}")
     table.add_row("terms", card.terms)
     if command := card.training.get("command"):
         table.add_row("made by", str(command))
     for figure, value in card.metrics.items():
         table.add_row(figure, f"{value:.3f}")
-    for figure, told in _int8_costs(card):
-        table.add_row(f"int8, {figure}", told)
+    for metric, cost in _int8_costs(card):
+        table.add_row(f"int8, {metric}", cost)
     console.print(table, markup=False)
 
 
@@ -176,12 +176,12 @@ def _print_layers(
     parameters = f"{sum(layer.parameters for layer in found):,}"
     cost = f"{sum(layer.gflop for layer in found):.3f}"
     table.add_section()
-    table.add_row("in all", "", "", "", parameters, cost)
+    table.add_row("total", "", "", "", parameters, cost)
     console.print(table)
 
 
 def _build(name: str, classes: int, options: dict[str, object]) -> Network:
-    """The architecture without weights: quick, and of no memory."""
+    """The architecture on the meta device, which allocates no memory."""
     import torch
 
     from lanes.models import _network

@@ -1,7 +1,4 @@
-"""The options that several commands have: each is told once.
-
-`lanes.cli` and `lanes.cli.benchmark` name them as the annotations of their arguments.
-"""
+"""Options that several commands share, as annotations of their arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ import typer
 
 
 class Quality(StrEnum):
-    """How much time the encoder takes for small files."""
+    """Encoder effort: more effort makes smaller files."""
 
     fast = "fast"
     balanced = "balanced"
@@ -23,7 +20,7 @@ class Quality(StrEnum):
 
 
 ModelOption: TypeAlias = Annotated[
-    str, typer.Option(help="A model that comes along (lanes models), or a model folder.")
+    str, typer.Option(help="An included model (see lanes models), or a model folder.")
 ]
 BackendOption: TypeAlias = Annotated[
     str,
@@ -32,18 +29,20 @@ BackendOption: TypeAlias = Annotated[
     ),
 ]
 PrecisionOption: TypeAlias = Annotated[
-    str, typer.Option(help="auto, fp32, bf16, fp16 or int8, as far as the device has it.")
+    str, typer.Option(help="auto, fp32, bf16, fp16 or int8, if the device supports it.")
 ]
 DeviceOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="One of the backend's, such as cpu, gpu or cuda; default: its own."),
+    typer.Option(help="Device, such as cpu, gpu or cuda; default: the backend's default."),
 ]
 ThreadsOption: TypeAlias = Annotated[
-    int | None, typer.Option(help="Of the processor, for the network; default: all cores.")
+    int | None, typer.Option(help="CPU threads for the network; default: all cores.")
 ]
 AlphaOption: TypeAlias = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
 QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
-FiguresOption: TypeAlias = Annotated[Path | None, typer.Option(help="File for all figures.")]
+FiguresOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Write all results to this JSON file.")
+]
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]

@@ -14,16 +14,16 @@ CALIBRATION_FRAMES = 300
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.")],
     data: DataOption,
     calibrate: Annotated[str, typer.Option(help="Split to calibrate on.")] = "train",
     split: Annotated[str, typer.Option(help="Split to score on.")] = "val",
     frames: Annotated[int, typer.Option(help="Frames to calibrate on.")] = CALIBRATION_FRAMES,
 ) -> None:
-    """Make a model's int8 network, beside the other one in its folder; takes minutes.
+    """Quantise a model to int8, into its own folder; takes minutes.
 
-    It is written only if it costs little, and the card notes what it costs. "auto" then takes it
-    where it is the fastest.
+    The int8 network is written only if it costs little accuracy; the card records the cost. "auto"
+    then uses it where it is the fastest.
     """
 
     def run() -> int:
@@ -43,13 +43,13 @@ def quantize(
         for name in (ONNX, INT8_ONNX):
             print(f"{folder / name}: {(folder / name).stat().st_size / 1e6:.1f} MB")
         for backend, share in found.shares.items():
-            print(f"  {backend} int8: {share:.2%} of pixels as at fp32")
+            print(f"  {backend} int8: {share:.2%} of pixels equal those in fp32")
         for name, cost in found.costs.items():
             print(f"  {name}: {cost['int8']:.4f} in int8, {cost['fp32']:.4f} in fp32")
         for one in backends.choices(folder):
             if one.milliseconds is not None:
                 chosen = ", chosen by auto" if one.chosen else ""
-                print(f"  {one.name} {one.precision}: {one.milliseconds:.1f} ms an image{chosen}")
+                print(f"  {one.name} {one.precision}: {one.milliseconds:.1f} ms per image{chosen}")
         return 0
 
     raise typer.Exit(guarded(run))

@@ -15,7 +15,7 @@ from lanes.cli.options import BackendOption, PrecisionOption
 def stability(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", help="Video files.")],
     model: Annotated[
-        list[str] | None, typer.Option(help="A model's name, or its folder; repeat to compare.")
+        list[str] | None, typer.Option(help="A model's name or folder; repeat to compare.")
     ] = None,
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
@@ -23,7 +23,10 @@ def stability(
         bool, typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes.")
     ] = False,
 ) -> None:
-    """Measure the temporal consistency of models on clips, and stray pieces and holes a frame."""
+    """Measure the temporal consistency of models on clips; one row per model and clip.
+
+    Also counts stray pieces of road and holes in it, per frame.
+    """
 
     def run() -> int:
         import numpy as np

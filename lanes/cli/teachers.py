@@ -1,4 +1,4 @@
-"""The commands `lanes teach` and `lanes distill`: what training may learn from other networks."""
+"""The commands `lanes teach` and `lanes distill`, which make soft labels from other networks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lanes.cli.guard import guarded
 from lanes.cli.options import DataOption, ThreadsOption, roots_of
 from lanes.errors import BadConfig, BadOutput
 
-SplitOption = Annotated[str, typer.Option(help="The split whose pictures are labelled.")]
+SplitOption = Annotated[str, typer.Option(help="Split to label.")]
 
 
 def teach(
     networks: Annotated[
-        Path, typer.Option(help="Folder of road-segmentation-adas-0001 and TwinLiteNet+.")
+        Path, typer.Option(help="Folder with road-segmentation-adas-0001 and TwinLiteNet+.")
     ],
-    cache: Annotated[Path, typer.Option(help="Folder to write, outside the project.")],
+    cache: Annotated[Path, typer.Option(help="Folder to write; must be outside the project.")],
     data: DataOption,
     split: SplitOption = "train",
     threads: ThreadsOption = None,
 ) -> None:
-    """Write what two published networks say of a data set's frames into a cache.
+    """Label a data set's frames with two published networks, and cache the results.
 
-    Training reads it with --set teachers="'CACHE'". A broken run goes on where it ended.
+    Train with --set teachers="'CACHE'" to use them. An interrupted run can be continued.
     """
 
     def run() -> int:
@@ -41,7 +41,7 @@ def teach(
         for name, root in roots_of(data).items():
             dataset = plugins.load("datasets", name).open(root, split)
             if not hasattr(dataset, "frames_by_stem"):
-                raise BadConfig(f"data set {name} learns from no teacher")
+                raise BadConfig(f"data set {name} supports no teachers: choose another")
             with progress(Console(stderr=True), name) as tick:
                 new = teachers.fill(place, name, dataset.frames_by_stem(), loaded, tick)
             print(f"{name}: {len(dataset)} frames, {new} new", flush=True)
@@ -53,15 +53,18 @@ def teach(
 def distill(
     teacher: Annotated[Path, typer.Argument(metavar="TEACHER.pt", help="A checkpoint.")],
     data: DataOption,
-    folder: Annotated[Path, typer.Option(help="Folder for the maps, outside the project.")],
+    folder: Annotated[Path, typer.Option(help="Folder for the maps; must be outside the project.")],
     split: SplitOption = "train",
     mirror: Annotated[
-        bool, typer.Option("--mirror", help="Mean with the mirror image's: better, twice the time.")
+        bool,
+        typer.Option(
+            "--mirror", help="Average with the mirrored image: better, but twice the time."
+        ),
     ] = False,
 ) -> None:
-    """Write a trained network's class probabilities of every picture, for students to learn from.
+    """Write a trained network's class probabilities for each image, to train a student model.
 
-    Training reads them with --set distilled="'FOLDER'". A broken run goes on where it ended.
+    Train with --set distilled="'FOLDER'" to use them. An interrupted run can be continued.
     """
 
     def run() -> int:
@@ -84,9 +87,9 @@ def distill(
 
 
 def _outside(folder: Path) -> Path:
-    """The folder, which must not be in a checkout: it is made of pictures that are others'."""
+    """The resolved folder; it may not be in the checkout, as it derives from third-party images."""
     place = folder.expanduser().resolve()
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "pyproject.toml").is_file() and place.is_relative_to(checkout):
-        raise BadOutput(f"{place} lies in the project: name a folder outside of it")
+        raise BadOutput(f"{place} is inside the project: choose a folder outside of it")
     return place

@@ -17,29 +17,33 @@ def train(
         str, typer.Option(help="An included configuration, such as lanes_tiny, or a TOML file.")
     ],
     data: DataOption,
-    steps: Annotated[int | None, typer.Option(help="How long: batches of the optimiser.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long: or by the clock.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Length of the training in optimiser steps.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Length of the training in minutes.")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the run goes; default: runs/<name of the config>.")
+        Path | None, typer.Option(help="Folder of the run; default: runs/<name of the config>.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")
+        bool, typer.Option("--resume", help="Continue the run in the folder, if it has one.")
     ] = False,
     init: Annotated[
         Path | None,
-        typer.Option(help="Begin with the weights of a checkpoint (.pt) or of a model, by name."),
+        typer.Option(help="Start from the weights of a checkpoint (.pt) or of a model, by name."),
     ] = None,
     set: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="Another value than the file's, as TOML; repeat for more."
+            metavar="KEY=VALUE", help="Override a value of the file, as TOML; repeatable."
         ),
     ] = None,
 ) -> None:
-    """Train a model of any task on one or several data sets; writes best.pt, curves and samples."""
+    """Train a model on one or several data sets; writes best.pt, curves and samples."""
 
     def run() -> int:
-        # torch takes seconds to import: --help and a wrong option need not wait for it.
+        # Imported here, because torch takes seconds to import.
         from lanes.training import config as configs
         from lanes.training import loop, report
 

@@ -1,4 +1,4 @@
-"""What the commands do: run, show progress, print tables; `lanes.cli` only parses."""
+"""Implements `lanes video`: label each input, show progress, print a summary."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from lanes.video.opening import is_url
 
 WINDOW = "lanes"
 NO_NETWORK = "classical"
-"""The backend that does not use the weights."""
+"""The backend that does not use the model's weights."""
 FILES_HINT = backends.THROUGHPUT
-"""What engines divide the cores for where every frame is waited for. On 2 cores, with the threads
-left to the libraries, that was 17 % more frames a second at 1280x720, 13 % at 1920x1080."""
+"""The performance hint for files, where no frame may be dropped. On 2 cores, with the libraries'
+default threads, it gave 17 % more frames per second at 1280x720 and 13 % more at 1920x1080."""
 
 
 def run_video(
@@ -41,9 +41,9 @@ def run_video(
     show: bool,
     quiet: bool,
 ) -> int:
-    """Annotate each of `inputs` and print what came of it; returns the exit code.
+    """Label each of `inputs` and print its summary; returns the exit code.
 
-    An input that fails does not keep the others from being done; the worst code is returned.
+    If one of several inputs fails, the others are still processed; the highest code is returned.
     """
     console = Console(quiet=quiet, emoji=False)
     inputs = [each for given in inputs for each in _videos_of(given)]
@@ -85,7 +85,7 @@ def _videos_of(given: str) -> list[str]:
 
 
 def _is_live(given: str) -> bool:
-    """Whether an input is a camera or a stream, of which the newest frame counts."""
+    """Whether an input is a camera or a stream, which drops frames when it is late."""
     return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 
@@ -93,7 +93,7 @@ def _annotate_one(
     given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
 ) -> Summary:
     if given == DEMO:
-        # Imported here: only the demo needs what draws it.
+        # Imported here, because only the demo needs the renderer.
         from lanes.pipeline.demo_clip import demo_files
 
         with progress(console, "rendering the demo, once") as tick:
@@ -111,7 +111,7 @@ def _annotate_one(
 
 
 def demo_options(options: Options) -> Options:
-    """The demo writes demo_lanes.mp4 in the current folder, over an earlier one."""
+    """The demo writes demo_lanes.mp4 to the current folder, and overwrites an earlier one."""
     if options.output:
         return options
     return replace(options, output=Path("demo_lanes.mp4"), overwrite=True)
@@ -120,9 +120,9 @@ def demo_options(options: Options) -> Options:
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
     backend = loaded.backend
     carried = summary.frames - summary.inferred
-    told = f" ({summary.inferred} inferred, {carried} carried by optical flow)" if carried else ""
+    note = f" ({summary.inferred} inferred, {carried} by optical flow)" if carried else ""
     console.print(
-        f"{escape(str(summary.output))}: {summary.frames} frames{told} in {summary.seconds:.1f} s, "
+        f"{escape(str(summary.output))}: {summary.frames} frames{note} in {summary.seconds:.1f} s, "
         f"[bold]{summary.fps:.1f} FPS[/] ({summary.media_seconds / summary.seconds:.2f} x real "
         f"time), {escape(loaded.card.name)} on {backend.name} {backend.precision}",
         soft_wrap=True,
@@ -139,14 +139,14 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
     if summary.iou:
         mean = math.fsum(summary.iou.values()) / len(summary.iou)
         classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
-        told = f"IoU against the labels: {classes}; mean {mean:.3f}"
-        console.print(told, highlight=False, soft_wrap=True)
+        line = f"IoU against the labels: {classes}; mean {mean:.3f}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _window() -> Show:
-    """A function that shows a frame in a window and is True when q or Esc was pressed."""
+    """A function that shows a frame in a window; it returns True if q or Esc was pressed."""
     if why := why_no_window():
-        raise MissingDependency(f"--show opens no window: {why}; {no_window_cure(why)}")
+        raise MissingDependency(f"--show cannot open a window: {why}; {no_window_cure(why)}")
 
     def show(frame: Frame) -> bool:
         cv2.imshow(WINDOW, frame.bgr)

@@ -160,17 +160,17 @@ def _emptiness(found: Check) -> Iterator[Finding]:
     """Label maps that hold nothing but background, or nothing known."""
     for split in found.splits:
         usable = found.usable(split)
-        for name, told in (("background", "hold only background"), ("unknown", "are all unknown")):
+        for name, fact in (("background", "hold only background"), ("unknown", "are all unknown")):
             alone = [one for one in usable if _only(one, found.names, name)]
             if alone and len(alone) == len(usable):
                 yield Finding(
                     "problem",
-                    f"{split}: all {len(usable)} label maps {told}: there is nothing to learn or "
+                    f"{split}: all {len(usable)} label maps {fact}: there is nothing to learn or "
                     "score. Look at the labels, and at what labels.toml says they mean",
                 )
             elif alone:
                 files = _few(found, [one.name for one in alone])
-                text = f"{split}: {len(alone)} of {len(usable)} label maps {told}: {files}"
+                text = f"{split}: {len(alone)} of {len(usable)} label maps {fact}: {files}"
                 yield Finding("note", text)
 
 

@@ -1,4 +1,4 @@
-"""Implements `lanes doctor`: check, print, write; the exit code says whether all is well."""
+"""Implements `lanes doctor`: check, print, write; the exit code is 1 if there is a problem."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def show(report: Report, console: Console) -> None:
     console.print()
     for problem in report.problems:
         cure = f": {problem.cure}" if problem.cure else ""
-        line = f"problem: {problem.name}: {problem.told}{cure}"
+        line = f"problem: {problem.name}: {problem.detail}{cure}"
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     if not report.problems:
         console.print("lanes works on this machine.")
@@ -51,8 +51,8 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        details = f"{finding.told}: {finding.cure}" if finding.cure else finding.told
-        table.add_row(MARKS[finding.state], escape(finding.name), escape(details))
+        text = f"{finding.detail}: {finding.cure}" if finding.cure else finding.detail
+        table.add_row(MARKS[finding.state], escape(finding.name), escape(text))
     return table
 
 
@@ -68,10 +68,10 @@ def run_gpu(json: Path | None, overwrite: bool) -> int:
 
     def show_check(check: Check) -> None:
         mark = MARKS["works" if check.ok else "problem"]
-        line = f"{mark} {escape(check.name)}: {escape(check.told)}"
+        line = f"{mark} {escape(check.name)}: {escape(check.detail)}"
         console.print(line, highlight=False, soft_wrap=True)
 
-    found = check_gpu(tell=show_check)
+    found = check_gpu(on_check=show_check)
     healthy = all(check.ok for check in found)
     if json:
         values = {"machine": asdict(machine()), "checks": [asdict(check) for check in found]}

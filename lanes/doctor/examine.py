@@ -56,15 +56,16 @@ State = Literal["works", "note", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One checked item; `told` is the result. A `problem` keeps the main job from working properly.
+    """One checked item; `detail` is the result.
 
-    A `note` is something optional that is missing or unused.
+    A `problem` keeps the main job from working properly. A `note` is something optional that is
+    missing or unused.
     """
 
     section: str
     name: str
     state: State
-    told: str
+    detail: str
     cure: str = ""
 
 
@@ -85,12 +86,12 @@ class Report:
         return {**asdict(self), "healthy": not self.problems}
 
 
-def examine(tell: Callable[[str], None] = lambda section: None) -> Report:
-    """Check everything; calls `tell(section)` before each section. Takes about 15 seconds."""
+def examine(on_section: Callable[[str], None] = lambda section: None) -> Report:
+    """Check everything; calls `on_section(name)` before each section. Takes about 15 seconds."""
     facts = machine()
     findings: list[Finding] = []
     for section in SECTIONS:
-        tell(section.__name__)
+        on_section(section.__name__)
         findings += section()
     return Report(facts, tuple(findings))
 
@@ -123,7 +124,7 @@ def packages() -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-    """The bundled models."""
+    """The included models."""
     for name in assets.model_names():
         try:
             folder = assets.model_folder(name)

@@ -1,6 +1,6 @@
 """The checks of `lanes doctor --gpu`, which need an NVIDIA GPU.
 
-For each bundled model and precision: build the engine, check its layers' types, compare its labels
+For each included model and precision: build the engine, check its layers' types, compare its labels
 with ONNX Runtime's, and time it. Then run a video through the default model.
 """
 
@@ -34,30 +34,30 @@ MILLISECONDS = 1e3
 
 @dataclass(frozen=True)
 class Check:
-    """One check on the GPU; `told` is its result, or the reason why it failed."""
+    """One check on the GPU; `detail` is its result, or the reason why it failed."""
 
     name: str
     ok: bool
-    told: str
+    detail: str
 
     def __str__(self) -> str:
-        return f"{'ok' if self.ok else 'failed'}: {self.name}: {self.told}"
+        return f"{'ok' if self.ok else 'failed'}: {self.name}: {self.detail}"
 
 
 def check_gpu(
     models: Sequence[str] | None = None,
     device: str | None = None,
-    tell: Callable[[Check], None] | None = None,
+    on_check: Callable[[Check], None] | None = None,
 ) -> list[Check]:
-    """Try TensorRT with `models` (default: all bundled ones) on `device` (default: the first GPU).
+    """Try TensorRT with `models` (default: all included) on `device` (default: the first GPU).
 
-    Failures are not raised but returned as checks. `tell` gets each check as it finishes; by
+    Failures are not raised but returned as checks. `on_check` gets each check as it finishes; by
     default it is printed. Takes minutes if engines must be built.
     """
-    tell = tell or _print
+    on_check = on_check or _print
     found = []
     for check in _checks(models or assets.model_names(), device):
-        tell(check)
+        on_check(check)
         found.append(check)
     return found
 

@@ -1,1 +1,1 @@
-"""Labels and figures drawn over pictures."""
+"""Draws labels, outlines and text over images."""

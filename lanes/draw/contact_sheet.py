@@ -1,4 +1,4 @@
-"""Sheets of images beside their truth and a prediction: of a data set's spread, of its extremes."""
+"""Contact sheets: images of a data set next to their ground truth and prediction."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lanes.images.resize import resize_labels
 from lanes.types import Dataset, Image, LabelMap, Sample, Size, Task
 
 ENDS = 10
-"""How many of the worst and of the best images stand on a sheet."""
+"""Number of the worst and of the best images on a sheet."""
 HEIGHT = 180
 WIDTHS = (140, 400)
-"""Height of a picture on the sheet of extremes, and the range of its width."""
+"""Height of an image on the worst/best sheet, and the range of its width, in pixels."""
 GAP = 2
 DARKER = 3
-"""Unknown truth is shown at a third of its brightness."""
+"""Pixels with unknown ground truth are shown at 1/DARKER of their brightness."""
 
 
 def shown(sample: Sample, dataset: Dataset) -> LabelMap:
-    """Truth as one label map (H, W): of several possible classes the first."""
+    """The ground truth as a label map (H, W); the first of several possible classes."""
     first = np.argmax(dataset.TARGETS, axis=1).astype(np.uint8)
     labels: LabelMap = first[sample.targets]
     return labels
@@ -33,7 +33,7 @@ def shown(sample: Sample, dataset: Dataset) -> LabelMap:
 def triple(
     sample: Sample, dataset: Dataset, label: Callable[[Image], LabelMap], task: Task, cell: Size
 ) -> Image:
-    """Image, truth and prediction side by side, each fitted into `cell` (height, width)."""
+    """Image, ground truth and prediction side by side, each fitted into `cell` (height, width)."""
     image, truth = _image_and_truth(sample, dataset, task, cell)
     predicted = overlay_bgr(image, label(sample.image), task)
     return np.pad(
@@ -97,10 +97,10 @@ def worst_best(
     task: Task,
     title: str,
 ) -> Image:
-    """A sheet (BGR) of the ten images that come first in `ranking`, and of the ten last.
+    """A sheet (BGR) of the first ten and the last ten images of `ranking`.
 
-    `ranking` has indices of `dataset`, worst first; `captions` has a text for each of its images.
-    The images are read and labelled anew, so that a scoring need not keep them all.
+    `ranking` has indices of `dataset`, worst first; `captions` has a text for each image of
+    `dataset`. The images are read and labelled again, so that the caller need not keep them.
     """
     cell = _cell(dataset)
     width = 3 * cell[1] + 2 * GAP
@@ -121,13 +121,13 @@ def worst_best(
 
 
 def ends(ranking: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The ten worst, worst first, and the ten best, best first, of `ranking`; none twice."""
+    """Up to ten worst (worst first) and up to ten best (best first) of `ranking`; disjoint."""
     count = min(ENDS, (len(ranking) + 1) // 2)
     return list(ranking[:count]), list(ranking[count:][::-1][:ENDS])
 
 
 def legend(task: Task, width: int) -> Image:
-    """A white strip with the name of each class beside its colour."""
+    """A white strip with the colour and the name of each class."""
     row, rows, x = np.full((LINE, width, 3), 255, np.uint8), [], MARGIN
     for c in task.classes:
         name = c.name if c.alpha else f"{c.name} (not tinted)"
@@ -145,15 +145,15 @@ def legend(task: Task, width: int) -> Image:
 
 
 def _notes(dataset: Dataset, task: Task) -> list[str]:
-    """How truth that does not name one class is drawn."""
+    """How ground truth without a single class is drawn."""
     notes = []
     for row in np.asarray(dataset.TARGETS):
         names = [task.class_names[k] for k in np.flatnonzero(row)]
         if len(names) == len(row):
-            notes.append("darkened is unknown")
+            notes.append("dark means unknown")
         elif len(names) > 1:
-            notes.append(f"{names[0]} stands for {' or '.join(names)}")
-    return [f"In the truth: {'; '.join(dict.fromkeys(notes))}."] if notes else []
+            notes.append(f"the colour of {names[0]} means {' or '.join(names)}")
+    return [f"In the ground truth: {'; '.join(dict.fromkeys(notes))}."] if notes else []
 
 
 def _cell(dataset: Dataset) -> Size:
@@ -163,7 +163,7 @@ def _cell(dataset: Dataset) -> Size:
 
 
 def _padded(picture: Image, size: Size, above: int | None = None) -> Image:
-    """`picture` on a white ground of `size`, in the middle, or with `above` rows over it."""
+    """`picture` on a white background of `size`, centred, or with `above` rows above it."""
     rows, columns = size[0] - picture.shape[0], size[1] - picture.shape[1]
     top, left = rows // 2 if above is None else above, columns // 2
     sides = ((top, rows - top), (left, columns - left), (0, 0))

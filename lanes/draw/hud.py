@@ -1,4 +1,4 @@
-"""The head-up display: figures as lines of text, drawn on a dark patch of a frame's planes."""
+"""The head-up display (HUD): lines of text on a darkened patch of a frame."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lanes.types import Frame, Size, Task
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DARKEN = 0.35
 LINES_A_PICTURE = 26
-"""A line of text is this part of the picture's height: legible at 360 rows, modest at 2160."""
+"""A line of text is 1/26 of the image's height: legible at 360 rows, unobtrusive at 2160."""
 NEUTRAL = 128
-"""The value of U and V that has no colour."""
+"""The value of U and V for grey."""
 
 
 def figures_as_lines(
@@ -31,11 +31,11 @@ def figures_as_lines(
     consistency: Mapping[str, float] | None = None,
     measures: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """The HUD's text; figures that are missing are left out.
+    """The lines of the HUD; values that are None are omitted.
 
     `infer` and `latency` (from a frame's capture to its labels) are in seconds. The network labels
-    one frame in `every`. `iou` and `consistency` are by class; classes that are not drawn are left
-    out. `measures` are those of the task.
+    one frame in `every`. `iou` and `consistency` are by class; classes that are not drawn are
+    omitted. `measures` are the task's.
     """
     line = f"{fps:.1f} FPS"
     if infer is not None:
@@ -58,7 +58,7 @@ def figures_as_lines(
 
 
 def draw(frame: Frame, lines: Sequence[str]) -> None:
-    """Write `lines` into the upper left corner of `frame`, in place; ASCII only."""
+    """Write `lines` in the upper left corner of `frame`, in place; ASCII only."""
     if min(frame.size) < 2:
         return
     kept, added = _rendered(tuple(lines), frame.size, frame.colour.full_range)
@@ -77,9 +77,9 @@ def draw(frame: Frame, lines: Sequence[str]) -> None:
 def _rendered(
     lines: tuple[str, ...], size: Size, full_range: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What the patch keeps of the luma (0..255) and what is added: text is drawn when it changes.
+    """Factor (0..255) and summand for the luma of the patch; cached, as text changes rarely.
 
-    Both (h, w) with h and w even, so that luma and chroma cover the same patch.
+    Both are (h, w) with even h and w, so that luma and chroma cover the same patch.
     """
     height, width = size
     step = max(height // LINES_A_PICTURE, 12)

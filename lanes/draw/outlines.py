@@ -1,4 +1,4 @@
-"""Numbered outlines of cells, drawn on a picture."""
+"""Draws numbered outlines of cells."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from lanes.types import Image
 Colour = tuple[int, int, int]
 WHOLE: Colour = (40, 230, 40)
 CUT: Colour = (0, 165, 255)
-"""BGR of outlines: of whole cells, and of those that the picture's edge cuts."""
+"""BGR colours of outlines: whole cells, and cells cut by the image's edge."""
 INK, CASING = (255, 255, 255), (30, 30, 30)
 AROUND = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
-"""Where the casing of a digit is drawn, to set it off from pale cells."""
+"""Offsets of a digit's dark casing, which keeps it legible on pale cells."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 21.0
-"""Pixels of a digit at the font's scale 1."""
+"""Height of a digit in pixels at font scale 1."""
 LEGIBLE, LARGEST = 8.0, 20.0
-"""Pixels of the least and the greatest height of a digit."""
+"""Smallest and largest height of a digit in pixels."""
 FINE = 80.0
-"""An outline is a pixel thick for so many pixels of the cells' diameter."""
+"""The cells' diameter in pixels per pixel of outline thickness."""
 
 
 def draw_outlines(image: Image, instances: NDArray[np.uint16], cells: Sequence[Cell]) -> None:
     """Draw the outline and the number of each of `cells` on `image` (H, W, 3), in place.
 
-    Lines and digits are as large as suits the cells, so that they fit whatever the magnification.
+    Lines and digits scale with the median diameter of the cells, to fit any magnification.
     """
     if not cells:
         return
@@ -45,7 +45,7 @@ def draw_outlines(image: Image, instances: NDArray[np.uint16], cells: Sequence[C
 
 
 def _outline(image: Image, instances: NDArray[np.uint16], cell: Cell, thickness: int) -> None:
-    """The outline lies on the cell's own pixels: those of two that touch are seen apart."""
+    """Draw the outline on the cell's own pixels, so that touching cells have separate outlines."""
     box = np.s_[cell.top : cell.top + cell.height, cell.left : cell.left + cell.width]
     mask = np.pad((instances[box] == cell.id).astype(np.uint8), 1)
     found, _ = cv2.findContours(
@@ -56,7 +56,7 @@ def _outline(image: Image, instances: NDArray[np.uint16], cell: Cell, thickness:
 
 
 def _number(image: Image, cell: Cell, height: float) -> None:
-    """The cell's number in the middle of its box, within the picture."""
+    """Draw the cell's number at the centre of its box, inside the image."""
     text, scale = str(cell.id), height / FONT_HEIGHT
     stroke = max(1, round(height / 11))
     (width, _), _ = cv2.getTextSize(text, FONT, scale, stroke)
@@ -66,7 +66,7 @@ def _number(image: Image, cell: Cell, height: float) -> None:
     x = min(max(x, 2), max(columns - width - 2, 2))
     y = min(max(y, height + 2), rows - 3)
     x, y = math.floor(x), math.floor(y)
-    # A thicker stroke below would do, but is no wider in every version of OpenCV's fonts.
+    # A thicker stroke would be simpler, but is not wider in every version of OpenCV's fonts.
     for dx, dy in AROUND:
         cv2.putText(image, text, (x + dx, y + dy), FONT, scale, CASING, stroke, cv2.LINE_AA)
     cv2.putText(image, text, (x, y), FONT, scale, INK, stroke, cv2.LINE_AA)

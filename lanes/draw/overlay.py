@@ -1,9 +1,9 @@
-"""Draw labels over a picture, on BGR or directly on the YUV 4:2:0 planes of a frame.
+"""Draws labels over an image, in BGR or directly on the YUV 4:2:0 planes of a frame.
 
-Each class's mask is enlarged linearly and serves as its opacity, so that edges are smooth at full
-resolution. Opacity and opacity x colour are made at the labels' size and then enlarged: enlarging
-is linear, so the result is the same, whatever the number of classes. Only the part of the picture
-that has labels is touched.
+The mask of each class is enlarged by linear interpolation and used as its opacity, so that edges
+are smooth at full resolution. Opacity and opacity x colour are computed at the labels' size and
+then enlarged; as enlarging is linear, the cost does not depend on the number of classes. Only the
+part of the image that has labels is processed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Plane = NDArray[np.uint8]
 
 
 def only(task: Task, names: Collection[str] | None) -> Task:
-    """The task with nothing but the classes of these names drawn; None: as it is."""
+    """The task with only the classes `names` visible; None: the task unchanged."""
     if names is None:
         return task
     classes = tuple(c if c.name in names else replace(c, alpha=0.0) for c in task.classes)
@@ -66,9 +66,9 @@ def overlay_bgr(image: Image, labels: LabelMap, task: Task, alpha: float = ALPHA
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What is to be drawn: `labels` with the `opacity` (0..1) of each class.
+    """`labels` to draw, with the `opacity` (0..1) of each class.
 
-    What is visible of them lies between the `first` and `last` (not included) row and column.
+    All visible labels are between the `first` (row, column) and the `last`, which is exclusive.
     """
 
     labels: LabelMap
@@ -78,7 +78,7 @@ class _Drawn:
 
     @classmethod
     def of(cls, labels: LabelMap, task: Task, alpha: float) -> _Drawn | None:
-        """None if nothing of `labels` is visible."""
+        """The visible part of `labels`; None if there is none."""
         opacity = np.array([min(c.alpha * alpha, 1.0) for c in task.classes])
         visible = _lookup(labels, np.where(opacity > 0, 255.0, 0.0))
         left, top, width, height = cv2.boundingRect(visible)
@@ -106,10 +106,11 @@ class _Drawn:
 
 
 def _bounds(first: int, last: int, old: int, new: int) -> tuple[slice, slice]:
-    """The part of `old` labels that holds `first` to `last`, and where it lies on `new` pixels.
+    """Along one axis: the slice of `old` labels around `first`..`last`, and its `new` pixels.
 
-    Both begin and end where a label begins with a pixel, or the part would be enlarged otherwise
-    than the whole; and with a label to spare, for enlarging needs the neighbour beyond the edge.
+    Both slices start and end where the edges of a label and of a pixel coincide; otherwise the part
+    would be enlarged differently from the whole. They have a margin of one label, as linear
+    interpolation needs the neighbour beyond the edge.
     """
     step = old // math.gcd(old, new)
     start = max(first - 1, 0) // step * step
@@ -118,7 +119,7 @@ def _bounds(first: int, last: int, old: int, new: int) -> tuple[slice, slice]:
 
 
 def _lookup(labels: LabelMap, by_class: NDArray[np.float64], other: int = 0) -> Plane:
-    """The value of each pixel's class, 0..255; `other` for ids that are no class."""
+    """The value of each pixel's class, 0..255; `other` for ids without a class."""
     table = np.full(256, other, np.uint8)
     table[: len(by_class)] = np.rint(by_class)
     return np.asarray(cv2.LUT(labels, table), np.uint8)

@@ -1,4 +1,4 @@
-"""Words on pictures, in OpenCV's own font: black on white, ASCII, broken into lines that fit."""
+"""Text on images in OpenCV's built-in font: black on white, ASCII only, with line breaks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def width_of(text: str) -> int:
-    """How many pixels `text` is wide."""
+    """The width of `text` in pixels."""
     return int(cv2.getTextSize(text, FONT, SCALE, 1)[0][0])
 
 
 def write(picture: Image, text: str, x: int, y: int, colour: tuple[int, int, int] = BLACK) -> None:
-    """Write `text` into `picture`, in place: x its left edge, y the top of its line."""
+    """Write `text` on `picture`, in place; x is its left edge, y the top of its line."""
     cv2.putText(picture, text, (x, y + LINE - 8), FONT, SCALE, colour, 1, cv2.LINE_AA)
 
 
 def paragraph(text: str, width: int) -> Image:
-    """A white strip (lines x LINE, width, 3) with `text`, broken between words where it must be."""
+    """A white strip (lines x LINE, width, 3) with `text`, wrapped at spaces."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

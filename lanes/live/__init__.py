@@ -1,4 +1,4 @@
-"""Plays a source in a thread, for a screen: pause, seek, snapshot, record."""
+"""Plays a source in a thread for a screen, with pause, seek, snapshots and recording."""
 
 from lanes.live.player import ENDS, Latency, Live, LiveOptions, Snapshot, State, hud_lines
 

@@ -1,4 +1,4 @@
-"""What a screen wants of the thread that plays, and where that thread stands."""
+"""The state shared by a screen and its playback thread."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lanes.video import Source
 
 
 class Control:
-    """The state that the screen's threads and the playing thread share.
+    """Requests of the screen's threads, and the state of the playback thread.
 
-    `changed` is its lock, and wakes up those that wait. A single attribute is read without the
-    lock; `changing` takes it.
+    `changed` is the lock, and notifies waiting threads. Single attributes may be read without the
+    lock; write them within `changing`.
     """
 
     def __init__(self, segmenter: Segmenter, real_time: bool) -> None:
@@ -24,18 +24,18 @@ class Control:
         # Set by the screen.
         self.segmenter, self.real_time, self.paused = segmenter, real_time, False
         self.seek: float | None = None
-        # Set by the thread.
+        # Set by the playback thread.
         self.source: Source | None = None
         self.ended = False
 
     @contextmanager
     def changing(self) -> Iterator[Self]:
-        """Change attributes within the block, then wake up those that wait."""
+        """Hold the lock during the block, then notify waiting threads."""
         with self.changed:
             yield self
             self.changed.notify_all()
 
     @property
     def leaving(self) -> bool:
-        """Whether this place of the input is to be left: for another, or for good."""
+        """Whether a seek or a stop is requested."""
         return self.seek is not None or self.stop.is_set()

@@ -1,4 +1,4 @@
-"""How `lanes.live.Live` plays an input."""
+"""Options of `lanes.live.Live`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lanes.video import Quality
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """How to play an input. Changed while it plays: pause, seek, speed, recordings.
+    """How to play an input. Pause, seek, rate and recordings can be changed during playback.
 
-    `labels` is the truth, as for `lanes-video --labels`. `video` and `json` are files to write from
-    the first frame to the end. `start` is in seconds. `real_time` plays a file at its own rate and
-    leaves out frames that come too late; else every frame is played, as fast as possible. `loop`
-    begins again at the end. `consistency` measures how steady the labels are where no truth is.
-    A network that is silent for `timeout` seconds is lost; with `reconnect` a camera or stream that
-    is lost is opened again, until it is back. `steps` change each result before it is shown: see
-    `lanes.pipeline.labelled`.
+    `labels` is the ground truth, as for `lanes-video --labels`. `video` and `json` are files to
+    record from the first frame to the end. `start` is in seconds. `real_time` plays a file at its
+    own rate and drops frames that are too late; otherwise every frame is played, as fast as
+    possible. `loop` restarts at the end. `consistency` measures temporal consistency if there is no
+    ground truth. A stream without data for `timeout` seconds is lost. With `reconnect`, a lost
+    camera or stream is reopened, until it is back. `steps` change each result before it is shown;
+    see `lanes.pipeline.labelled`.
     """
 
     labels: Path | None = None

@@ -1,4 +1,4 @@
-"""Which frames pass, and when: pause, seek, real time, another model."""
+"""Decides which frames pass, and when: pause, seek, real time, model changes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lanes.video import Source
 
 
 class Pacer:
-    """Lets the frames of `source` pass as the screen wants; used by the playing thread.
+    """Passes the frames of `source` as the screen requests; used by the playback thread.
 
-    `cuts` are the indices of frames that do not follow the one before, as after a pause.
+    `cuts` are the indices of frames that do not directly follow the previous one, as after a pause.
     """
 
     def __init__(self, source: Source, control: Control, figures: Figures) -> None:
@@ -24,10 +24,10 @@ class Pacer:
         self.cuts: set[int] = set()
 
     def passing(self, frames: Iterator[Frame], model: Segmenter) -> Iterator[Frame]:
-        """The frames that may go on: not while paused, in real time when they are due.
+        """The frames to process: none while paused; in real time, each when it is due.
 
-        They end when the screen wants another place, another model than `model`, or the end. The
-        first passes even while paused: it shows where a seek went.
+        Ends when the screen requests a seek, another model than `model`, or the stop. The first
+        frame passes even while paused, to show the result of a seek.
         """
         source, control, figures = self._source, self._control, self._figures
         clock = PlayClock(1 / float(source.rate or 25))
@@ -40,7 +40,7 @@ class Pacer:
                 cut = True
                 continue
             if source.losses > losses:
-                # In a recording the gap stays a gap; the FPS leave it out.
+                # A recording keeps the gap; the FPS ignore it.
                 losses = source.losses
                 figures.gap()
             if not self._may_pass(frame, clock):
@@ -60,13 +60,13 @@ class Pacer:
             yield frame
 
     def at_once(self) -> bool:
-        """Whether the next frame may be long in coming: then the engine need not be kept busy."""
+        """Whether the next frame may take long, so that results should not wait for it."""
         control = self._control
         in_time = control.real_time and not self._behind
         return control.paused or in_time or self._source.live
 
     def _may_pass(self, frame: Frame, clock: PlayClock) -> bool:
-        """Wait until the frame may pass; False if this place is left meanwhile."""
+        """Wait until the frame may pass; False if a seek or a stop is requested meanwhile."""
         control = self._control
         with control.changed:
             while not control.leaving:

@@ -1,4 +1,4 @@
-"""The clock of a player: when each frame of a file is due."""
+"""The playback clock: when each frame of a file is due."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from lanes.types import Frame
 
 LATE_SECONDS = 1.0
-"""A player that is later than this no longer tries to catch up."""
+"""Seconds of delay after which playback no longer tries to catch up."""
 LEAST_RATE = 4.0
-"""So many frames a second are played in real time, however late they are."""
+"""At least this many frames per second are played in real time, even if they are late."""
 
 
 class PlayClock:
-    """When frames are due that are played at their own rate, `step` seconds apart."""
+    """Schedules frames that play at their own rate, `step` seconds apart."""
 
     def __init__(self, step: float) -> None:
         self._step = step
@@ -22,7 +22,7 @@ class PlayClock:
         self._last_passed = 0.0
 
     def restart(self) -> None:
-        """Let the next frame be due at once."""
+        """Make the next frame due now."""
         self._zero: float | None = None
 
     def early(self, frame: Frame) -> float:
@@ -33,14 +33,14 @@ class PlayClock:
         return self._zero + frame.seconds - now
 
     def behind(self, frame: Frame) -> bool:
-        """Whether the frame is late, though it may still be played."""
+        """Whether the frame is more than half a step late."""
         return self.early(frame) < -self._step / 2
 
     def too_late(self, frame: Frame) -> bool:
-        """Whether the next frame is due already, and not long ago one was played."""
+        """Whether to drop the frame: the next one is already due, and one was played recently."""
         shown_lately = time.monotonic() - self._last_passed < 1 / LEAST_RATE
         return shown_lately and self.early(frame) < -self._step
 
     def passed(self) -> None:
-        """Note that a frame is played now."""
+        """Record that a frame is played now."""
         self._last_passed, self.began = time.monotonic(), True

@@ -1,4 +1,4 @@
-"""The thread of `lanes.live.Live`: opens, labels, scores and records until it is stopped."""
+"""The playback thread of `lanes.live.Live`: opens, labels, scores and records."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
 
 COMPARE_EVERY = 5
-"""Consistency is measured on every so many-th frame, by the quick optical flow: it must not cost
-the pipeline its speed. `lanes.pipeline.consistency` measures every frame, by the fine one."""
+"""Interval in frames at which consistency is measured, with the fast optical flow, to keep the
+pipeline fast. `lanes.pipeline.consistency` measures every frame by default, with the finer flow."""
 
 
 class Playback:
-    """Plays `given` as `control` says; the results are in `figures` and in recordings.
+    """Plays `given` as `control` requests; results go to `figures` and to recordings.
 
-    `look` gives how recordings look at the moment.
+    `look()` returns the current look of recordings.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Playback:
         self._consistency: Consistency | None = None
 
     def run(self) -> None:
-        """Play until `control` says stop; an error ends it and goes into the snapshot."""
+        """Play until `control` requests the stop; an error ends it and is in the snapshot."""
         try:
             start: float | None = self._options.start
             while start is not None:
@@ -62,11 +62,11 @@ class Playback:
         except BaseException as error:
             with suppress(BadOutput):
                 self._recording.stop()
-            # Nobody waits for this thread: the snapshot holds the error.
+            # Nothing joins this thread; the snapshot reports the error.
             self._figures.note(error=error)
 
     def _next_start(self) -> float | None:
-        """Where to play next: at the end of the input this waits for a seek. None: nowhere."""
+        """Wait for a seek at the end of the input; returns where to play next, None to stop."""
         control = self._control
         with control.changed:
             at_end = not control.leaving
@@ -84,12 +84,12 @@ class Playback:
             return None if control.stop.is_set() else start
 
     def _play(self, start: float) -> None:
-        """Play from `start` to the end of the input, or until something else is wanted."""
+        """Play from `start` to the end of the input, or until a seek or a stop."""
         with ExitStack() as stack:
             source = stack.enter_context(self._open(start))
             first = self._begin(source, start, stack)
             background = stack.enter_context(Background(self._score_and_record))
-            # A depth of 1: what waits while the network is busy is old when its turn comes.
+            # Live sources get a depth of 1: frames that wait for the network would be outdated.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
             frames = stack.enter_context(closing(frames))
             pacer = Pacer(source, self._control, self._figures)
@@ -108,7 +108,7 @@ class Playback:
         first: int,
         background: Background[Labelled],
     ) -> None:
-        """Label `frames` with `model` until another is wanted, and pass them on."""
+        """Label `frames` with `model` until another model is requested, and publish the results."""
         passing = pacer.passing(frames, model)
         results = segment(passing, model, self._options.infer_every, pacer.at_once)
         with closing(results):
@@ -131,7 +131,7 @@ class Playback:
         return ReconnectingSource(source, opened, self._control.stop, self._figures.notice)
 
     def _begin(self, source: Source, start: float, stack: ExitStack) -> int:
-        """Set what depends on the source; gives the number of its first frame."""
+        """Set what depends on the source; returns the index of its first frame."""
         options, task = self._options, self._control.segmenter.task
         if options.labels:
             truth = open_truth(options.labels, source, task, start or None, whole=not start)
@@ -141,7 +141,7 @@ class Playback:
         first = first_number(start, source.rate)
         with self._control.changing() as control:
             control.source = source
-            # Asked for before it was known that nothing can be sought here.
+            # Discard a seek that was requested before the source was known to be live.
             control.seek = None if source.live else control.seek
             self._figures.note(
                 name=source.name,
@@ -155,7 +155,7 @@ class Playback:
 
     def _score_and_record(self, result: Labelled) -> None:
         if self._scores:
-            if self._scores.task != result.task:  # one of the models is older than a class
+            if self._scores.task != result.task:  # a model may lack a newer class
                 self._scores = ClipScores(self._scores.truth, result.task)
             result.iou = self._scores.score(result.frame, result.labels, result.number)
             self._figures.note(iou=self._scores.recent, iou_total=self._scores.total)
@@ -166,11 +166,11 @@ class Playback:
             try:
                 self._recording.write(result)
             except BadOutput as error:
-                # The picture on the screen goes on.
+                # Playback continues without the recording.
                 self._figures.notice(str(error))
 
     def _compare(self, result: Labelled) -> None:
-        """Measure how steady the labels are."""
+        """Measure the temporal consistency of the labels."""
         if result.cut or self._consistency is None or self._consistency.task is not result.task:
             self._consistency = Consistency(result.task, ULTRAFAST, COMPARE_EVERY)
         self._consistency.compare(result.result)

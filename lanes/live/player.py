@@ -1,15 +1,15 @@
-"""A pipeline that plays in a thread of its own, for a screen that asks when it likes.
+"""A pipeline that plays in a separate thread, for a screen that polls it.
 
     with Live("drive.mp4", segmenter, LiveOptions(real_time=True)) as live:
         while (now := live.snapshot()).state not in ENDS:
             show(now.result, now.fps)
 
-Three threads: decoding; resizing and inference; scoring and recording. `snapshot()` costs them
-next to nothing: a slow screen misses frames, it never delays them. What a thread raises is in
+There are three threads: decoding; resizing and inference; scoring and recording. `snapshot()` is
+cheap: a slow screen skips frames, but does not slow them down. Errors of the threads are in
 `Snapshot.error`.
 
-Here is the screen's side; the thread's is in `lanes.live.playback`, and `lanes.live.control` holds
-what both share.
+This module is the screen's side; `lanes.live.playback` is the thread's, and `lanes.live.control`
+their shared state.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_l
 
 
 class Live:
-    """Plays `given` through `segmenter` until it is closed.
+    """Plays `given` through `segmenter` until `close`.
 
-    It is a file, images, a camera or an address; or a function that opens a source of one's own.
+    `given` is a file, images, a camera or a URL, or a function that opens a custom source.
 
-    The segmenter stays the caller's; several Lives may use one if all are given its `shared()`.
-    A camera or stream gives its newest frame. A file waits at its end for `seek` or `close`.
-    The constructor returns at once; what is wrong with the input is in `snapshot().error`.
+    The caller closes the segmenter; several Lives may use one if each gets its `shared()`.
+    For cameras and streams, only the newest frame is labelled. At its end, a file waits for `seek`
+    or `close`. The constructor returns at once; errors of the input are in `snapshot().error`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Live:
         self.alpha = self.options.alpha
         """Opacity of the labels in recordings, 0..1."""
         self.classes: Collection[str] | None = None
-        """Names of the classes that recordings show; None: all."""
+        """Names of the classes drawn in recordings; None: all."""
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
         self._recording = Recording(self._control, self.options.quality)
@@ -65,15 +65,15 @@ class Live:
         self._thread.start()
 
     def snapshot(self, latency: bool = True) -> Snapshot:
-        """The newest result and figures, at once; without `latency` it costs a hundredth."""
+        """The newest result and statistics; without `latency` it takes a hundredth of the time."""
         with self._control.changed:
             state, path = self._state(), self._recording.path
         return self._figures.snapshot(state, path, latency)
 
     def wait(self, frames: int, seconds: float) -> Snapshot:
-        """The newest snapshot: as soon as more than `frames` are done, at the latest in `seconds`.
+        """Wait until more than `frames` are done or the pipeline has ended, for up to `seconds`.
 
-        A pipeline that has ended has nothing to wait for.
+        Returns the newest snapshot.
         """
         changed = self._control.changed
         with changed:
@@ -83,46 +83,48 @@ class Live:
         return self.snapshot()
 
     def pause(self) -> None:
-        """Stay at this frame; a camera's later ones are passed over."""
+        """Pause at this frame; a camera's later frames are skipped."""
         with self._control.changing() as control:
             control.paused = True
 
     def resume(self) -> None:
-        """Go on; a camera with its newest frame."""
+        """Resume; a camera resumes with its newest frame."""
         with self._control.changing() as control:
             control.paused = False
 
     @property
     def paused(self) -> bool:
-        """Whether it is paused, also while its source is lost or at its end."""
+        """Whether playback is paused, also while the source is lost or at its end."""
         return self._control.paused
 
     def seek(self, seconds: float) -> None:
-        """Go on from another place of a file, also when it has ended; `BadInput` for others.
+        """Continue at another position of a file, in seconds, also after its end.
 
-        What lies after the last frame is the end.
+        A position after the last frame is the end. Raises `BadInput` for a live source.
         """
         if self._figures.now.live:
-            raise BadInput(f"{self._figures.now.name} is live: nothing can be sought in it")
+            raise BadInput(
+                f"cannot seek in {self._figures.now.name}: it is live; only files can seek"
+            )
         with self._control.changing() as control:
             control.seek = max(0.0, seconds)
 
     @property
     def segmenter(self) -> Segmenter:
-        """The model that labels the frames to come."""
+        """The model for the next frames."""
         return self._control.segmenter
 
     def switch(self, segmenter: Segmenter) -> None:
-        """Label the frames to come with another model; the old one may be in use a moment longer.
+        """Label the next frames with another model; the old one may be in use a moment longer.
 
         Raises:
-            BadInput: there is truth, of another task than the model's.
+            BadInput: there is ground truth for another task than the model's.
         """
         task = self.segmenter.task.name
         if self.options.labels and segmenter.task.name != task:
             raise BadInput(
-                f"{segmenter.card.name} labels {segmenter.task.name!r}, the truth "
-                f"{self.options.labels} is of {task!r}: choose a model of that"
+                f"{segmenter.card.name} has the task {segmenter.task.name!r}, the ground truth "
+                f"{self.options.labels} has {task!r}: choose a model for that task"
             )
         with self._control.changing() as control:
             control.segmenter = segmenter
@@ -138,27 +140,27 @@ class Live:
             control.real_time = value
 
     def record(self, video: Path | None, json: Path | None = None, overwrite: bool = False) -> None:
-        """Write what is played from now on to `video` (H.264, labels drawn), `json`, or both.
+        """Record what is played from now on to `video` (H.264, with labels), `json`, or both.
 
         Raises:
-            BadOutput: it cannot be made there, one is made already, or nothing is played yet.
+            BadOutput: a file cannot be created, a recording is running, or nothing is played yet.
         """
         self._recording.start(video, json, overwrite)
 
     def stop_recording(self) -> None:
-        """Make the recorded files whole; raises `BadOutput` if they cannot be finished."""
+        """Complete the recorded files; raises `BadOutput` if that fails."""
         self._recording.stop()
 
     def stop(self) -> None:
-        """Ask the thread to end, and return; `snapshot` keeps its last answer."""
+        """Request the thread to end, without waiting; `snapshot` keeps the last state."""
         with self._control.changing() as control:
             control.stop.set()
 
     def close(self, limit: float = 15.0) -> bool:
-        """End the thread, its recordings whole; tells whether it ended within `limit` seconds.
+        """Complete recordings and end the thread; returns whether it ended within `limit` seconds.
 
-        A blocked read of a network ends after `LiveOptions.timeout`; a camera's when its driver
-        gives up. A thread that is still in it then ends by itself afterwards.
+        A blocked read of a stream ends after `LiveOptions.timeout`, of a camera when its driver
+        gives up. If that takes longer than `limit`, the thread ends by itself afterwards.
         """
         self.stop()
         self._thread.join(limit)
@@ -190,6 +192,6 @@ class Live:
         return "opening" if self._figures.now.result is None else "playing"
 
     def _look(self) -> Look:
-        """How recordings look now."""
+        """The current look of recordings."""
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
         return Look(self.alpha, self.classes, tuple(lines))

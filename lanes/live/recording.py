@@ -1,4 +1,4 @@
-"""The recording of what is played: at most one at a time, begun and ended at any moment."""
+"""Records what is played; at most one recording at a time, started and stopped at any time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lanes.video import Quality, Source, VideoSink
 
 
 class Recording:
-    """Begins and ends recordings; may be used by several threads."""
+    """Starts and stops recordings. Thread-safe."""
 
     def __init__(self, control: Control, quality: Quality) -> None:
         self._control, self._quality = control, quality
@@ -24,31 +24,33 @@ class Recording:
 
     @property
     def path(self) -> Path | None:
-        """What is being recorded; None: nothing."""
+        """The file being recorded; None if there is no recording."""
         recorder = self._recorder
         return recorder.path if recorder else None
 
     def start(self, video: Path | None, json: Path | None, overwrite: bool) -> None:
-        """Write what is played from now on.
+        """Record what is played from now on.
 
         Raises:
-            BadOutput: it cannot be made there, one is made already, or nothing is played yet.
+            BadOutput: a file cannot be created, a recording is running, or nothing is played yet.
         """
         with self._control.changed:
             source = self._control.source
         if source is None:
-            raise BadOutput(f"{video or json} is not begun: no frame has come yet; wait for one")
+            raise BadOutput(
+                f"cannot record {video or json} yet: no frame has arrived; wait for one"
+            )
         if self._recorder:
-            raise BadOutput(f"{self._recorder.path} is being recorded: stop that first")
+            raise BadOutput(f"{self._recorder.path} is being recorded: stop that recording first")
         recorder = self._new(source, video, json, overwrite)
         with self._control.changing():
             self._recorder = recorder
 
     def write(self, result: Labelled) -> None:
-        """Record a result, if anything is being recorded.
+        """Record a result, if a recording is running.
 
         Raises:
-            BadOutput: it cannot be written; the recording has ended, nothing is left of it.
+            BadOutput: the result cannot be written; the recording has ended, its files are removed.
         """
         if recorder := self._recorder:
             try:
@@ -59,7 +61,7 @@ class Recording:
                 raise
 
     def stop(self) -> None:
-        """Make the files whole; raises `BadOutput` if they cannot be finished."""
+        """Complete the files; raises `BadOutput` if that fails."""
         with self._control.changed:
             recorder, self._recorder = self._recorder, None
         if recorder:
@@ -68,7 +70,7 @@ class Recording:
     def _new(
         self, source: Source, video: Path | None, json: Path | None, overwrite: bool
     ) -> Recorder | None:
-        """None without any file to write."""
+        """A recorder for the given files; None if there are none."""
         path = video or json
         if path is None:
             return None

@@ -1,4 +1,4 @@
-"""Where a program shows its pictures: a window of OpenCV, or a page in the browser."""
+"""Screens for images: an OpenCV window, or a browser page."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from lanes.errors import BadInput
 from lanes.types import Image
 
 SWAP_WHEEL = "pip uninstall -y opencv-python-headless && pip install opencv-python"
-"""The command that gives OpenCV its windows: the two wheels share their files."""
+"""Installs the OpenCV wheel with windows; the two wheels overwrite each other's files."""
 LOOPBACK = "127.0.0.1"
 JPEG_QUALITY = 85
 WAIT_SECONDS = 0.5
-"""How soon a thread that serves a page sees that it should end."""
+"""How often a thread that serves a page checks whether it should end."""
 
 
 class Screen(Protocol):
-    """Shows pictures and tells which keys were pressed."""
+    """Shows images and reports pressed keys."""
 
     def show(self, image: Image) -> None:
         """Show `image` (H, W, 3) BGR."""
 
     def key(self) -> str | None:
-        """The next key that was pressed, if any ("q", " "); "q" too where the window was closed."""
+        """The next pressed key ("q", " "), or None; "q" also if the window was closed."""
 
     def close(self) -> None:
-        """Take the picture away."""
+        """Close the screen."""
 
 
 def why_no_window() -> str | None:
-    """Why OpenCV cannot open a window here; None if it can."""
-    # Without a display the window's library would end the whole program.
+    """The reason why OpenCV cannot open a window here; None if it can."""
+    # Without a display, the GUI library would abort the program.
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
@@ -56,14 +56,14 @@ def why_no_window() -> str | None:
 
 
 def no_window_cure(why: str) -> str:
-    """What to do where `why_no_window` gave a reason."""
+    """The cure for a reason of `why_no_window`."""
     if "headless" in why:
-        return f"lanes-webcam shows the same in a browser; for windows of OpenCV: {SWAP_WHEEL}"
-    return "leave --show out, or run lanes-webcam, which shows the same in a browser"
+        return f"lanes-webcam shows the same in a browser; to get OpenCV windows: {SWAP_WHEEL}"
+    return "omit --show, or run lanes-webcam, which shows the same in a browser"
 
 
 class Window:
-    """A window of OpenCV; see `Screen`. Esc is "q"."""
+    """An OpenCV window; see `Screen`. Esc is reported as "q"."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -72,7 +72,7 @@ class Window:
     def show(self, image: Image) -> None:
         """See `Screen`."""
         if not self._shown:
-            # Qt's own bar of buttons would take room, and its zoom the keys.
+            # Qt's toolbar takes space, and its zoom uses the same keys.
             flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
             cv2.namedWindow(self._title, flags)
             cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
@@ -80,7 +80,7 @@ class Window:
         cv2.imshow(self._title, image)
 
     def key(self) -> str | None:
-        """See `Screen`; also lets the window draw itself."""
+        """See `Screen`; also processes the window's events."""
         if not self._shown:
             return None
         code = cv2.waitKey(1) & 0xFF
@@ -95,14 +95,14 @@ class Window:
 
 
 class Page:
-    """A page on 127.0.0.1 with the pictures as an MJPEG stream; see `Screen`.
+    """A page on 127.0.0.1 with an MJPEG stream of the images; see `Screen`.
 
-    Its address holds a secret, so that neither other users of the machine nor pages of other sites
-    can look or press keys. A slow browser misses pictures, it delays nobody. `keys` are those that
-    the page has buttons for, with their names.
+    Its URL has a secret, so that neither other users of the machine nor other web sites can view
+    it or press keys. A slow browser skips images and does not slow down the program. `keys` maps
+    each key with a button on the page to the button's label.
 
     Raises:
-        BadInput: the port is taken.
+        BadInput: the port cannot be used.
     """
 
     def __init__(self, title: str, keys: Mapping[str, str], port: int = 0) -> None:
@@ -121,7 +121,7 @@ class Page:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BadInput(
-                f"port {port} of {LOOPBACK} cannot be used ({reason}): give another, or none"
+                f"port {port} of {LOOPBACK} cannot be used ({reason}): choose another, or omit it"
             ) from error
         self.url = f"http://{LOOPBACK}:{self._server.server_port}/{self.secret}/"
         self._thread = threading.Thread(
@@ -143,7 +143,7 @@ class Page:
             return None
 
     def press(self, key: str) -> None:
-        """Take a key that was pressed on the page."""
+        """Queue a key that was pressed on the page."""
         self._keys.put(key)
 
     def close(self) -> None:
@@ -156,9 +156,10 @@ class Page:
         self._server.server_close()
 
     def newer(self, than: int) -> tuple[int, bytes] | None:
-        """The number and the JPEG of the newest picture, once it is newer; None at the end.
+        """Wait for an image newer than number `than`: its number and JPEG; None after `close`.
 
-        Where none comes for a while it is the last again: so a browser that left is found out.
+        If none arrives within `WAIT_SECONDS`, the last one is returned again; sending it detects
+        a closed browser.
         """
         with self._changed:
             self._changed.wait_for(lambda: self.closed or self._number > than, WAIT_SECONDS)
@@ -171,7 +172,7 @@ class Page:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one browser, in a thread of its own."""
+    """Serves one connection, in its own thread."""
 
     timeout = 10
 
@@ -180,16 +181,16 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*rest)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        """The page, or the stream of pictures."""
+        """Serve the page or the image stream."""
         if self.path == f"/{self.screen.secret}/":
             self._answer(200, "text/html; charset=utf-8", self.page)
         elif self.path.split("?")[0] == f"/{self.screen.secret}/stream":
             self._stream()
         else:
-            self._answer(404, "text/plain", b"open the address that lanes-webcam printed\n")
+            self._answer(404, "text/plain", b"open the URL that lanes-webcam printed\n")
 
     def do_POST(self) -> None:
-        """A key."""
+        """Accept a pressed key."""
         length = self.headers.get("Content-Length", "")
         key = self.rfile.read(min(int(length), 8) if length.isdecimal() else 0).decode("latin1")
         if self.path == f"/{self.screen.secret}/key" and key in self.known:
@@ -199,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, "text/plain", b"no such key\n")
 
     def log_message(self, format: str, *words: object) -> None:
-        """Say nothing: the terminal belongs to the program."""
+        """Log nothing: the terminal belongs to the program."""
 
     def _answer(self, code: int, kind: str, body: bytes) -> None:
         self.send_response(code)
@@ -215,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         number = 0
-        # A browser that left, or does not read on for `timeout` seconds.
+        # OSError: the browser closed the connection, or read nothing for `timeout` seconds.
         try:
             while (newest := self.screen.newer(number)) is not None:
                 number, jpeg = newest

@@ -1,11 +1,11 @@
-"""Two models on one clip, frame by frame: what each says, how fast, and how far they agree.
+"""Compares two models on one clip, frame by frame: labels, speed, IoU and agreement.
 
     with SideBySide("drive.mp4", (one, other)) as pair:
         while (now := pair.snapshot()).state in ("opening", "playing"):
             show(now.frame, now.sides)  # None and () before the first frame
 
-Both label the same frame before the next one comes, one after the other, so that they stay together
-and neither's time contains the other's work.
+The models label each frame one after the other, so that they stay in step, and the time of one does
+not include the work of the other.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from lanes.video.label_files import Truth, open_truth, sayable
 
 State: TypeAlias = Literal["opening", "playing", "ended", "stopped", "failed"]
 WINDOW = 60
-"""Times are those of the last so many frames."""
+"""Number of recent frames in the reported times."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one model says of the newest frame.
+    """One model's labels of the newest frame, with its statistics.
 
-    `seconds` is the median time of the last frames, from the frame to its labels, this model alone.
-    `iou` is by class, 0..1, pooled over the last frames that had truth; `iou_total` over all.
+    `seconds` is the model's median time from a frame to its labels, over the last frames. `iou` is
+    by class, 0..1, pooled over the last frames with ground truth; `iou_total` over all of them.
     """
 
     labels: LabelMap
@@ -51,10 +51,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a screen asks for; `sides` are in the order of the models.
+    """The state of a comparison; `sides` are in the order of the models.
 
-    `agreement` is the IoU, 0..1, by class of the two models' labels with each other, pooled over
-    the last frames: 1 where they say the same, whether right or wrong.
+    `agreement` is the IoU, 0..1, by class between the labels of the two models, pooled over the
+    last frames: 1 if they are equal, right or wrong.
     """
 
     state: State
@@ -68,12 +68,12 @@ class Comparison:
 
 
 class SideBySide:
-    """Plays a file through two segmenters until it ends, or with `loop` until it is closed.
+    """Plays a file through two segmenters until it ends, or with `loop` until `close`.
 
-    The constructor returns at once; what is wrong with the input is in `snapshot().error`.
+    The constructor returns at once; errors of the input are in `snapshot().error`.
 
     Raises:
-        BadInput: the models are of different tasks.
+        BadInput: the models have different tasks.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class SideBySide:
         one, other = (each.card for each in segmenters)
         if one.task != other.task:
             raise BadInput(
-                f"{one.name} is of the task {one.task!r}, {other.name} of {other.task!r}: "
-                "compare two models of one task"
+                f"{one.name} has the task {one.task!r}, {other.name} {other.task!r}: "
+                "compare two models with the same task"
             )
         self._given, self._labels, self._loop = str(given), labels, loop
         self._models = segmenters
-        # One may be of a time before the task gained a class.
+        # An older model may lack a class that was added to the task later.
         self._task = max((each.task for each in segmenters), key=lambda task: len(task.classes))
         self._truth_pools = [Pool(self._task) for _ in segmenters]
         self._agreement = Pool(self._task)
@@ -103,11 +103,11 @@ class SideBySide:
         self._thread.start()
 
     def snapshot(self) -> Comparison:
-        """The newest frame with both models' labels and figures, at once."""
+        """The newest frame with the labels and statistics of both models; does not block."""
         return self._now
 
     def close(self, limit: float = 15.0) -> bool:
-        """End the thread; tells whether it ended within `limit` seconds."""
+        """Stop the thread; returns whether it ended within `limit` seconds."""
         self._stop.set()
         self._thread.join(limit)
         return not self._thread.is_alive()
@@ -131,7 +131,7 @@ class SideBySide:
             ended: State = "stopped" if self._stop.is_set() else "ended"
             self._now = replace(self._now, state=ended)
         except BaseException as error:
-            # Nobody waits for this thread: the snapshot holds the error.
+            # Nothing joins this thread; the snapshot reports the error.
             self._now = replace(self._now, state="failed", error=error)
 
     def _play(self) -> None:
@@ -148,7 +148,7 @@ class SideBySide:
                 self._compare(frame, truth)
 
     def _compare(self, frame: Frame, truth: Truth | None) -> None:
-        # In turns: beside the first of them the next frame is decoded.
+        # Alternate the order: the first model shares the CPU with the decoder.
         first = frame.index % 2
         found = {n: self._label(frame, n) for n in (first, 1 - first)}
         labels = [found[0], found[1]]
@@ -175,7 +175,7 @@ class SideBySide:
         )
 
     def _label(self, frame: Frame, number: int) -> LabelMap:
-        """The labels that the model of that number gives, and note how long it took."""
+        """The labels of model `number`; records its time."""
         model = self._models[number]
         began = time.perf_counter()
         labels = model.result(model.submit_resized(resize_frame(frame, model.card.resize)))

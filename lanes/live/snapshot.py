@@ -1,4 +1,4 @@
-"""What a pipeline in a thread tells a screen."""
+"""The state of a live pipeline, as a screen sees it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENDS: tuple[State, ...] = ("ended", "stopped", "failed")
 
 @dataclass(frozen=True)
 class Latency:
-    """Half, and 95 of 100, of the last frames took at most so many seconds."""
+    """The median and the 95th percentile of a duration over the last frames, in seconds."""
 
     p50: float
     p95: float
@@ -25,17 +25,18 @@ class Latency:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a screen asks for: the newest result, and how it goes.
+    """The newest result and the state of the pipeline.
 
-    `name` is the source's. `result` must not be changed, for others look at it, too:
-    its `draw` and `lanes.draw.overlay.overlay` draw on a copy.
-    `number` is the frame's place in the whole input, `position` its time in seconds from the first
-    picture. `duration` and `total` (frames) are None where unknown. `fps` is the pipeline's.
-    `latency` is by stage: decode, resize, infer, carry; where the newest frame counts also "total",
-    from the frame's coming to its labels. `dropped` frames were left out for newer ones.
-    `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all since the input or
-    a place in it was begun with; `consistency` likewise, between frames. `notices` are the last of
-    `noticed` sentences about losses, newest last. `error` is what ended the pipeline.
+    `name` is the source's. Other threads use `result` too, so do not modify it: its `draw` and
+    `lanes.draw.overlay.overlay` draw on a copy.
+    `number` is the frame's index in the whole input, `position` its time in seconds. `duration`
+    (seconds) and `total` (frames) are None if unknown. `fps` is the pipeline's. `latency` is by
+    stage: decode, resize, infer, carry; for live sources also "total", from the frame's arrival to
+    its labels. `dropped` is the number of frames skipped for newer ones.
+    `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all frames since the
+    start or the last seek; `consistency` likewise, between frames. `notices` are the last messages
+    about losses, newest last, `noticed` the number of all messages so far. `error` is what ended
+    the pipeline.
     """
 
     state: State
@@ -61,12 +62,12 @@ class Snapshot:
 
     @property
     def measures(self) -> dict[str, float]:
-        """What the task measures in the newest frame; computed when first asked for."""
+        """The task's measures of the newest frame; computed on first access."""
         return self.result.measures if self.result else {}
 
 
 def hud_lines(now: Snapshot) -> list[str]:
-    """A snapshot's figures as the lines of a head-up display."""
+    """The lines of the HUD for a snapshot."""
     p50 = {stage: latency.p50 for stage, latency in now.latency.items()}
     return hud.figures_as_lines(
         now.task,

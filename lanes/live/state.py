@@ -1,6 +1,6 @@
-"""What a running pipeline has newest, and how it goes: kept for whoever asks.
+"""Collects the newest result and statistics of a running pipeline.
 
-The threads of `lanes.live` report here; `Figures.snapshot` answers a screen.
+The threads of `lanes.live` write here; a screen reads `Figures.snapshot`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from lanes.types import Task
 from lanes.video import Source
 
 WINDOW = 300
-"""Latencies are those of the last so many frames."""
+"""Number of recent frames in the latency percentiles."""
 NOTICES = 20
 
 
 class Figures:
-    """The newest result and the figures of the last ones; may be used by several threads.
+    """The newest result and recent statistics. Thread-safe.
 
     `changed` is notified of each result. `now` is a snapshot without latencies, notices and state.
     """
@@ -40,7 +40,7 @@ class Figures:
         self._noticed = 0
 
     def snapshot(self, state: State, recording: Path | None, latency: bool = True) -> Snapshot:
-        """All that is known; without `latency` in a hundredth of the time."""
+        """A complete snapshot; without `latency` it takes a hundredth of the time."""
         with self._changed:
             now = replace(
                 self.now,
@@ -65,26 +65,26 @@ class Figures:
             self._changed.notify_all()
 
     def notice(self, sentence: str) -> None:
-        """Tell a loss, a return, a recording that failed."""
+        """Add a message, such as a lost camera or a failed recording."""
         with self._changed:
             self._notices.append(sentence)
             self._noticed += 1
 
     def dropped(self, count: int) -> None:
-        """Count frames that were left out."""
+        """Count dropped frames."""
         with self._changed:
             self.now = replace(self.now, dropped=self.now.dropped + count)
 
     def gap(self) -> None:
-        """Begin the rate anew: one over a stretch that was not played would be none."""
+        """Reset the FPS meter, so that a pause does not lower the FPS."""
         with self._changed:
             self._rate = RateMeter()
 
     def publish(self, result: Labelled, source: Source) -> None:
-        """Make a result the newest."""
+        """Store the newest result, and update the statistics."""
         seconds = dict(result.seconds)
         if source.live:
-            # What a live source takes for a frame is the wait for it.
+            # For a live source, the decoding time is mostly the wait for the frame.
             seconds.pop("decode", None)
             seconds["total"] = time.perf_counter() - result.frame.captured
         rate = source.rate

@@ -1,1 +1,1 @@
-"""From a source to labelled frames and files."""
+"""Turns a source into labelled frames and output files."""

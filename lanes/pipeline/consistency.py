@@ -1,10 +1,10 @@
-"""How steadily a model labels a video, where there is no truth: temporal consistency.
+"""Temporal consistency of labels: how steadily a model labels a video, without ground truth.
 
-As Varghese et al., "Unsupervised Temporal Consistency Metric for Video Segmentation in
+Follows Varghese et al., "Unsupervised Temporal Consistency Metric for Video Segmentation in
 Highly-Automated Driving" (CVPR workshops 2020): the labels of each frame are compared with those of
-the frame before, moved along by optical flow (DIS, Kroeger et al. 2016, arXiv:1603.03590). It says
-nothing of being right: a model that always says "background" is perfectly steady. Stray pieces and
-holes of the road (`lanes.images.regions`) are counted beside it.
+the previous frame, warped by optical flow (DIS, Kroeger et al. 2016, arXiv:1603.03590). It does not
+measure accuracy: a model that always predicts "background" is perfectly consistent. Stray pieces
+and holes of the road (`lanes.images.regions`) are counted as well.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lanes.types import IGNORE, Frame, LabelMap, Result, Task
 
 @dataclass(frozen=True)
 class Stability:
-    """How steady and how whole the labels of a clip are.
+    """The temporal consistency of a clip's labels, and how often its road is in pieces.
 
     `consistency` is the IoU, 0..1, of each class between the labels of successive frames, pooled;
-    NaN if unseen. `strays` are the stray pieces and holes a frame, if the task has a surface.
+    NaN if absent. `strays` is the mean per frame, if the task has a surface.
     """
 
     consistency: dict[str, float]
@@ -40,10 +40,10 @@ class Stability:
 def stability(
     frames: Iterable[Frame], segmenter: Segmenter, steps: Iterable[Step] = ()
 ) -> Stability:
-    """Label `frames` and measure how steady and how whole the labels are, after `steps`.
+    """Label `frames` and measure the consistency of the labels, after `steps`.
 
-    The labels of the earlier frame are moved to the later one by the optical flow between the two,
-    at the network's size. Pixels that come from outside the picture are left out.
+    The labels of the earlier frame are warped to the later one by optical flow, at the network's
+    size. Pixels that come from outside the image are ignored.
     """
     task = segmenter.task
     consistency = Consistency(task)
@@ -58,10 +58,10 @@ def stability(
 
 
 class Consistency(Pool):
-    """Compares the labels of each frame with the frame's before, at the labels' size.
+    """Compares the labels of each frame with those of the previous frame, at the labels' size.
 
-    With `every` N only each Nth frame is compared (with the one just before it). `preset` is that
-    of `lanes.pipeline.flow.OpticalFlow`.
+    With `every` N, only every Nth frame is compared (with the one just before it). `preset` is
+    passed to `lanes.pipeline.flow.OpticalFlow`.
     """
 
     def __init__(self, task: Task, preset: int = MEDIUM, every: int = 1) -> None:
@@ -72,7 +72,7 @@ class Consistency(Pool):
         self._before: tuple[Luma, LabelMap] | None = None
 
     def compare(self, result: Result) -> None:
-        """Take the next result of the clip."""
+        """Add the next result of the clip."""
         self._number += 1
         due = self._number % self._every == 0
         if due or (self._number + 1) % self._every == 0:
@@ -85,6 +85,6 @@ class Consistency(Pool):
 
 
 def _luma(frame: Frame, labels: LabelMap) -> Luma:
-    """The brightness of a frame (H, W) at the labels' size."""
+    """The luma (H, W) of a frame at the labels' size."""
     size = (labels.shape[1], labels.shape[0])
     return np.asarray(cv2.resize(frame.planes[0], size, interpolation=cv2.INTER_AREA), np.uint8)

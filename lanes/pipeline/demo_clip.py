@@ -1,4 +1,4 @@
-"""The demo: pictures of a task with exact truth, drawn once into the user's cache."""
+"""The demo: rendered images of a task with exact ground truth, cached for the user."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def demo_files(
     clip, labels = folder / f"{stem}.mp4", folder / f"{stem}_labels.mkv"
     if not (clip.exists() and labels.exists()):
         total = int(SECONDS * RATE)
-        # Rendered in a thread of its own while this one encodes.
+        # One thread renders while this one encodes.
         pairs = prefetch(module.demo(total, SIZE, RATE))
         with atomic_file(clip, cure=CURE) as part, atomic_file(labels, cure=CURE) as labels_part:
             write_clip(part, labels_part, pairs, RATE, lambda done: progress(done, total))
@@ -51,7 +51,7 @@ def demo_files(
 
 
 def demo_pictures(task: str) -> Path:
-    """A folder with pictures of `task`, drawn on first use."""
+    """A folder with images of `task`, rendered on first use."""
     module = drawn.drawer(task)
     name = f"{module.TASK}-pictures-{_renderer_version(module):08x}"
     folder = assets.cache_folder("demo") / name
@@ -65,7 +65,7 @@ def demo_pictures(task: str) -> Path:
 
 
 def _renderer_version(module: ModuleType) -> int:
-    """A number that changes with the renderer's code, so that no old clip is shown."""
+    """A checksum of the renderer's code, so that an outdated clip is not reused."""
     sources = sorted(Path(lanes.synthetic.__path__[0]).glob("*.py"))
     sources.append(Path(str(module.__file__)))
     return zlib.crc32(b"".join(source.read_bytes() for source in sources))

@@ -1,6 +1,6 @@
-"""Labels carried from one frame to another by optical flow.
+"""Moves labels from one frame to another by optical flow.
 
-The flow is found on luma by dense inverse search (DIS, Kroeger et al. 2016, arXiv:1603.03590).
+The flow is computed on luma by dense inverse search (DIS, Kroeger et al. 2016, arXiv:1603.03590).
 """
 
 from __future__ import annotations
@@ -18,35 +18,33 @@ from lanes.types import Frame, LabelMap, Size
 Luma: TypeAlias = NDArray[np.uint8]
 """(H, W), 0..255."""
 Flow: TypeAlias = NDArray[np.float32]
-"""(H, W, 2): how many pixels to the right and down of here it was, what is here now."""
+"""(H, W, 2): the offset (right, down) in pixels from each pixel to its earlier place."""
 
 ULTRAFAST, MEDIUM = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
 NEIGHBOURS = 5
-"""Side of the square of pixels over which two pictures are compared."""
-
-
+"""Side in pixels of the window in which two images are compared."""
 SMALLEST = 12
-"""OpenCV finds no flow in pictures that are smaller both ways."""
+"""OpenCV computes no flow if both sides are smaller than this."""
 
 
 class OpticalFlow:
-    """Finds the flow between two pictures; MEDIUM is finer than ULTRAFAST, at 9 times the cost."""
+    """Computes the flow between two images; MEDIUM is finer than ULTRAFAST, and 9 times slower."""
 
     def __init__(self, preset: int) -> None:
         self._search = cv2.DISOpticalFlow.create(preset)
 
     def __call__(self, now: Luma, before: Luma) -> Flow:
-        """Where in `before` is what `now` shows."""
+        """The flow (H, W, 2) from each pixel of `now` to its place in `before`."""
         standing = np.zeros((*now.shape, 2), np.float32)
         return np.asarray(self._search.calc(now, before, standing), np.float32)
 
 
 class Carrier:
-    """Carries labels (of `size`) from one frame, the key, to frames soon after it.
+    """Moves labels (of `size`) from a key frame to the frames after it.
 
-    The flow is found at half of `size`, and used only where it explains the new picture better than
-    standing still: flat ground gives it no hold, and lines that run along the motion hardly move in
-    the picture though the ground does.
+    The flow is computed at half of `size`, and used only where it predicts the new frame better
+    than no motion does: on flat ground it is unreliable, and lines along the direction of motion
+    hardly move in the image although the ground does.
     """
 
     def __init__(self, size: Size) -> None:
@@ -56,11 +54,11 @@ class Carrier:
         self._key: Luma | None = None
 
     def set_key(self, frame: Frame) -> None:
-        """Carry from `frame` from now on."""
+        """Make `frame` the key frame."""
         self._key = resize_plane(frame.planes[0], self._small)
 
     def flow_to(self, frame: Frame) -> Flow:
-        """The flow (H, W, 2) by which `moved` takes the key's labels to `frame`."""
+        """The flow (H, W, 2) with which `moved` maps the key frame's labels to `frame`."""
         assert self._key is not None, "set_key comes first"
         now = resize_plane(frame.planes[0], self._small)
         flow = self._flow(now, self._key)
@@ -72,9 +70,9 @@ class Carrier:
 
 
 def moved(labels: LabelMap, flow: Flow, outside: int | None = None) -> LabelMap:
-    """Labels (H, W) where `flow` takes them from; nearest, so that no id is invented.
+    """Warp labels (H, W) by `flow`, with nearest-neighbour sampling, which keeps label ids valid.
 
-    What comes from outside the picture becomes `outside`, or what the nearest border has.
+    Pixels from outside the image become `outside`, or by default the nearest border pixel.
     """
     return _sampled(labels, flow, cv2.INTER_NEAREST, outside)
 
@@ -97,10 +95,10 @@ def _sampled(
 
 @lru_cache(maxsize=4)
 def _places(size: Size) -> NDArray[np.float32]:
-    """(2, H, W): the row and the column of each pixel."""
+    """The row and the column of each pixel (2, H, W)."""
     return np.indices(size, np.float32)
 
 
 def _difference(one: Luma, other: Luma) -> NDArray[np.uint8]:
-    """How much two pictures differ around each pixel, 0..255."""
+    """The mean absolute difference of two images around each pixel, 0..255."""
     return np.asarray(cv2.blur(cv2.absdiff(one, other), (NEIGHBOURS, NEIGHBOURS)), np.uint8)

@@ -1,6 +1,6 @@
-"""Labels single images: an overlay, a label map, instances and rows of two tables for each.
+"""Labels single images, and writes an overlay, a label map, instances and table rows for each.
 
-Three threads overlap, with short queues between them: reading; inference; counting and writing.
+Three threads overlap, with short queues between them: reading, inference, counting and writing.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from lanes.video.output_files import CsvFile, write_image
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
 OUTLINED_ALPHA = 0.25
-"""Opacity of the overlay where outlines are drawn, too: the stain stays visible."""
+"""Opacity of the overlay under outlines; low, so that the stain stays visible."""
 AHEAD = 2
-"""Images that wait between two threads."""
+"""Number of images queued between two threads."""
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How to write; see `lanes-image --help`. `alpha` None is what suits the task."""
+    """Options of the output; see `lanes-image --help`. `alpha` None is the task's default."""
 
     um_per_pixel: float | None = None
     alpha: float | None = None
@@ -51,7 +51,7 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class Item:
-    """An image file: how the tables name it, and what its results' names begin with."""
+    """An image file: its `name` in the tables, and the `stem` of its result files."""
 
     path: Path
     name: str
@@ -60,9 +60,9 @@ class Item:
 
 @dataclass
 class Done:
-    """What came of it: images `seen` by the network, and `images` that are written.
+    """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
-    `skipped` are messages that name files that could not be read.
+    `skipped` has a message for each file that could not be read.
     """
 
     seen: int = 0
@@ -78,32 +78,31 @@ Progress = Callable[[Done, int], None]
 
 
 def find_items(inputs: Sequence[str]) -> list[Item]:
-    """The images of files, folders and globs, each once, with names that are not mistaken.
+    """The images of files, folders and globs, without duplicates, with unique names.
 
     Raises:
-        BadInput: there is none, or one of the inputs is not there or no image.
+        BadInput: an input does not exist, has no images, or is not an image.
     """
     paths: dict[Path, Path] = {}
     for given in inputs:
         for path in find_images(Path(given).expanduser() if given.startswith("~") else given):
             if not is_image(path):
                 raise BadInput(
-                    f"{path} is no image: those end in {', '.join(SUFFIXES)}; "
-                    "for videos there is lanes-video"
+                    f"{path} is not an image ({', '.join(SUFFIXES)}); for videos use lanes-video"
                 )
             paths.setdefault(path.resolve(), path)
     names = Counter(path.name for path in paths.values())
     taken: set[str] = set()
     items = []
     for path in paths.values():
-        # The file's name, unless two folders have one of that name.
+        # Use the path if files in different folders have the same name.
         name = path.name if names[path.name] == 1 else str(path)
         items.append(Item(path, name, _free_stem(path.stem, taken)))
     return items
 
 
 def _free_stem(stem: str, taken: set[str]) -> str:
-    """`stem`, or `stem_2` and so on if it is taken; some systems do not tell a from A."""
+    """`stem`, or `stem_2` and so on if it is taken; file names may be case-insensitive."""
     free, number = stem, 1
     while free.casefold() in taken:
         number += 1
@@ -113,22 +112,22 @@ def _free_stem(stem: str, taken: set[str]) -> str:
 
 
 def check_options(items: Sequence[Item], task: Task, folder: Path, options: ImageOptions) -> None:
-    """Raise before the work what would stop it; results are to go into `folder`.
+    """Check that `label_images` can write its results to `folder`.
 
     Raises:
-        BadInput: a number out of range, or a scale where nothing is measured.
-        BadOutput: a result exists already, or would replace an image.
-        MissingDependency: cells cannot be measured with what is installed.
+        BadInput: a number is out of range, or a scale is given for a task without cells.
+        BadOutput: a result exists already, or would overwrite an input.
+        MissingDependency: a library that measures cells is not installed.
     """
     scale = options.um_per_pixel
     if scale is not None and not 0 < scale < math.inf:
-        raise BadInput(f"--um-per-pixel {scale}: wanted the micrometres of a pixel's side, above 0")
+        raise BadInput(f"--um-per-pixel {scale}: wanted micrometres per pixel, more than 0")
     if scale is not None and task.things is None:
         raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
     if options.alpha is not None and not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
     if task.things:
-        # Told before the first image, not after it.
+        # Raise a missing dependency before the first image is labelled.
         empty = np.zeros((8, 8), np.uint8)
         instances.measure(empty.astype(np.uint16), empty, task)
     _check_places(items, task, folder, options.overwrite)
@@ -136,16 +135,16 @@ def check_options(items: Sequence[Item], task: Task, folder: Path, options: Imag
 
 def _check_places(items: Sequence[Item], task: Task, folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
-        raise BadOutput(f"{folder} is a file; name a folder for the results (-o)")
+        raise BadOutput(f"{folder} is a file; choose a folder for the results (-o)")
     inputs = {item.path.resolve() for item in items}
     endings = (OVERLAY, LABELS, INSTANCES) if task.things else (OVERLAY, LABELS)
     places = [folder / SUMMARY, *([folder / CELLS] if task.things else [])]
     places += [folder / f"{item.stem}{ending}" for item in items for ending in endings]
     for place in places:
         if place.resolve() in inputs:
-            raise BadOutput(f"{place} is an input itself; name another folder (-o)")
+            raise BadOutput(f"{place} is an input; choose another folder (-o)")
         if place.exists() and not overwrite:
-            raise BadOutput(f"{place} exists already; --overwrite, or name another folder (-o)")
+            raise BadOutput(f"{place} exists already; --overwrite, or choose another folder (-o)")
 
 
 def label_images(
@@ -155,13 +154,13 @@ def label_images(
     options: ImageOptions,
     progress: Progress = lambda done, total: None,
 ) -> Done:
-    """Label `items` and write into `folder`; call `check_options` first.
+    """Label `items` and write the results to `folder`; call `check_options` first.
 
-    `progress(done, total)` is called after each image. An image that cannot be read is skipped;
-    Ctrl-C ends the work with whole files and with tables of what was done.
+    `progress(done, total)` is called after each image. Images that cannot be read are skipped.
+    After Ctrl-C, all files are complete, and the tables list the images done so far.
 
     Raises:
-        BadInput: not one image could be read; nothing is written then.
+        BadInput: none of the images can be read; nothing is written.
         BadOutput: a result cannot be written.
     """
     done = Done()
@@ -182,7 +181,7 @@ def label_images(
                 done.seen += 1
                 progress(done, len(items))
     except KeyboardInterrupt:
-        # On its way here it made each context manager finish its file.
+        # The context managers have already completed their files.
         done.interrupted = True
     done.seconds = time.perf_counter() - began
     return done
@@ -195,7 +194,7 @@ def _none_of(items: Sequence[Item], done: Done) -> str:
 
 
 def _read(items: Sequence[Item], done: Done) -> Iterator[tuple[Item, Image]]:
-    """The images that can be read, in order."""
+    """Read the images in order, and skip those that cannot be read."""
     for item in items:
         try:
             image = read_picture(item.path)
@@ -203,12 +202,12 @@ def _read(items: Sequence[Item], done: Done) -> Iterator[tuple[Item, Image]]:
             done.skipped.append(str(error))
             continue
         if (count := pages(item.path)) > 1:
-            done.warnings.append(f"{item.path} holds {count} pictures: only the first is labelled")
+            done.warnings.append(f"{item.path} has {count} images: only the first is labelled")
         yield item, image
 
 
 class _Writer:
-    """Counts and writes, in a thread of its own."""
+    """Counts cells and writes the results, in a separate thread."""
 
     def __init__(
         self, task: Task, folder: Path, options: ImageOptions, done: Done, stack: ExitStack
@@ -223,7 +222,7 @@ class _Writer:
             self.cells = stack.enter_context(CsvFile(folder / CELLS, table, options.overwrite))
 
     def write(self, work: tuple[Item, Image, LabelMap]) -> None:
-        """Write the files of one image, and then its rows."""
+        """Write the files of one image, then its table rows."""
         item, image, small = work
         labels = resize_labels(small, (image.shape[0], image.shape[1]))
         try:
@@ -247,7 +246,7 @@ class _Writer:
     def _counted(
         self, item: Item, image: Image, labels: LabelMap
     ) -> tuple[Image, list[cell_tables.Row], cell_tables.Row]:
-        """The overlay, the rows of the cells and that of the image; writes the instances."""
+        """The overlay, the cells' rows and the image's row; also writes the instances."""
         scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
         found = instances.segment(labels, self.task)
         cells = instances.measure(found, labels, self.task, scale)

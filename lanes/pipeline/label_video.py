@@ -1,8 +1,8 @@
-"""The main job: one input in, its video back with the labels drawn on it, and what else was asked.
+"""Labels an input and writes a video with the labels drawn on it, and optionally other files.
 
 Three threads overlap, with bounded queues between them: decoding; resizing and inference; drawing
-and encoding. Memory does not grow with the clip: a dozen frames are held at a time (4 wait in each
-queue, one is in each hand, the engine has its `depth`), 3 MB each at 1920x1080.
+and encoding. Memory use does not depend on the clip's length: about a dozen frames of 3 MB (at
+1920x1080) are held at a time: 4 in each queue, one in each thread, and `depth` in the engine.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from lanes.video.output_files import StillSink, default_output, is_still
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 CHANGE_EVERY = 10
-"""The HUD's figures change every so many frames: figures that flicker cannot be read."""
+"""The HUD is updated every so many frames: numbers that flicker are hard to read."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to do with an input; see `lanes-video --help`. `threads` None shares out the cores.
+    """Options for an input; see `lanes-video --help`. `threads` None divides the available cores.
 
-    `steps` change each result before it is drawn and written: see `lanes.pipeline.labelled`.
+    `steps` change each result before it is drawn and written; see `lanes.pipeline.labelled`.
     """
 
     output: Path | None = None
@@ -63,9 +63,9 @@ class Options:
 
 @dataclass
 class Summary:
-    """What came of an input. `iou` is by class name, pooled over all frames with truth.
+    """The outcome for an input. `iou` is by class name, pooled over all frames with ground truth.
 
-    `inferred` of the `frames` were labelled by the network, the others' labels were carried.
+    The network labelled `inferred` of the `frames`, optical flow the others.
     """
 
     output: Path = Path()
@@ -85,24 +85,24 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Frames a second of the last few frames."""
+        """Frames per second, over the last few frames."""
         return self.meter.rate
 
     def note(self, result: Labelled) -> None:
-        """Count a finished frame and what its stages took."""
+        """Count a finished frame and the duration of its stages."""
         self.frames += 1
         self.inferred += result.inferred
         for stage, taken in result.seconds.items():
             self.stages[stage].add(taken)
 
     def take_losses(self, source: Source) -> None:
-        """Note what `source` could not read."""
+        """Record what `source` could not read."""
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
 
     @property
     def fps(self) -> float:
-        """Frames a second from the first frame asked for to the finished file."""
+        """Frames per second, from the request of the first frame to the completed file."""
         return self.frames / self.seconds if self.seconds else 0.0
 
 
@@ -117,21 +117,21 @@ def annotate(
     progress: Progress = lambda summary, total: None,
     show: Show | None = None,
 ) -> Summary:
-    """Label every frame of `given` (file, images, camera, address) and write what `options` ask.
+    """Label every frame of `given` (file, images, camera, URL) and write the outputs of `options`.
 
-    `progress(summary, total)` is called after each frame that is under way; `show(frame)` with the
-    newest drawn frame, and ends the job by True. Ctrl-C ends it too, with a playable file.
+    `progress(summary, total)` is called after each labelled frame. `show(frame)` is called with the
+    newest drawn frame; it returns True to stop. Ctrl-C also stops, with playable files.
 
     Raises:
         BadInput, BadVideo: the input or its labels cannot be used.
-        BadOutput: a result cannot be written; nothing half-written is left.
+        BadOutput: a result cannot be written; unfinished files are removed.
     """
     summary = Summary()
     try:
         with ExitStack() as stack:
             _run(given, segmenter, options, summary, progress, show, stack)
     except KeyboardInterrupt:
-        # On its way here it made each context manager finish its file.
+        # The context managers have already completed their files.
         summary.interrupted = True
     summary.seconds = time.perf_counter() - summary.began
     return summary
@@ -146,7 +146,7 @@ def _run(
     show: Show | None,
     stack: ExitStack,
 ) -> None:
-    """Open everything on `stack`, then pass frame after frame through the stages."""
+    """Open everything on `stack`, then pass the frames through the stages."""
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
@@ -172,7 +172,7 @@ def _run(
     stack.callback(last.finish, source, sink)
     background = stack.enter_context(Background(last.consume))
     frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
-    # Closed before the source is: its thread must not read from a source that is gone.
+    # Closed before the source, so that its thread does not read from a closed source.
     frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
     first = first_number(options.start, source.rate)
@@ -184,7 +184,7 @@ def _run(
 
 
 def output_path(given: str, source: Source, options: Options) -> Path:
-    """Where the annotated video goes; `-o` may name a folder."""
+    """The path of the output video; `-o` may be a folder."""
     default = default_output(given, source)
     if options.output is None:
         return default
@@ -210,7 +210,7 @@ def _sink(
 
 
 def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
-    """The frames up to `seconds` after the first."""
+    """The frames within `seconds` of the first."""
     first: float | None = None
     for frame in source:
         first = frame.seconds if first is None else first
@@ -220,7 +220,7 @@ def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
 
 
 class _LastStage:
-    """Scores and writes results, in a thread of its own, and notes them in the summary."""
+    """Scores and writes results, in a separate thread, and updates the summary."""
 
     def __init__(
         self,
@@ -232,7 +232,7 @@ class _LastStage:
     ) -> None:
         self.recorder, self.scores, self.summary = recorder, scores, summary
         self.every, self.with_hud = options.infer_every, with_hud
-        # In place: the network has seen the frame, and nobody else needs it as it was.
+        # In place: the network is done with the frame, and nothing else needs the original.
         self.look = Look(options.alpha, in_place=True)
         self.times: tuple[float, float] | None = None
         self.newest: Frame | None = None
@@ -252,12 +252,12 @@ class _LastStage:
         self.newest = result.drawn
 
     def take_newest(self) -> Frame | None:
-        """The newest drawn frame, once."""
+        """The newest drawn frame; None if it was already taken."""
         newest, self.newest = self.newest, None
         return newest
 
     def finish(self, source: Source, sink: VideoSink | StillSink) -> None:
-        """Add to the summary what is known only after the last frame."""
+        """Complete the summary after the last frame."""
         if self.times:
             frame_seconds = float(1 / source.rate) if source.rate else 0.0
             self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
@@ -279,7 +279,7 @@ class _LastStage:
 
 
 def check_options(inputs: list[str], options: Options) -> None:
-    """Raise `BadInput` for options that do not go together."""
+    """Raise `BadInput` for values out of range, and for options that exclude each other."""
     if not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
     if options.seconds is not None and not options.seconds > 0:
@@ -288,6 +288,6 @@ def check_options(inputs: list[str], options: Options) -> None:
     if len(inputs) > 1:
         for name in ("labels", "masks", "json"):
             if getattr(options, name):
-                raise BadInput(f"--{name} goes with one input, got {len(inputs)}: run them singly")
+                raise BadInput(f"--{name} takes one input, got {len(inputs)}: run them singly")
         if options.output and not options.output.is_dir():
-            raise BadInput(f"-o {options.output}: with {len(inputs)} inputs, name a folder that is")
+            raise BadInput(f"-o {options.output}: with several inputs, name an existing folder")

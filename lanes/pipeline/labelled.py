@@ -1,8 +1,8 @@
-"""A labelled frame, whose costly parts are made when they are first asked for.
+"""A labelled frame; expensive attributes are computed on first access.
 
-This is what flows in a pipeline after `segment`: `labelled` makes one of each result and passes it
-through the steps, callables that take a `Labelled` and return one. Smoothing, lines and tracking
-are such steps: they see the frames in order, before anything is drawn, shown or written.
+`labelled` wraps each result of `segment` in a `Labelled` and passes it through the steps: callables
+that take a `Labelled` and return one, such as smoothing, line fitting and tracking. Steps see the
+frames in order, before anything is drawn, shown or written.
 
     def without_speckles(labelled: Labelled) -> Labelled:
         return labelled.relabelled(cv2.medianBlur(labelled.network_labels, 5))
@@ -29,11 +29,11 @@ from lanes.types import Frame, Image, LabelMap, Result, Task
 
 @dataclass(frozen=True)
 class Look:
-    """How `Labelled.drawn` looks.
+    """How `Labelled.drawn` draws a frame.
 
-    `alpha` is the opacity of the labels, 0..1. `classes` are the names of those to draw (None:
-    all). `lines` is the text of the HUD. `in_place` draws on the frame itself, which is quicker, if
-    nothing else needs the frame as it was.
+    `alpha` is the opacity of the labels, 0..1. `classes` are the names of the classes to draw
+    (None: all). `lines` is the text of the HUD. `in_place` draws on the frame itself, without a
+    copy; use it if nothing else needs the original frame.
     """
 
     alpha: float = ALPHA
@@ -44,11 +44,12 @@ class Look:
 
 @dataclass(eq=False, repr=False)
 class Labelled:
-    """An image or a video's frame with its labels.
+    """An image or a video frame with its labels.
 
-    `result` holds the network's labels, at the network's size; `labels` and all else here is at the
-    image's size. `number` is the frame's place in the whole input. `iou` is by class, 0..1, where
-    there is truth. `cut`: the frame does not follow the one before it, as after a pause or a seek.
+    `result` has the labels at the network's size; `labels` and everything else here is at the
+    image's size. `number` is the frame's index in the whole input. `iou` is by class, 0..1, with
+    ground truth only. `cut` is true if the frame does not directly follow the one before, as after
+    a pause or a seek.
     """
 
     result: Result
@@ -60,7 +61,7 @@ class Labelled:
 
     @property
     def frame(self) -> Frame:
-        """The picture, with its time and number in the video; `frame.bgr` is (H, W, 3), uint8."""
+        """The frame, with its time and index in the video; `frame.bgr` is (H, W, 3), uint8."""
         return self.result.frame
 
     @property
@@ -70,12 +71,12 @@ class Labelled:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """What each stage took, by name."""
+        """The duration of each stage, by name."""
         return self.result.seconds
 
     @property
     def inferred(self) -> bool:
-        """Whether the network labelled this frame; else optical flow carried earlier labels."""
+        """Whether the network labelled this frame, rather than optical flow."""
         return self.result.inferred
 
     def relabelled(self, labels: LabelMap) -> Labelled:
@@ -89,12 +90,12 @@ class Labelled:
 
     @cached_property
     def measures(self) -> dict[str, float]:
-        """What the task measures, by name: shares of the picture, counts of cells."""
+        """The task's measures by name: shares of the image, 0..1, or counts of cells."""
         return self.task.measure(self.labels)
 
     @cached_property
     def drawn(self) -> Frame:
-        """The frame with labels and HUD, as `look` says when this is first asked for."""
+        """The frame with labels and HUD, drawn as `look` says at the first access."""
         task = only(self.task, self.look.classes)
         if self.look.in_place:
             frame = self.frame
@@ -106,11 +107,11 @@ class Labelled:
         return frame
 
     def mask(self, name: str) -> NDArray[np.bool_]:
-        """Where the class `name` is: (H, W); raises `UnknownName`."""
+        """A boolean mask (H, W) of the class `name`; raises `UnknownName`."""
         return np.asarray(self.labels == self._id(name))
 
     def share(self, name: str) -> float:
-        """Share of the picture that is the class `name`, 0..1; raises `UnknownName`."""
+        """Share of the image that has the class `name`, 0..1; raises `UnknownName`."""
         return float(self.mask(name).mean())
 
     def draw(
@@ -119,10 +120,10 @@ class Labelled:
         classes: Collection[str] | None = None,
         colours: Mapping[str, tuple[int, int, int]] | None = None,
     ) -> Image:
-        """A copy of the picture (H, W, 3) BGR with the labels drawn over it.
+        """A copy of the image (H, W, 3), BGR, with the labels drawn over it.
 
-        `alpha` is the opacity, 0..1. `classes` are the names of those to draw (default: all).
-        `colours` gives classes other BGR colours than the task's.
+        `alpha` is the opacity, 0..1. `classes` are the names of the classes to draw (default: all).
+        `colours` overrides the task's BGR colours by class name.
 
         Raises:
             UnknownName: the model has no class of that name.
@@ -149,12 +150,12 @@ class Labelled:
         return f"<labelled {width}x{height}: {text}>"
 
     def _repr_png_(self) -> bytes:
-        """What Jupyter shows: the picture with the labels drawn over it."""
+        """The image with labels, for Jupyter."""
         return bytes(cv2.imencode(".png", self.draw())[1])
 
 
 Step: TypeAlias = Callable[[Labelled], Labelled]
-"""What is done to each result between `segment` and the outputs."""
+"""A function applied to each result between `segment` and the outputs."""
 
 
 def labelled(
@@ -164,10 +165,10 @@ def labelled(
     steps: Iterable[Step] = (),
     cuts: Container[int] = (),
 ) -> Iterator[Labelled]:
-    """Each of `results` of a model of `task`, passed through `steps` in their order.
+    """Wrap each of `results` of a model for `task`, and pass it through `steps` in order.
 
-    `first` is the number of the source's first frame in the whole input. `cuts` are the indices of
-    frames that do not follow the one before.
+    `first` is the index of the source's first frame in the whole input. `cuts` are the indices of
+    frames that do not directly follow the previous frame.
     """
     steps = tuple(steps)
     for result in results:

@@ -1,7 +1,7 @@
 """Outputs of a pipeline: objects with `write(labelled)` for the video, masks and JSON lines.
 
-An output opens its file when it is made. As a context manager it finishes the file at the end of
-the block, also after Ctrl-C; any other error removes the file.
+An output opens its file when it is created. As a context manager it completes the file at the end
+of the block, also after Ctrl-C; any other error removes the file.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from lanes.video.output_files import StillSink, TextFile, write_image
 
 
 class Output(Protocol):
-    """Takes the results of a pipeline, one by one, in order."""
+    """Accepts the results of a pipeline, one by one, in order."""
 
     def write(self, labelled: Labelled) -> None:
         """Write one result; raises `BadOutput`."""
 
 
 class VideoOutput:
-    """The drawn frames, as a video or a still picture.
+    """Writes the drawn frames as a video or a single image.
 
-    `write` notes the seconds of its stages, "overlay" and "encode". Frames keep their times; one
-    with `Labelled.cut` follows the last after one `step` (seconds). Without any frame there is no
-    file: an error if `needs_frames`.
+    `write` records the duration of its stages, "overlay" and "encode". Frames keep their times; one
+    with `Labelled.cut` is placed one `step` (seconds) after the last. Without any frame no file is
+    written, which is an error if `needs_frames`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class VideoOutput:
         self._frames += 1
 
     def _placed(self, frame: Frame, cut: bool) -> Frame:
-        """The frame with the time at which the video shows it."""
+        """The frame with its time in the output video."""
         time_of = frame.pts * frame.time_base
         if cut and self._frames:
             self._shift = self._last + self._step - time_of
@@ -86,13 +86,13 @@ class VideoOutput:
 
 
 class MaskOutput:
-    """8-bit PNGs of label ids at the frames' size, one a frame."""
+    """Writes label ids as 8-bit PNGs at the frames' size, one per frame."""
 
     def __init__(self, folder: Path, overwrite: bool) -> None:
-        """Make `folder`; raises `BadOutput` if it holds PNGs that must stay."""
+        """Create `folder`; raises `BadOutput` if it has PNGs and `overwrite` is false."""
         self.folder = folder
         if not overwrite and folder.is_dir() and any(folder.glob("*.png")):
-            raise BadOutput(f"{folder} holds PNGs already: --overwrite, or name another folder")
+            raise BadOutput(f"{folder} already has PNGs: --overwrite, or choose another folder")
         make_folder(folder)
 
     def write(self, labelled: Labelled) -> None:
@@ -103,7 +103,7 @@ class MaskOutput:
 
 
 class JsonLines(TextFile):
-    """One JSON object a line, one line a frame: see `frame_record`."""
+    """Writes one JSON object per line, one line per frame; see `frame_record`."""
 
     def write(self, labelled: Labelled) -> None:
         """Write one line; raises `BadOutput`."""
@@ -111,7 +111,7 @@ class JsonLines(TextFile):
 
 
 def frame_record(labelled: Labelled) -> dict[str, Any]:
-    """What a line of JSON says of a frame."""
+    """The JSON object of a frame."""
     counts = np.bincount(labelled.network_labels.ravel(), minlength=len(labelled.task.classes))
     shares = counts / labelled.network_labels.size
     record: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Writes a pipeline's results to any number of outputs."""
+"""Writes the results of a pipeline to several outputs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lanes.pipeline.outputs import Output
 
 
 class Recorder:
-    """Writes results until `finish`; the files appear under their names only then, whole.
+    """Writes results until `finish`, which gives the completed files their names.
 
     As a context manager it finishes at the end of the block, also after Ctrl-C; any other error
-    removes the files. `path` names the recording in messages. May be used by several threads.
+    removes the files. `path` names the recording in messages. Thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,17 +26,17 @@ class Recorder:
         self._files: ExitStack | None = ExitStack()
 
     def add(self, output: Output) -> None:
-        """Write to `output`, too, and finish its file with the others."""
+        """Add an output; its file is finished with the others."""
         assert self._files is not None, "the recorder is finished"
         if isinstance(output, AbstractContextManager):
             self._files.enter_context(output)
         self._outputs.append(output)
 
     def write(self, labelled: Labelled) -> None:
-        """Write one result to each output, in their order; nothing once it is finished.
+        """Write one result to each output, in order; does nothing after `finish`.
 
         Raises:
-            BadOutput: it cannot be written; nothing is left of the files.
+            BadOutput: an output cannot be written; all files are removed.
         """
         with self._lock:
             if self._files is None:
@@ -49,10 +49,10 @@ class Recorder:
                 raise
 
     def finish(self) -> None:
-        """Make the files whole.
+        """Complete the files.
 
         Raises:
-            BadOutput: they cannot be finished; nothing is left of them.
+            BadOutput: a file cannot be completed; all files are removed.
         """
         with self._lock:
             self._leave(None)

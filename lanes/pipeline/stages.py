@@ -1,11 +1,11 @@
-"""Stages that overlap: iterators that compose, each with a bounded queue between two threads.
+"""Pipeline stages that overlap: composable iterators, with bounded queues between threads.
 
-An error of any stage reaches the caller as it was raised; leaving a loop early ends the threads.
+An error in any stage is raised in the caller; leaving a loop early ends the threads.
 
-What a stage does to one frame is a function of its own, to be timed alone as it runs here:
+The work of a stage on one frame is a separate function, so that it can be timed alone:
 `resize_frame` makes the network's input, `Segmenter.submit_resized` and `result` infer,
 `draw.overlay.draw_labels` and `draw.hud.draw` draw, `VideoSink.write` encodes.
-`lanes.system.threads` says how many threads each may have.
+`lanes.system.threads` sets the number of threads of each.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from lanes.types import Frame, Image, LabelMap, Pending, Result
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
-"""How soon a thread that waits for room or work sees that it should end."""
+"""How often a waiting thread checks whether it should end."""
 
 
 class _End:
-    """The last item of a queue: the source is empty, or raised `error`."""
+    """The last item of a queue: the source is exhausted, or raised `error`."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Generator[T, None, None]:
-    """Iterate over `items` in a thread of its own, up to `depth` ahead.
+    """Iterate over `items` in a separate thread, up to `depth` items ahead.
 
-    With `newest` (cameras) a full queue drops its oldest item instead of making the source wait.
-    An error that `items` raises is raised here, after the items before it.
+    With `newest` (cameras), a full queue drops its oldest item instead of blocking the source.
+    An error of `items` is raised here, after the items before it.
     """
     waiting: queue.Queue[T | _End] = queue.Queue(depth)
     stop = threading.Event()
@@ -85,7 +85,7 @@ def _drop(waiting: queue.Queue[Any]) -> None:
 
 
 def _get(waiting: queue.Queue[T]) -> T:
-    # A wait without a timeout could not be interrupted by Ctrl-C on Windows.
+    # On Windows, Ctrl-C cannot interrupt a wait without a timeout.
     while True:
         try:
             return waiting.get(timeout=POLL_SECONDS)
@@ -94,10 +94,7 @@ def _get(waiting: queue.Queue[T]) -> T:
 
 
 def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Note on each frame when it came, and how long the source took to make it.
-
-    That is `Frame.captured` and `Frame.decode_seconds`.
-    """
+    """Set `captured`, the arrival time, and `decode_seconds` of each frame."""
     iterator = iter(frames)
     while True:
         began = time.perf_counter()
@@ -111,7 +108,7 @@ def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 
 def check_infer_every(infer_every: int) -> None:
-    """Raise `BadInput` unless every so many-th frame can be inferred."""
+    """Raise `BadInput` if `infer_every` is below 1."""
     if infer_every < 1:
         raise BadInput(
             f"--infer-every {infer_every}: wanted 1 (every frame) or more (2: every second frame)"
@@ -124,27 +121,27 @@ def segment(
     infer_every: int = 1,
     at_once: Callable[[], bool] = lambda: False,
 ) -> Generator[Result, None, None]:
-    """Label `frames` in order, while up to `segmenter.depth` of them are in the engine.
+    """Label `frames` in order, with up to `segmenter.depth` of them in flight.
 
-    While `at_once()` is true a result is given as soon as it is there: the engine then rests until
-    the next frame comes, but a camera's result need not wait for that.
+    While `at_once()` is true, each result is yielded as soon as it is ready. This leaves the engine
+    idle until the next frame, but spares a camera's result from waiting for that frame.
 
-    With `infer_every` N the network labels every Nth frame, the first among them; its labels are
-    carried to the others by optical flow (`lanes.pipeline.flow`).
+    With `infer_every` N, the network labels the first and then every Nth frame; optical flow
+    (`lanes.pipeline.flow`) moves its labels to the frames between.
 
-    `Result.seconds` holds "decode", then "resize" and "infer", or "carry" for frames whose labels
-    were carried. "infer" is the engine's own time, the wait behind the batch before it left out.
+    `Result.seconds` has "decode", and "resize" and "infer" for inferred frames, or "carry" for
+    others. "infer" is the engine's own time, without the wait for the previous batch.
 
     Raises:
         BadInput: `infer_every` is not at least 1.
     """
-    check_infer_every(infer_every)  # at the call: a generator would check at its first item
+    check_infer_every(infer_every)  # here, as a generator would check at its first item only
     return _Labeller(segmenter).label(frames, infer_every, at_once)
 
 
 @dataclass
 class _Flight:
-    """A frame between `prepare` and `land`: with the network's input, or the flow from its key."""
+    """A frame in flight, with the network's input, or with the flow from its key frame."""
 
     frame: Frame
     seconds: dict[str, float]
@@ -154,7 +151,7 @@ class _Flight:
 
 
 class _Labeller:
-    """The steps from a frame to its labels; flights land in the order in which they started."""
+    """The steps from a frame to its labels; flights finish in the order in which they start."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
@@ -174,7 +171,7 @@ class _Labeller:
                 inferred = number % infer_every == 0
                 flight = self.prepare(frame, infer_every > 1) if inferred else self.follow(frame)
                 landed = self.land(flying.popleft()) if len(flying) == depth else None
-                # The engine gets its next image before the caller works on the result.
+                # Submit the next image before yielding, so that the engine stays busy.
                 self.start(flight)
                 flying.append(flight)
                 if landed is not None:
@@ -184,12 +181,12 @@ class _Labeller:
             while flying:
                 yield self.land(flying.popleft())
         finally:
-            # Left early: free the engine for what its owner labels next.
+            # The caller may stop early; free the engine for its next user.
             for flight in flying:
                 self.drop(flight)
 
     def prepare(self, frame: Frame, as_key: bool) -> _Flight:
-        """Make the network's input; `as_key`, later frames follow this one."""
+        """Make the network's input; `as_key` makes this the key frame of the flow."""
         began = time.perf_counter()
         image = resize_frame(frame, self.segmenter.card.resize)
         if as_key:
@@ -198,7 +195,7 @@ class _Labeller:
         return _Flight(frame, seconds, image=image)
 
     def _carry_from(self, frame: Frame) -> None:
-        """Let later frames follow this one: its labels are the frame's size if made of tiles."""
+        """Make this the key frame; with tiles, labels and flow have the frame's size."""
         if self.segmenter.card.resize.in_tiles and frame.size != self.carried_size:
             self.carrier, self.carried_size = Carrier(frame.size), frame.size
         self.carrier.set_key(frame)
@@ -211,19 +208,19 @@ class _Labeller:
         return _Flight(frame, seconds, flow=flow)
 
     def start(self, flight: _Flight) -> None:
-        """Hand the network's input to the engine, if there is one."""
+        """Submit the network's input, if there is one."""
         if flight.image is not None:
             flight.pending = self.segmenter.submit_resized(flight.image)
             flight.image = None
 
     def drop(self, flight: _Flight) -> None:
-        """Take what the engine owes for the frame, and forget it."""
+        """Take the pending result from the engine, and discard it."""
         if flight.pending is not None:
             with contextlib.suppress(Exception):
                 self.segmenter.result(flight.pending)
 
     def land(self, flight: _Flight) -> Result:
-        """Wait for the frame's labels, or carry its key's to it."""
+        """Wait for the frame's labels, or move the key frame's labels to it."""
         if flight.pending is not None:
             labels = self.key_labels = self.segmenter.result(flight.pending)
             finished = flight.pending.finished
@@ -232,17 +229,17 @@ class _Labeller:
             return Result(flight.frame, labels, flight.seconds)
         began = time.perf_counter()
         assert self.key_labels is not None, "the first frame is inferred"
-        assert flight.flow is not None, "what is not inferred follows"
+        assert flight.flow is not None, "a frame that is not inferred has a flow"
         labels = moved(self.key_labels, flight.flow)
         flight.seconds["carry"] += time.perf_counter() - began
         return Result(flight.frame, labels, flight.seconds, inferred=False)
 
 
 class Background(Generic[T]):
-    """Hands items to `consume` in a thread of its own, at most `depth` waiting.
+    """Passes items to `consume` in a separate thread, with at most `depth` items queued.
 
-    Its error is raised by the next `put`, or at the end of the `with` block. The block's own error
-    ends it at once; Ctrl-C lets it finish what was put, so that the output stays whole.
+    An error of `consume` is raised by the next `put`, or at the end of the `with` block. An error
+    in the block discards queued items; Ctrl-C does not, so that the output is complete.
     """
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4) -> None:
@@ -263,7 +260,7 @@ class Background(Generic[T]):
                 self._error = error
 
     def put(self, item: T) -> None:
-        """Queue `item`; waits while the queue is full; raises what `consume` raised."""
+        """Queue `item`; blocks while the queue is full; raises an earlier error of `consume`."""
         if self._error:
             raise self._error
         self._waiting.put(item)

@@ -1,1 +1,1 @@
-"""Pictures drawn by the project itself, with exact labels: no licence, no download."""
+"""Renders synthetic images with exact labels."""

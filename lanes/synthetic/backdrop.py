@@ -1,4 +1,4 @@
-"""What lies behind the road's end: sky, clouds, hills, a line of trees or roofs."""
+"""Draws the background: sky, clouds, hills, and a skyline of trees or roofs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lanes.types import Image
 
 
 def backdrop(scene: Scene, v: View) -> Image:
-    """Draw a panorama (rows + margins, 3 W, 3) whose left third repeats at its right."""
+    """Draw a panorama (rows + margins, 3 W, 3); its right third repeats the left third."""
     rng = np.random.default_rng([scene.seed, 2])
     rows, columns = v.size
     margin = columns // 8
@@ -44,7 +44,7 @@ def _sky(
     low, top = (np.array(c, np.float32) for c in (light.sky_low, light.sky_top))
     sky = np.broadcast_to(low + (top - low) * height**0.6, (rows, columns, 3))
     if light.clouds > 0.2 and light.time != "night":
-        # Clouds lie flat above us: towards the horizon they look thinner and closer together.
+        # Perspective: towards the horizon, clouds look thinner and closer together.
         field = sum(noise(rng, columns, rows, (5 * k, 7 * k)).T / k for k in (1, 2, 4, 8))
         cloud = np.clip(field - 1.4 + 1.8 * light.clouds, 0, 1)[..., None] * height**0.3
         bright = np.minimum(low * 1.08, 254) if light.time == "day" else low * 0.85
@@ -55,7 +55,7 @@ def _sky(
 
 
 def _ridge(rng: np.random.Generator, columns: int, cells: int) -> NDArray[np.float64]:
-    """A skyline that repeats: smooth noise of `cells` waves."""
+    """A periodic skyline: smooth noise with `cells` waves."""
     return np.asarray(noise(rng, columns, 1, (cells, 1))[:, 0], np.float64)
 
 
@@ -76,7 +76,7 @@ def _stand(
     colour: tuple[int, int, int],
     air: float,
 ) -> None:
-    """Fill the picture from a skyline down."""
+    """Fill the image below a skyline."""
     lit = np.array(colour) * scene.light.ambient * np.array(scene.light.tint)
     shade = lit + (np.array(haze(scene)) - lit) * air
     columns = np.arange(len(tops))

@@ -1,6 +1,6 @@
-"""Blood cells as a smear shows them: their outlines, and how much of each dye they hold where.
+"""Blood cells in a smear: their outlines, and the distribution of dyes in them.
 
-Lengths are pixels, places are (y, x). Fields are float32 (h, w) over a window of the picture.
+Lengths are in pixels, positions are (y, x). Fields are float32 (h, w) over a window of the image.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ NEUTROPHIL, EOSINOPHIL, BASOPHIL, LYMPHOCYTE, MONOCYTE = KINDS = (
     "monocyte",
 )
 SHARES = (0.5, 0.12, 0.06, 0.2, 0.12)
-"""How often each kind is drawn: rare ones oftener than in blood."""
+"""Frequency of each kind; rare kinds are more frequent than in blood."""
 SIZES = {NEUTROPHIL: 1.65, EOSINOPHIL: 1.75, BASOPHIL: 1.5, LYMPHOCYTE: 1.3, MONOCYTE: 2.0}
-"""Diameters, in those of a red cell."""
+"""Diameters, relative to a red cell's."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed curve around `centre`: an ellipse of the mean `radius`, with waves along it.
+    """A closed curve around `centre`: an ellipse with the mean `radius`, modulated by waves.
 
-    `aspect` is the root of the ratio of its axes, `angle` that of the longer one. `waves` are
-    (times around, share of the radius, phase).
+    `aspect` is the square root of the ratio of its axes, `angle` the angle of the longer one.
+    `waves` are (periods around the curve, share of the radius, phase).
     """
 
     centre: Place
@@ -45,7 +45,7 @@ class Outline:
     waves: tuple[tuple[int, float, float], ...]
 
     def depth(self, window: Window) -> Floats:
-        """How far inside the outline each pixel is: 1 in the middle, 0 on it, below 0 outside."""
+        """The depth of each pixel: 1 at the centre, 0 on the outline, negative outside."""
         y, x = window.rows - self.centre[0], window.columns - self.centre[1]
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         along, across = (x * cos + y * sin) / self.aspect, (y * cos - x * sin) * self.aspect
@@ -56,7 +56,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture from (`top`, `left`) on, of the size of `rows` x `columns`."""
+    """A part of an image, from (`top`, `left`), of `rows` x `columns`."""
 
     top: int
     left: int
@@ -65,7 +65,7 @@ class Window:
 
     @classmethod
     def around(cls, centre: Place, reach: float, size: tuple[int, int]) -> Window | None:
-        """The square of `reach` around `centre`, cut to a picture of `size`; None if outside."""
+        """The square of `reach` around `centre`, clipped to an image of `size`; None if outside."""
         top, left = (max(int(at - reach), 0) for at in centre)
         bottom, right = (min(int(at + reach) + 2, n) for at, n in zip(centre, size, strict=True))
         if bottom <= top or right <= left:
@@ -74,22 +74,22 @@ class Window:
         return cls(top, left, rows, np.arange(left, right, dtype=np.float32)[None])
 
     def of(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
-        """The part of `picture` under the window: a view."""
+        """The part of `picture` in the window, as a view."""
         height, width = len(self.rows), self.columns.shape[1]
         return picture[self.top : self.top + height, self.left : self.left + width]
 
 
 def cover(depth: Floats, radius: float) -> Floats:
-    """How much of each pixel is inside, 0..1, of what is `depth` deep (in `radius`)."""
+    """The share of each pixel inside an outline, 0..1; `depth` is relative to `radius`."""
     return np.asarray(np.clip(depth * radius + 0.5, 0, 1), np.float32)
 
 
 def outline(
     rng: np.random.Generator, centre: Place, radius: float, wobble: float, spikes: float = 0.0
 ) -> Outline:
-    """A random outline; `wobble` is the share of the radius by which it strays from an ellipse.
+    """A random outline; `wobble` is its deviation from an ellipse, as a share of the radius.
 
-    `spikes` > 0 are those of an echinocyte, a red cell that has dried up.
+    `spikes` > 0 is the height of an echinocyte's spikes, as a share of the radius.
     """
     waves = [(n, wobble * rng.uniform(0.2, 1) / n, rng.uniform(0, 7)) for n in (2, 3, 4, 5)]
     if spikes:
@@ -99,7 +99,7 @@ def outline(
 
 
 def noise(rng: np.random.Generator, size: tuple[int, int], sigma: float) -> Floats:
-    """Smooth noise (h, w) of mean 0 and deviation 1, with grains of about `sigma` pixels."""
+    """Smooth noise (h, w) with mean 0, deviation 1 and grains of about `sigma` pixels."""
     step = max(int(sigma), 1)
     small = [-(-n // step) + 2 for n in size]
     grains = cv2.GaussianBlur(
@@ -111,7 +111,7 @@ def noise(rng: np.random.Generator, size: tuple[int, int], sigma: float) -> Floa
 
 
 def red_cell(depth: Floats, radius: float, pallor: float) -> Floats:
-    """How thick a red cell is, 1 at its ring: a disc dented from both sides, pale in the middle."""
+    """The thickness of a red cell, a biconcave disc: 1 at its ring, thinner in the middle."""
     from_middle = 1 - depth
     dent = pallor * np.exp(-((from_middle / 0.4) ** 2))
     ring = 0.15 * np.exp(-(((from_middle - 0.76) / 0.17) ** 2))
@@ -119,9 +119,9 @@ def red_cell(depth: Floats, radius: float, pallor: float) -> Floats:
 
 
 def lobes(rng: np.random.Generator, kind: str) -> tuple[list[tuple[float, float, float]], float]:
-    """The lobes (y, x, radius) of a nucleus, and half the width of what joins one to the next.
+    """The lobes (y, x, radius) of a nucleus, and half the width of the bridges between them.
 
-    All in radii of the cell, from its centre.
+    All are relative to the cell's radius and centre.
     """
     turn = rng.uniform(0, 2 * np.pi)
     if kind == LYMPHOCYTE:
@@ -133,7 +133,7 @@ def lobes(rng: np.random.Generator, kind: str) -> tuple[list[tuple[float, float,
         BASOPHIL: (3, rng.uniform(2.4, 3.4), 0.34, 0.33, 0.2),
         MONOCYTE: (6, rng.uniform(2.2, 3.6), 0.36, 0.34, 0.3),
     }[kind]
-    if kind == NEUTROPHIL and rng.random() < 0.25:  # a band: young, not yet lobed
+    if kind == NEUTROPHIL and rng.random() < 0.25:  # a band cell: young, not yet lobed
         count, radius, join = 7, 0.2, 0.18
     angles = turn + np.linspace(-arc / 2, arc / 2, count)
     made = []
@@ -144,7 +144,7 @@ def lobes(rng: np.random.Generator, kind: str) -> tuple[list[tuple[float, float,
 
 
 def nucleus(rng: np.random.Generator, kind: str, cell: Outline, window: Window) -> Floats:
-    """How deep in the nucleus each pixel is, in radii of the cell; 0 on its outline."""
+    """The depth of each pixel in the nucleus, in radii of the cell; 0 on its outline."""
     circles, join = lobes(rng, kind)
     y = (window.rows - cell.centre[0]) / cell.radius
     x = (window.columns - cell.centre[1]) / cell.radius
@@ -153,7 +153,7 @@ def nucleus(rng: np.random.Generator, kind: str, cell: Outline, window: Window) 
         join * rng.uniform(0.7, 1.2) - _distance(y, x, one, other)
         for one, other in zip(circles, circles[1:], strict=False)
     ]
-    # A smooth maximum: lobes run into one another without a notch.
+    # A smooth maximum merges lobes without a notch.
     sharp = 22.0
     joined = np.log(sum(np.exp(np.clip(sharp * part, -60, 60)) for part in parts)) / sharp
     joined += 0.025 * noise(rng, joined.shape, cell.radius * 0.2)
@@ -163,7 +163,7 @@ def nucleus(rng: np.random.Generator, kind: str, cell: Outline, window: Window) 
 def _distance(
     y: Floats, x: Floats, one: tuple[float, ...], other: tuple[float, ...]
 ) -> NDArray[np.floating]:
-    """From each pixel to the line between two places."""
+    """The distance of each pixel to the line between two points."""
     dy, dx = other[0] - one[0], other[1] - one[1]
     along = ((y - one[0]) * dy + (x - one[1]) * dx) / max(dy**2 + dx**2, 1e-9)
     along = np.clip(along, 0, 1)
@@ -172,7 +172,7 @@ def _distance(
 
 @dataclass(frozen=True)
 class Dyes:
-    """How much of each dye the pixels of a white cell hold: 1 is much."""
+    """The amount of each dye in the pixels of a white cell; 1 is strong."""
 
     chromatin: Floats
     blue: Floats
@@ -182,7 +182,7 @@ class Dyes:
 def white_cell(
     rng: np.random.Generator, kind: str, cell: Outline, window: Window, inner: Floats
 ) -> Dyes:
-    """The dyes of a white cell whose nucleus is `inner` deep."""
+    """The dyes of a white cell; `inner` is the depth in its nucleus."""
     size, radius = inner.shape, cell.radius
     depth = cell.depth(window)
     inside, core = cover(depth, radius), cover(inner, radius)
@@ -191,7 +191,7 @@ def white_cell(
     chromatin = core * np.clip(0.9 + 0.15 * clumps + 0.12 * edge, 0.45, 1.4)
     blue, granules = _CYTOPLASM[kind](rng, size, radius)
     rim = 0.1 * np.exp(-((depth / 0.06) ** 2))
-    # Basophils' granules lie over the nucleus, too.
+    # Basophils also have granules over the nucleus.
     free = inside * (1 - (0.5 if kind == BASOPHIL else 0.9) * core)
     return Dyes(
         np.asarray(chromatin, np.float32),
@@ -201,7 +201,7 @@ def white_cell(
 
 
 def _dots(rng: np.random.Generator, size: tuple[int, int], grain: float, share: float) -> Floats:
-    """Round spots of about `grain` pixels' radius, many enough to cover `share` of the window."""
+    """Round spots with a radius of about `grain` pixels that cover `share` of the window."""
     spots = np.zeros(size, np.float32)
     count = round(share * size[0] * size[1] / (np.pi * max(grain, 0.7) ** 2))
     places = rng.uniform(0, 16 * np.array(size[::-1]), (count, 2)).astype(int)  # 1/16 pixels
@@ -250,4 +250,4 @@ _CYTOPLASM: dict[str, Callable[[np.random.Generator, tuple[int, int], float], _M
     LYMPHOCYTE: _lymphocyte,
     MONOCYTE: _monocyte,
 }
-"""Blue dye and granules (h, w) of each kind's cytoplasm."""
+"""Functions for the blue dye and the granules (h, w) in each kind's cytoplasm."""

@@ -1,4 +1,4 @@
-"""The scene of the README: chosen by hand, not by chance."""
+"""The hand-made scene of the demo clip."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Chooses what only some scenes have: hatching, tunnels, rain, glare, dashboards, black bars.
+"""Adds features that only some scenes have: hatching, tunnels, rain, glare, dashboards, black bars.
 
-Each has its own generator: what one scene gets leaves the rest of it, and all others, as they were.
-About half of the scenes get nothing.
+Each feature has its own random generator, so that it does not change the rest of the scene. About
+half of the scenes get none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lanes.synthetic.world import WHITE, YELLOW, Colour, Glass, Hatch, Light, Sc
 
 
 def with_extras(scene: Scene) -> Scene:
-    """Add what the scene's seed gives it."""
+    """Add the features that the scene's seed selects."""
     tunnel = _tunnel(_chance(scene, 12), scene)
     if tunnel is not None:
         scene = _within(tunnel, scene)
@@ -44,7 +44,7 @@ def _hatch(rng: np.random.Generator, scene: Scene) -> Hatch | None:
         outer, width = road.right, road.lane_width - 0.15
         if scene.kind == "highway" and rng.random() < 0.4:
             outer, width = road.left, -width
-        # Nobody drives into the own lane's hatching.
+        # No hatching on the ego lane.
         if min(outer, outer - width) < 0 < max(outer, outer - width):
             return None
     elif free_right > 1.2:
@@ -90,7 +90,7 @@ def _tunnel(rng: np.random.Generator, scene: Scene) -> Tunnel | None:
 
 
 def _within(tunnel: Tunnel, scene: Scene) -> Scene:
-    """The scene with lamplight and without what stands outside the walls."""
+    """The scene with the tunnel's light, and without objects outside its walls."""
     road, old = scene.road, scene.light
     inside = tuple(line for line in road.lines if tunnel.left < line.t < tunnel.right)
     road = replace(road, lines=inside, rails=(), verge="kerb", paved=road.paved[:1])
@@ -136,7 +136,7 @@ def _glass(scene: Scene, outside: bool) -> Glass:
         glass = replace(glass, rain=float(rain.uniform(0.15, 1)))
     elif bright and glare.random() < 0.16:
         above = scene.camera.horizon - float(glare.uniform(0.06, 0.35))
-        # Between houses the sky is seen only over the street.
+        # Between houses, the sky is visible only above the street.
         least = 0.42 if scene.kind == "city" else 0.1
         sun = float(glare.uniform(least, 1 - least)), max(above, 0.03)
         glass = replace(glass, glare=float(glare.uniform(0.35, 1)), sun=sun)

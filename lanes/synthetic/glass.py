@@ -1,4 +1,4 @@
-"""What lies before the lens: rain and light on the windscreen, the dashboard, black bars."""
+"""Draws what is between lens and road: rain, glare and reflections, the dashboard, black bars."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SUNLIGHT = np.array((205, 236, 255), np.float32)
 
 @dataclass(frozen=True)
 class Pane:
-    """What all frames of a scene see on the glass at one size.
+    """What is on the glass in all frames of a scene at one size.
 
-    `veil` (H, W, 3) is light added to the picture, `drops` are (x, y, radius) in pixels,
-    `dashboard` (h, W, 3) lies over the lowest rows where its `mask` (h, W) is 255.
+    `veil` (H, W, 3) is light added to the image, `drops` are (x, y, radius) in pixels. `dashboard`
+    (h, W, 3) covers the bottom rows where its `mask` (h, W) is 255.
     """
 
     veil: Image | None
@@ -33,7 +33,7 @@ class Pane:
 
 
 def look_through(scene: Scene, picture: Image, hidden: Bytes, seconds: float) -> None:
-    """Draw what is on the glass and within the car; `hidden` (H, W) gets what it covers, 0..255."""
+    """Draw what is on the glass and in the car; adds its coverage to `hidden` (H, W), 0..255."""
     if scene.glass == Glass():
         return
     rows, columns = picture.shape[:2]
@@ -49,7 +49,7 @@ def look_through(scene: Scene, picture: Image, hidden: Bytes, seconds: float) ->
 
 
 def cut_bars(glass: Glass, image: Image, labels: LabelMap) -> None:
-    """Blacken the bars of the finished picture; they are background."""
+    """Draw the black bars on the finished image; their label is background."""
     above, beside = (round(share * n) for share, n in zip(glass.bars, labels.shape, strict=True))
     for array in (image, labels):
         if above:
@@ -84,7 +84,7 @@ def _pane(scene: Scene, size: Size) -> Pane:
 
 
 def _glare(rng: np.random.Generator, glass: Glass, horizon: float, size: Size) -> Floats:
-    """The sun's disc, the halo and rays around it, ghosts of the lens, its light on the road."""
+    """The sun's disc, halo and rays, lens ghosts, and its reflection on the road."""
     rows, columns = size
     y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / columns
     x = (np.arange(columns, dtype=np.float32)[None] + 0.5) / columns
@@ -108,7 +108,7 @@ def _glare(rng: np.random.Generator, glass: Glass, horizon: float, size: Size) -
 
 
 def _reflection(rng: np.random.Generator, size: Size) -> NDArray[np.float32]:
-    """The top of the dashboard in the windscreen: pale, blurred shapes and a veil."""
+    """The dashboard's reflection in the windscreen: pale, blurred shapes and a veil."""
     rows, columns = size
     made: Floats = np.zeros(size, np.float32)
     for _ in range(int(rng.integers(2, 7))):
@@ -125,7 +125,7 @@ def _reflection(rng: np.random.Generator, size: Size) -> NDArray[np.float32]:
 def _dashboard(
     rng: np.random.Generator, scene: Scene, size: Size
 ) -> tuple[Image | None, Bytes | None]:
-    """The dark edge of the dashboard over the lowest rows, with a hump before the wheel."""
+    """The dark edge of the dashboard over the bottom rows, with a hump at the steering wheel."""
     glass, columns = scene.glass, size[1]
     high = round(glass.dashboard * size[0])
     if high < 2:
@@ -134,7 +134,7 @@ def _dashboard(
     edge = 0.45 - rng.uniform(-0.1, 0.2) * x**2 + rng.uniform(-0.15, 0.15) * x
     wheel, wide = rng.uniform(-0.75, -0.35), rng.uniform(0.18, 0.35)
     edge -= rng.uniform(0, 0.35) * np.exp(-(((x - wheel) / wide) ** 4))
-    if rng.random() < 0.3:  # something stands on it
+    if rng.random() < 0.3:  # an object on the dashboard
         thing = np.abs(x - rng.uniform(-0.8, 0.8)) < rng.uniform(0.03, 0.12)
         edge -= rng.uniform(0.1, 0.3) * thing
     y = (np.arange(high)[:, None] + 0.5) / high
@@ -148,7 +148,7 @@ def _dashboard(
 
 
 def _rain(scene: Scene, pane: Pane, picture: Image, seconds: float) -> None:
-    """Falling rain, then drops on the glass: each shows the scene upside down."""
+    """Draw falling rain, then drops on the glass, which show the scene upside down."""
     rows, columns = picture.shape[:2]
     rng = np.random.default_rng([scene.seed, 5, round(seconds * 1000)])
     streaks = np.zeros((rows, columns), np.uint8)
@@ -177,7 +177,7 @@ def _rain(scene: Scene, pane: Pane, picture: Image, seconds: float) -> None:
 
 @lru_cache(maxsize=64)
 def _disc(radius: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much of each pixel (2 r, 2 r, 1) a drop covers, and how bright it is there."""
+    """The coverage of each pixel (2 r, 2 r, 1) by a drop, and the drop's brightness."""
     at = (np.arange(2 * radius, dtype=np.float32) + 0.5) / radius - 1
     away = np.hypot(at[:, None] * 0.92, at[None])
     share = 0.9 * np.clip((1 - away) * radius, 0, 1)

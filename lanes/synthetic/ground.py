@@ -1,4 +1,4 @@
-"""What the ground looks like from above: a ribbon of texture that repeats along the road."""
+"""Draws the ground from above: a ribbon of texture that repeats along the road."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from lanes.types import Image
 LENGTH = 96.0
 """Metres after which the ribbon repeats."""
 HALF = 38.0
-"""The ribbon reaches this far to both sides of the own lane, in metres."""
+"""The ribbon extends this far to both sides of the ego lane, in metres."""
 LONG, WIDE = 960, 1216
-"""The ribbon's pixels along and across."""
+"""The ribbon's size in pixels, along and across the road."""
 BANK = 2_000_000
 ALONG, ACROSS = LONG / LENGTH, WIDE / (2 * HALF)
 
 
 @dataclass(frozen=True)
 class Ribbon:
-    """One sharpness of the ground for depths from `near` to `far` metres.
+    """The ground at one level of detail, for depths from `near` to `far` metres.
 
-    `colour` (rows, WIDE, 3) BGR; `paint` (rows, WIDE, 2): paint left on the lines, and light
-    (128 is full light). `scale` is rows and columns a metre; the rows repeat after `LENGTH` metres.
+    `colour` (rows, WIDE, 3) is BGR; `paint` (rows, WIDE, 2) is the paint left on lines, and the
+    light (128 is full). `scale` is rows and columns per metre; the rows repeat after `LENGTH`
+    metres.
     """
 
     near: float
@@ -52,7 +53,7 @@ def noise(
 
 
 def grain(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Take a piece of random numbers of any shape, of mean 0 and deviation 1; not to be changed."""
+    """Normal noise (mean 0, deviation 1) of any shape; a view, so do not modify it."""
     count = int(np.prod(shape))
     if count >= BANK:
         return np.resize(_bank(), shape)
@@ -62,12 +63,12 @@ def grain(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float3
 
 @lru_cache(maxsize=1)
 def _bank() -> NDArray[np.float32]:
-    """Random numbers drawn once: noise takes pieces of them, ten times faster than anew."""
+    """Random numbers, generated once; slicing them is ten times faster than generating new ones."""
     return np.random.default_rng(0).standard_normal(BANK, dtype=np.float32)
 
 
 def ribbons(scene: Scene) -> tuple[Ribbon, ...]:
-    """Draw the ground of a scene, sharp for near rows and ever smoother for far ones."""
+    """Draw the ground of a scene at decreasing levels of detail, from near to far."""
     rng = np.random.default_rng([scene.seed, 1])
     colour = np.asarray(cv2.add(_surface(rng, scene), np.zeros(4), dtype=cv2.CV_8U), np.uint8)
     _marks(rng, scene.road, colour)
@@ -91,13 +92,13 @@ def ribbons(scene: Scene) -> tuple[Ribbon, ...]:
 
 def _shrink(texture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     if size[0] == texture.shape[1]:
-        # Pairs of rows: ten times faster than a resize along one axis.
+        # Averaging pairs of rows is ten times faster than a resize along one axis.
         return np.asarray(cv2.addWeighted(texture[::2], 0.5, texture[1::2], 0.5, 0), np.uint8)
     return np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _wrap(texture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Repeat a texture far enough for any start within it."""
+    """Extend a texture by repetition, so that it can be read from any start."""
     times = 2 if texture.shape[0] > LONG // 4 else 6
     return np.ascontiguousarray(np.concatenate([texture] * times))
 
@@ -124,7 +125,7 @@ def _surface(rng: np.random.Generator, scene: Scene) -> NDArray[np.float32]:
         if a >= b:
             continue
         level = np.asarray(road.asphalt) + (0 if i == 0 else rng.uniform(-12, 12))
-        # Planes one by one: numpy is slow where the last axis is short.
+        # One plane at a time, because numpy is slow if the last axis is short.
         rough = (stones[:, a:b] + tracks[a:b]).astype(np.float32)
         asphalt = np.asarray(cv2.merge([rough + tone for tone in level.astype(np.float32)]))
         if road.verge != "kerb":
@@ -144,7 +145,7 @@ def _surface(rng: np.random.Generator, scene: Scene) -> NDArray[np.float32]:
 def _fray(
     rng: np.random.Generator, asphalt: NDArray[np.float32], verge: NDArray[np.float32]
 ) -> None:
-    """Let the verge grow into the asphalt's edges."""
+    """Fray the asphalt's edges with the verge."""
     wide = min(int(rng.integers(2, 7)), asphalt.shape[1] // 2)
     depth = np.linspace(1.2, -1.2, wide)
     for strip, inward in ((slice(0, wide), depth), (slice(-wide, None), depth[::-1])):
@@ -168,7 +169,7 @@ def _verge(rng: np.random.Generator, verge: str) -> NDArray[np.float32]:
 
 
 def _kerbs(rng: np.random.Generator, road: Road, ground: NDArray[np.float32]) -> None:
-    """Stone edges beside a street, and sometimes grass behind the pavement."""
+    """Draw kerbs along a street, and sometimes grass behind the pavement."""
     bright = float(rng.uniform(120, 190))
     for edge, side in ((road.paved[0][0], -1), (road.paved[0][1], 1)):
         a, b = sorted((_column(edge), _column(edge + side * 0.3)))
@@ -178,7 +179,7 @@ def _kerbs(rng: np.random.Generator, road: Road, ground: NDArray[np.float32]) ->
 
 
 def _damage(rng: np.random.Generator, road: Road, ground: NDArray[np.float32]) -> None:
-    """Patches, seams of tar and cracks: dark or pale shapes that are no lines."""
+    """Draw patches, tar seams and cracks: dark or pale shapes that are not lines."""
     left, right = road.paved[0]
     many = road.damage
     for _ in range(rng.poisson(7 * many)):
@@ -207,7 +208,7 @@ def _damage(rng: np.random.Generator, road: Road, ground: NDArray[np.float32]) -
 
 
 def _marks(rng: np.random.Generator, road: Road, colour: Image) -> None:
-    """Paint that is no lane line: arrows and crossings. It stays drivable in the labels."""
+    """Draw arrows and crossings: paint that is drivable, not lane line."""
     white = (205, 210, 212)
     if road.arrows:
         y = int(rng.uniform(100, LONG - 200))
@@ -229,7 +230,7 @@ def _marks(rng: np.random.Generator, road: Road, colour: Image) -> None:
 
 
 def _wear(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """How much paint is gone at each place: 0 first to go, 255 last."""
+    """The order in which paint wears off: 0 first, 255 last."""
     field = noise(rng, LONG, WIDE, (LONG, WIDE // 2)) + noise(rng, LONG, WIDE, (80, 200))
     return np.asarray(np.clip(128 + 50 * field, 0, 255), np.uint8)
 
@@ -237,7 +238,7 @@ def _wear(rng: np.random.Generator) -> NDArray[np.uint8]:
 def _light(
     rng: np.random.Generator, light: Light, road: Road, props: tuple[Prop, ...]
 ) -> NDArray[np.uint8]:
-    """Shadows by day, pools of lamps by night; 128 is full light."""
+    """Shadows by day, light of street lamps at night; 128 is full light."""
     field = np.full((LONG, WIDE), 128, np.float32)
     if light.shadows:
         field -= 128 * light.shadows * _shadows(rng, light, road)
@@ -250,7 +251,7 @@ def _light(
 
 
 def _shadows(rng: np.random.Generator, light: Light, road: Road) -> NDArray[np.float32]:
-    """What trees and poles beside the road keep from the sun, 0..1 (LONG, WIDE)."""
+    """Shadows of trees and poles, 0..1 (LONG, WIDE)."""
     shade = np.zeros((LONG, WIDE), np.uint8)
     side = light.shadow_side
     edge = road.paved[0][0] if side < 0 else road.paved[0][1]

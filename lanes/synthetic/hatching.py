@@ -1,4 +1,4 @@
-"""Paints hatching: slanted stripes that keep traffic off a strip of the road."""
+"""Draws hatching: slanted stripes that keep traffic off a strip of the road."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def paint_hatch(
 ) -> None:
     """Paint a hatched strip on the texture; label its stripes and border `HATCHED`.
 
-    `s` is the camera's place along the road in metres, `t` and `sharp` are (h, W): metres across
-    the road and pixels a metre. Where it takes a lane the asphalt between the stripes is 0.
+    `s` is the camera's position along the road in metres; `t` and `sharp`, (h, W), are metres
+    across the road and pixels per metre. If it covers a lane, the asphalt between the stripes is
+    labelled 0.
     """
     low, high = sorted((hatch.outer, hatch.outer - hatch.width))
     near = np.flatnonzero((t > low - 0.2) & (t < high + 0.2) & v.seen)
@@ -27,7 +28,7 @@ def paint_hatch(
     at = (v.depth.ravel()[near] + np.float32(s - hatch.start)) % np.float32(hatch.every)
     ramp = np.clip(np.minimum(at, hatch.length - at) / hatch.taper, 0, 1)
     wide = abs(hatch.width) * ramp
-    # From the outer edge inwards, as the strip's width is counted.
+    # The distance from the outer edge, in the direction of the strip's width.
     inward = (hatch.outer - aside) * np.sign(hatch.width)
     area = np.clip(np.minimum(inward, wide - inward) * sharp + 0.5, 0, 1)
     spread = np.hypot(rows, hatch.slant / sharp)
@@ -48,7 +49,7 @@ def paint_hatch(
 
 
 def _stripes(hatch: Hatch, along: Floats, spread: Floats) -> Floats:
-    """How much of each pixel is stripe, 0..1; far away stripes run together."""
+    """The share of each pixel that is stripe, 0..1; distant stripes blur into one another."""
     period = hatch.stripe + hatch.gap
     inside = hatch.stripe / 2 - np.abs(along % period - period / 2)
     cover = np.clip(inside / np.maximum(spread, 0.02) + 0.5, 0, 1)

@@ -1,8 +1,8 @@
-"""Light through a stained slide, and what microscope and camera make of it.
+"""Simulates light through a stained slide, the microscope and the camera.
 
-Light is taken up by dyes as Beer and Lambert say: each dye has an absorbance (an optical density)
-for blue, green and red light, and where cells overlap their absorbances add up (Ruifrok & Johnston,
-"Quantification of histochemical staining by color deconvolution", 2001, has the model).
+Dyes absorb light by the Beer-Lambert law: each dye has an absorbance (optical density) for blue,
+green and red light, and the absorbances of overlapping cells add up (Ruifrok & Johnston,
+"Quantification of histochemical staining by color deconvolution", 2001).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lanes.types import Image
 
 Colour: TypeAlias = tuple[float, float, float]
 FOCUSED = 60
-"""The diameter of red cells, in pixels, at which blur is counted."""
+"""The diameter of red cells, in pixels, to which `Optics.blur` refers."""
 
 
 @dataclass(frozen=True)
 class Stain:
-    """The light through the empty slide (BGR, 0..255), and each dye's absorbance of it (BGR)."""
+    """The light through the empty slide (BGR, 0..255), and each dye's absorbance (BGR)."""
 
     light: Colour
     haemoglobin: Colour
@@ -45,15 +45,15 @@ WHITE = Stain(
     (250, 250, 250), (0.03, 0.06, 0.02), (0.18, 0.85, 0.5), (0.06, 0.24, 0.16), (0.16, 0.36, 0.08)
 )
 STAINS = (PINK, GREY, YELLOW, WHITE)
-"""Giemsa's, by hand and by machine, old and new: laboratories' slides differ that much."""
+"""Variants of the Giemsa stain, which differs between laboratories."""
 
 
 @dataclass(frozen=True)
 class Optics:
     """The microscope: `light` falls off by this share towards a side (radians) and the corners.
 
-    `blur` (pixels) is what it makes of a point where the slide is in focus, `tilt` adds to that
-    on one side. `noise` is the camera's, in levels.
+    `blur` (pixels) is the blur in focus; `tilt` adds blur on one side. `noise` is the camera's, in
+    levels.
     """
 
     fall: float
@@ -67,7 +67,7 @@ class Optics:
 
 @dataclass(frozen=True)
 class Dyed:
-    """How much of each dye lies on the slide: four planes (H, W)."""
+    """The amount of each dye on the slide: four planes (H, W)."""
 
     haemoglobin: Floats
     chromatin: Floats
@@ -76,7 +76,7 @@ class Dyed:
 
 
 def varied(rng: np.random.Generator, stain: Stain) -> Stain:
-    """The stain as another day and another laboratory would have it."""
+    """A random variation of the stain, as between days and laboratories."""
 
     def other(colour: Colour, spread: float) -> Any:
         strength = rng.normal(1, spread)
@@ -102,7 +102,7 @@ def optics(rng: np.random.Generator) -> Optics:
 
 
 def through(stain: Stain, dyed: Dyed) -> Floats:
-    """The light (H, W, 3) BGR that comes through the slide."""
+    """The light (H, W, 3), BGR, that the slide transmits."""
     planes = []
     for channel in range(3):
         density = (
@@ -118,9 +118,9 @@ def through(stain: Stain, dyed: Dyed) -> Floats:
 def seen(
     rng: np.random.Generator, optics: Optics, light: Floats, diameter: float, off: float = 0.0
 ) -> Image:
-    """What the camera makes of the light: lamp, focus, noise.
+    """The camera's image of the light, with uneven illumination, blur and noise.
 
-    `diameter` of red cells says how much is magnified; `off` is how far the whole is out of focus.
+    The `diameter` of red cells sets the magnification; `off` is the overall defocus.
     """
     height, width = light.shape[:2]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]

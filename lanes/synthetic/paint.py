@@ -1,4 +1,4 @@
-"""Paints lines along the road, and labels their paint and where they run on without it."""
+"""Draws lines along the road, and labels visible and implied lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lanes.types import Image, LabelMap
 
 BACKGROUND, DRIVABLE, LINE, IMPLIED = 0, 1, 2, 3
 HATCHED = 4
-"""Paint of hatching, while a frame is drawn: in the end it is 2, and nothing behind a vehicle."""
+"""Temporary label of hatching; finally it becomes 2, or 0 behind a vehicle."""
 
 Ground: TypeAlias = tuple[Image, NDArray[np.uint8]]
 
 
 def sharpness(v: View, t: Floats) -> Floats:
-    """Pixels a metre across the road: one over the slope of `t` in the picture."""
+    """Pixels per metre across the road: the inverse of the slope of `t` in the image."""
     slope = np.empty_like(t)
     np.subtract(t[1:], t[:-1], out=slope[:-1])
     slope[-1] = slope[-2]
@@ -31,10 +31,11 @@ def sharpness(v: View, t: Floats) -> Floats:
 def paint_line(
     v: View, line: Line, s: float, t: Floats, sharp: Floats, ground: Ground, labels: LabelMap
 ) -> None:
-    """Paint one line on the texture and label it: 2 where paint is seen, 3 where none is.
+    """Paint one line on the texture and label it: 2 with visible paint, 3 without.
 
-    `s` is the camera's place along the road in metres, `t` and `sharp` are (h, W): metres across
-    the road and pixels a metre. A line is labelled where it fills half a pixel.
+    `s` is the camera's position along the road in metres; `t` and `sharp`, (h, W), are metres
+    across the road and pixels per metre. Pixels are labelled if the line fills at least half of
+    them.
     """
     texture, paint = ground
     half = np.float32(line.width / 2)
@@ -63,17 +64,17 @@ def paint_line(
 
 
 def left_of(line: Line, s: NDArray[np.floating]) -> Floats:
-    """How much of the paint is left at places along the road, 0..1; `away` of it is worn off."""
+    """The share of paint left along the road, 0..1; it is 0 on the share `away` of the length."""
     turn = 0.9 * line.phase + 1.7 * line.t
     wave = np.sin(0.113 * s + turn) + 0.8 * np.sin(0.291 * s + 3.1 * turn)
     wave += 0.5 * np.sin(0.77 * s + 5.3 * turn)
-    # The waves' sum is about normal, of deviation 0.97: `away` is the share below this place.
+    # The sum of the waves is about normal, with deviation 0.97; the share `away` is below this.
     least = float(np.log(line.away / (1 - line.away))) * 0.57
     return np.asarray(np.clip((wave - least) * 4 + 0.5, 0, 1), np.float32)
 
 
 def _dashes(line: Line, s: NDArray[np.floating], spread: Floats) -> Floats:
-    """How much of each pixel's stretch of road is dash, 0..1; far away dashes run together."""
+    """The share of each pixel's road that is dash, 0..1; distant dashes blur into one another."""
     period = line.dash + line.gap
     at = (s + line.phase) / period
     at = (at - np.floor(at)) * period

@@ -1,4 +1,4 @@
-"""Draws the synthetic road: a picture and the exact label of every pixel."""
+"""Renders the synthetic road: an image and the exact label of every pixel."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ __all__ = ["Scene", "demo_scene", "render", "scene"]
 class Stage:
     """What all frames of a scene share at one size.
 
-    `gain` and `air` (h, W, 3) turn a ground colour into a picture's: times `gain` plus `air`.
-    `bands` are (first row, last row, nearest depth) of each ribbon. `curve` maps levels (3 x 256).
+    An image colour is the ground colour times `gain` plus `air`, both (h, W, 3). `bands` are (first
+    row, last row, nearest depth) of each ribbon. `curve` is the tone curve (3 x 256).
     """
 
     view: View
@@ -55,17 +55,17 @@ class Stage:
 
 
 def render(scene: Scene, size: Size = (360, 640), seconds: float = 0.0) -> tuple[Image, LabelMap]:
-    """Draw the frame of a drive at a time, and its labels.
+    """Render the frame of a drive at a time, and its labels.
 
-    Labels are 0 background, 1 drivable, 2 lane line (its paint is seen), 3 implied line: a lane
-    line runs on without visible paint, between dashes, where it is worn away, behind a vehicle.
+    Labels are 0 background, 1 drivable, 2 lane line (visible paint) and 3 implied line: a lane line
+    without visible paint, such as between dashes, where it is worn, or behind a vehicle.
 
-    `size` is (height, width), 64 pixels or more each way. The image is BGR uint8 (H, W, 3), the
-    labels are uint8 (H, W). Drivable is the asphalt of the own carriageway's lanes, without
-    shoulders and without the lanes of oncoming traffic; arrows, crossings and stop lines belong to
-    it. The stripes and borders of hatching are 2. A line is labelled as wide as its paint, where
-    that fills half a pixel, up to the distance where it is half a pixel wide. What rain, glare and
-    reflections dim keeps its label; bonnet, dashboard and black bars are 0.
+    `size` is (height, width), each at least 64 pixels. The image is BGR uint8 (H, W, 3), the labels
+    are uint8 (H, W). Drivable is the asphalt of the ego carriageway's lanes, including arrows,
+    crossings and stop lines, but without shoulders and lanes of oncoming traffic. The stripes and
+    borders of hatching are 2. A pixel is labelled as line if paint fills at least half of it; lines
+    are labelled up to the distance where they are half a pixel wide. Rain, glare and reflections do
+    not change labels; bonnet, dashboard and black bars are 0.
     """
     stage = _stage(scene, size)
     s = scene.camera.speed * seconds
@@ -100,7 +100,7 @@ def _ribbons(scene: Scene) -> tuple[Ribbon, ...]:
 
 @lru_cache(maxsize=4)
 def _stage(scene: Scene, size: Size) -> Stage:
-    """Prepare what the frames of a scene share; the last few are kept."""
+    """Prepare what the frames of a scene share; cached."""
     v = view(scene.camera, scene.road.slope_change, size)
     levels = _ribbons(scene)
     gain, air = _lighting(scene, v)
@@ -116,7 +116,7 @@ def _stage(scene: Scene, size: Size) -> Stage:
 
 
 def _bands(v: View, levels: tuple[Ribbon, ...]) -> tuple[tuple[int, int, float], ...]:
-    """Share the picture's rows among the ribbons by depth."""
+    """Divide the image's rows among the ribbons by depth."""
     middle = np.where(v.seen, v.depth, np.float32(1e8)).min(axis=1)
     bands = []
     for level in levels:
@@ -137,7 +137,7 @@ def _lighting(scene: Scene, v: View) -> tuple[Floats, Floats]:
         near = np.clip(v.depth / 7, 0, 1) ** 2
         gain += light.headlight * spread * near * (11 / (v.depth + 4)) ** 1.4
     clear = np.exp(-light.haze * v.depth)
-    # The last metres fade into the haze: the ground must not end in a hard line.
+    # The last metres fade into the haze, so that the ground does not end abruptly.
     clear *= np.clip((REACH - v.depth) / 60, 0, 1) * 0.5 + 0.5
     gain *= clear
     coloured = cv2.merge([gain * np.float32(share) for share in light.tint])
@@ -148,7 +148,7 @@ def _lighting(scene: Scene, v: View) -> tuple[Floats, Floats]:
 def _curve(scene: Scene) -> NDArray[np.uint8]:
     light = scene.light
     levels = np.arange(256)[:, None] / 255 * light.exposure * np.array(light.balance)
-    # A soft shoulder, as sensors have: bright skies do not clip at once.
+    # A soft shoulder, like a sensor's, so that bright skies do not clip abruptly.
     levels = np.where(levels > 0.8, 0.8 + 0.2 * np.tanh((levels - 0.8) / 0.3), levels)
     return np.asarray(np.clip(255 * levels**light.gamma, 0, 255), np.uint8)[None]
 
@@ -162,7 +162,7 @@ def _vignette(scene: Scene, size: Size) -> NDArray[np.uint8] | None:
 
 
 def _bonnet(scene: Scene, size: Size) -> tuple[Image | None, NDArray[np.uint8] | None]:
-    """The own car's bonnet over the bottom rows, with the sky in its paint."""
+    """The ego car's bonnet over the bottom rows, with a reflection of the sky."""
     camera = scene.camera
     rows = round(camera.bonnet * size[0])
     if rows < 2:
@@ -179,7 +179,7 @@ def _bonnet(scene: Scene, size: Size) -> tuple[Image | None, NDArray[np.uint8] |
 
 
 def _sky(stage: Stage, scene: Scene, s: float) -> Image:
-    """Turn the backdrop with the road's heading and the camera's roll."""
+    """Rotate the backdrop by the road's heading and the camera's roll."""
     v = stage.view
     rows, columns = v.size
     unseen = np.flatnonzero(~v.seen.all(axis=1))
@@ -204,7 +204,7 @@ def _sky(stage: Stage, scene: Scene, s: float) -> Image:
 
 
 def _ground(stage: Stage, scene: Scene, s: float, picture: Image, labels: LabelMap) -> Floats:
-    """Draw and label the ground: texture, paint, light, air; give each pixel's `t`."""
+    """Draw and label the ground: texture, paint, light, haze; return each pixel's `t`."""
     v, road = stage.view, scene.road
     t = v.across - path(road, s, depths()).astype(np.float32)[v.step]
     t += np.float32(scene.camera.offset)
@@ -244,7 +244,7 @@ def _texture(stage: Stage, t: Floats, s: float) -> tuple[Image, NDArray[np.uint8
 
 
 def _grain(stage: Stage, s: float, t: Floats, paint: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Roughen the light of the nearest metres with stones of 2 cm, finer than the ribbons."""
+    """Add a 2 cm grain to the nearest metres, which is finer than the ribbons' resolution."""
     v = stage.view
     light = np.ascontiguousarray(paint[..., 1])
     first = int(np.argmax(v.depth.min(axis=1) < 12))
@@ -265,7 +265,7 @@ def _stones() -> Floats:
 def _mirror(
     stage: Stage, scene: Scene, picture: Image, hidden: NDArray[np.uint8], t: Floats
 ) -> None:
-    """Let the wet road mirror what stands above the horizon."""
+    """Reflect what is above the horizon in the wet road."""
     v = stage.view
     level = v.top
     rows = min(level, v.size[0] - level)
@@ -275,14 +275,14 @@ def _mirror(
     road = picture[level : level + rows]
     left, right = scene.road.paved[0]
     open_road = (hidden[level : level + rows] < 128) & (t[:rows] > left) & (t[:rows] < right)
-    # It fades out where the mirrored picture ends, not in a hard line.
+    # Fade out the reflection, so that it does not end abruptly.
     fade = np.clip(np.arange(rows, 0, -1, dtype=np.float32) / (0.5 * rows), 0, 1)[:, None]
     share = open_road * (np.float32(0.35 * scene.light.wet) * fade)
     road[:] = cv2.blendLinear(road, flipped, 1 - share, share)
 
 
 def _expose(stage: Stage, scene: Scene, picture: Image, seconds: float) -> Image:
-    """Make the picture the sensor's: blur, vignette, exposure, noise."""
+    """Apply the sensor's effects: blur, vignette, exposure, noise."""
     light = scene.light
     seen: Any = picture
     if light.blur:

@@ -1,4 +1,4 @@
-"""Chooses what is in a synthetic scene: every random choice, made from one seed."""
+"""Makes random scenes; all random choices derive from one seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lanes.synthetic.world import (
 
 
 def scene(seed: int) -> Scene:
-    """Make the scene of a seed: the same seed gives the same scene."""
+    """Make the scene of a seed; the same seed gives the same scene."""
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(["highway", "rural", "city"], p=[0.45, 0.25, 0.3]))
     light = _light(rng)
@@ -63,7 +63,7 @@ def _camera(rng: np.random.Generator, kind: str) -> Camera:
 
 
 def _road(rng: np.random.Generator, kind: str) -> tuple[Road, list[tuple[float, bool]]]:
-    """Make the road, and the middles of its lanes with "comes towards us"."""
+    """Make the road; also returns the centre of each lane, and whether it is oncoming."""
     w = float(rng.uniform(3.0, 3.5) if kind == "city" else rng.uniform(3.3, 3.9))
     own = {"highway": int(rng.integers(2, 5)), "rural": 1, "city": int(rng.integers(1, 4))}[kind]
     if kind == "rural" and rng.random() < 0.2:
@@ -140,7 +140,7 @@ def _line(
 
 
 def _worn(rng: np.random.Generator, road: Road) -> Road:
-    """Let the lines of some roads lose their paint on parts of their length."""
+    """On some roads, remove the paint of lines along parts of their length."""
     if rng.random() > 0.35:
         return road
     most = float(rng.choice([0.25, 0.5, 0.8]))
@@ -151,7 +151,7 @@ def _worn(rng: np.random.Generator, road: Road) -> Road:
 def _lines(
     rng: np.random.Generator, kind: str, left: float, right: float, own: int, against: int, w: float
 ) -> list[Line]:
-    # Edge lines lie just within the lanes: what is drivable ends with their paint.
+    # Edge lines are just inside the lanes, so that the drivable area ends with their paint.
     inset = float(rng.uniform(0.05, 0.1))
     dash, gap = [
         (3.0, 9.0),
@@ -196,7 +196,7 @@ PAINTS: tuple[Colour, ...] = (
 def _cars(
     rng: np.random.Generator, kind: str, road: Road, speed: float, lanes: list[tuple[float, bool]]
 ) -> tuple[Car, ...]:
-    """Make the traffic: one speed a lane, so that nobody drives through another."""
+    """Make the traffic; each lane has one speed, so that cars do not collide."""
     cars = []
     busy = float(rng.choice([0.3, 0.7, 1.0, 1.6]))
     for middle, oncoming in lanes:
@@ -228,7 +228,7 @@ def _car(rng: np.random.Generator, s: float, t: float, pace: float, oncoming: bo
 
 
 def stand_beside(rng: np.random.Generator, kind: str, road: Road) -> tuple[Prop, ...]:
-    """Make what stands along the road, over `REACH` metres that then repeat."""
+    """Make the roadside objects over `REACH` metres, which then repeat."""
     props = []
     left, right = min(p[0] for p in road.paved), max(p[1] for p in road.paved)
     density = float(rng.choice([0.15, 0.5, 1.0]))

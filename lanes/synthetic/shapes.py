@@ -1,4 +1,4 @@
-"""The shapes of vehicles, houses, rails and poles: coloured flat faces, in metres."""
+"""The geometry of vehicles, houses, rails and poles: flat coloured faces, in metres."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TYRE: Colour = (20.0, 20.0, 21.0)
 
 @dataclass(frozen=True)
 class Faces:
-    """Flat faces in the order of painting.
+    """Flat faces in drawing order.
 
-    `points` (N, 3) are (t, height, metres ahead) of all corners, `ends` (K,) where each face's
-    corners end, `colours` (K, 3) BGR, `glow` (K,) the share of its colour that a face sends out
-    by itself, `hides` (K,) False for a face that lies within others.
+    `points` (N, 3) are (t, height, metres ahead) of all corners; `ends` (K,) is the end index of
+    each face's corners; `colours` (K, 3) are BGR. `glow` (K,) is the share of its colour that a
+    face emits; `hides` (K,) is false for a face inside others.
     """
 
     points: Points
@@ -45,7 +45,7 @@ class Builder:
     def add(
         self, corners: Points, colour: Colour, gain: float = 1, glow: float = 0, hides: bool = True
     ) -> None:
-        """Add a face (N, 3) of a colour times a gain."""
+        """Add a face (N, 3) with a colour, multiplied by a gain."""
         self.corners.append(corners)
         self.colours.append((colour[0] * gain, colour[1] * gain, colour[2] * gain))
         self.glow.append(glow)
@@ -61,14 +61,14 @@ class Builder:
 
 
 def box(left: float, right: float, low: float, high: float, ahead: float = 0.0) -> Points:
-    """The corners of an upright rectangle that faces the camera."""
+    """The corners of a vertical rectangle that faces the camera."""
     return np.array(
         [[left, low, ahead], [right, low, ahead], [right, high, ahead], [left, high, ahead]]
     )
 
 
 def wall(t: float, near: float, far: float, low: float, high: float) -> Points:
-    """The corners of an upright rectangle along the road."""
+    """The corners of a vertical rectangle along the road."""
     return np.array([[t, low, near], [t, low, far], [t, high, far], [t, high, near]])
 
 
@@ -79,10 +79,10 @@ def _shrunk(corners: Points, share: Sequence[float]) -> Points:
 
 @dataclass(frozen=True)
 class _Profile:
-    """A vehicle from its side, in shares of length and height, from the rear to the front.
+    """A vehicle's side view, in shares of its length and height, from the rear to the front.
 
-    The cabin stands on the body at `waist` from `base` to `end`, its roof reaches from `roof` to
-    `slope`; `nose` is the body's height at the front; `lean` how much narrower the roof is.
+    The cabin is on the body at height `waist`, from `base` to `end`; its roof is from `roof` to
+    `slope`. `nose` is the body's height at the front, `lean` how much narrower the roof is.
     """
 
     waist: float
@@ -104,9 +104,9 @@ _PROFILES = {
 
 @lru_cache(maxsize=512)
 def vehicle(car: Car, side: int, high_sun: bool, above: bool, dark: bool) -> Faces:
-    """A vehicle whose near end stands at (0, 0): the flank on `side`, the cabin, the near end.
+    """A vehicle with its near end at (0, 0): the flank on `side`, the cabin, the near end.
 
-    `high_sun` lights that flank, `above` shows the roof, `dark` lights the lamps.
+    `high_sun` lights that flank, `above` shows the roof, `dark` switches on the lamps.
     """
     made = Builder()
     shape = _PROFILES[car.kind]
@@ -124,7 +124,7 @@ def vehicle(car: Car, side: int, high_sun: bool, above: bool, dark: bool) -> Fac
 def _flank(
     made: Builder, car: Car, shape: _Profile, long: list[float], t: float, light: float
 ) -> None:
-    """The side of a vehicle along the road: body, cabin, panes, wheels."""
+    """The side of a vehicle: body, cabin, windows, wheels."""
     rear, base, roof, slope, end, front = long
     waist, high = shape.waist * car.height, car.height
     nose = shape.nose * car.height
@@ -159,7 +159,7 @@ def _disc(t: float, ahead: float, radius: float) -> Points:
 
 
 def _cabin_end(made: Builder, car: Car, shape: _Profile, near: list[float], above: bool) -> None:
-    """The windscreen or rear window, and the roof where the camera sees it."""
+    """The windscreen or rear window, and the roof if the camera sees it."""
     _, base, roof, slope, _, _ = near
     half = car.width / 2
     waist, high = shape.waist * car.height, car.height
@@ -181,14 +181,14 @@ def _cabin_end(made: Builder, car: Car, shape: _Profile, near: list[float], abov
     if car.kind == "truck":
         pane = box(-half * 0.9, half * 0.9, 0.5 * high, 0.78 * high)
     made.add(pane, GLASS, 0.9, hides=False)
-    # The lower part of a pane mirrors the road, the upper the sky.
+    # The lower part of a window reflects the road, the upper part the sky.
     band = pane.copy()
     band[:2] += 0.55 * (pane[[3, 2]] - pane[:2])
     made.add(band, (112.0, 100.0, 88.0), 0.9, hides=False)
 
 
 def _near_end(made: Builder, car: Car, shape: _Profile, near: list[float], dark: bool) -> None:
-    """Boot lid or bonnet, bumper, tyres, plate and lamps of the end that faces us."""
+    """Boot lid or bonnet, bumper, tyres, plate and lamps of the end that faces the camera."""
     half, high = car.width / 2, car.height
     waist = shape.waist * high
     edge = shape.nose * high if car.oncoming else waist - 0.02
@@ -280,7 +280,7 @@ def posts(t: float) -> Faces:
 
 @lru_cache(maxsize=256)
 def pole(prop: Prop) -> Faces:
-    """A street lamp with its arm over the road, or a sign."""
+    """A street lamp with an arm over the road, or a sign."""
     side = 1 if prop.t > 0 else -1
     made = Builder()
     grey: Colour = (100.0, 103.0, 104.0)

@@ -1,4 +1,4 @@
-"""Draws a stained blood smear under a microscope: a picture with exact labels and instances."""
+"""Renders a stained blood smear under a microscope, with exact labels and instances."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ from lanes.synthetic.optics import GREY, STAINS, Dyed, Optics, Stain, optics, se
 from lanes.types import Image, LabelMap, Size
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 0, 1, 2
-"""Ids of the task `blood_cells`."""
+"""Label ids of the task `blood_cells`."""
 LEAST = 15
-"""Pixels: of a cell at the edge less than this is not seen as one."""
+"""A cell at the edge with fewer visible pixels does not count."""
 TRIES = 60
-"""How often a place is looked for, before a cell is left out."""
+"""Attempts to place a cell before it is skipped."""
 CLOSE = 0.97
-"""How near cells come to a white one, in the sum of their radii."""
+"""Smallest distance to a white cell, relative to the sum of the radii."""
 ROUND = 10
-"""Seconds in which the stage comes back to where it was, up and down."""
+"""Period of the stage's vertical motion, in seconds."""
 Instances: TypeAlias = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
 class Smear:
-    """A place on a slide; `seed` also seeds its textures. `diameter` of red cells in pixels.
+    """A field of view on a slide; `seed` also seeds its textures.
 
-    `crowd` is how much of it red cells would cover, `touching` how many of them touch another,
-    `spiky` how many have dried up. `white` cells and `platelets` are numbers for each area of 10 x
-    10 diameters; at least one white cell is there if `white` > 0.
+    `diameter` of red cells is in pixels. `crowd` is the share of the area that red cells would
+    cover, `touching` the share of them that touch another, `spiky` the share of echinocytes.
+    `white` cells and `platelets` are counts per area of 10 x 10 diameters; there is at least one
+    white cell if `white` > 0.
     """
 
     seed: int
@@ -63,11 +64,11 @@ class Smear:
 
 @dataclass(frozen=True)
 class Slide:
-    """What was drawn: a picture (H, W, 3), and what each of its pixels is.
+    """A rendered image (H, W, 3) with its ground truth.
 
     `labels` (H, W): 0 background and red cells, 1 cytoplasm and 2 nucleus of white cells. `white`
-    and `cells` uint16 (H, W): the number of the white cell, or of any cell, from 1 on; 0 is none.
-    Where two cells overlap a pixel belongs to the upper one. Platelets are no cells.
+    and `cells`, uint16 (H, W): the id of the white cell, or of any cell, from 1; 0 is no cell.
+    Where cells overlap, a pixel belongs to the upper one. Platelets do not count as cells.
     """
 
     image: Image
@@ -77,9 +78,9 @@ class Slide:
 
 
 def smear(seed: int, diameter: float | None = None, white: float | None = None) -> Smear:
-    """Choose a place on a random slide; the same seed gives the same one.
+    """Choose a random field of view; the same seed gives the same one.
 
-    `diameter` of its red cells in pixels, and `white` cells an area, are chosen too if not given.
+    `diameter` (of red cells, in pixels) and `white` (see `Smear`) are random if None.
     """
     rng = np.random.default_rng([seed, 1])
     stain = STAINS[rng.choice(4, p=(0.45, 0.3, 0.13, 0.12))]
@@ -99,7 +100,7 @@ def smear(seed: int, diameter: float | None = None, white: float | None = None) 
 
 
 def render(smear: Smear, size: Size) -> Slide:
-    """Draw a smear in `size` (height, width)."""
+    """Render a smear at `size` (height, width)."""
     rng = np.random.default_rng([smear.seed, 2])
     canvas = _laid(rng, smear, size)
     image = seen(rng, smear.optics, through(smear.stain, canvas.dyed), smear.diameter)
@@ -107,9 +108,9 @@ def render(smear: Smear, size: Size) -> Slide:
 
 
 def drift(smear: Smear, size: Size, count: int, rate: Fraction) -> Iterator[Slide]:
-    """`count` pictures, `rate` a second, while the stage moves and the focus is lost and found.
+    """Render `count` frames, `rate` per second, with a moving stage and varying focus.
 
-    The numbers of the cells stay the same from picture to picture.
+    The ids of the cells stay the same from frame to frame.
     """
     rng = np.random.default_rng([smear.seed, 2])
     height, width = size
@@ -127,7 +128,7 @@ def drift(smear: Smear, size: Size, count: int, rate: Fraction) -> Iterator[Slid
 
 
 def _laid(rng: np.random.Generator, smear: Smear, size: Size) -> _Canvas:
-    """All that lies on a slide of `size`."""
+    """Everything on a slide of `size`."""
     canvas = _Canvas(size)
     whites = _place_white(rng, smear, size)
     for red in _place_red(rng, smear, size, [cell for _, cell in whites]):
@@ -150,7 +151,7 @@ def _place_white(rng: np.random.Generator, smear: Smear, size: Size) -> list[tup
     for number in range(count):
         kind = KINDS[rng.choice(len(KINDS), p=SHARES)]
         radius = smear.diameter / 2 * SIZES[kind] * rng.uniform(0.9, 1.12)
-        # The first is in the picture as a whole, if it is large enough.
+        # The first cell is completely inside the image, if the image is large enough.
         inset = 1.1 * radius if number == 0 else -radius / 2
         for _ in range(TRIES):
             centre = _somewhere(rng, size, inset)
@@ -164,7 +165,7 @@ def _place_white(rng: np.random.Generator, smear: Smear, size: Size) -> list[tup
 def _place_red(
     rng: np.random.Generator, smear: Smear, size: Size, whites: list[Outline]
 ) -> list[Outline]:
-    """Red cells one after the other, some beside or partly over another."""
+    """Place red cells; some touch or overlap another."""
     radius = smear.diameter / 2
     margin = 0.8 * radius
     area = (size[0] + 2 * margin) * (size[1] + 2 * margin)
@@ -193,7 +194,7 @@ def _place_red(
 
 
 def _somewhere(rng: np.random.Generator, size: Size, inset: float) -> Place:
-    """A place at least `inset` inside a picture of `size`, or in its middle."""
+    """A random position at least `inset` inside an image of `size`, or its centre."""
     y, x = (rng.uniform(min(inset, n / 2), max(n - inset, n / 2)) for n in size)
     return y, x
 
@@ -203,7 +204,7 @@ def _apart(one: Place, other: Place) -> float:
 
 
 class _Canvas:
-    """The dyes that lie on the slide (H, W), and the labels of what lies there."""
+    """The dyes on the slide (H, W), and the labels."""
 
     def __init__(self, size: Size) -> None:
         self.size = size
@@ -212,7 +213,7 @@ class _Canvas:
         self.white, self.cells = np.zeros((2, *size), np.uint16)
 
     def draw_red(self, rng: np.random.Generator, cell: Outline, pallor: float) -> None:
-        """Lay down a red cell; over others it adds to them."""
+        """Draw a red cell; it adds to cells below it."""
         window = Window.around(cell.centre, 1.4 * cell.radius, self.size)
         if window is None:
             return
@@ -224,7 +225,7 @@ class _Canvas:
         cells[depth > 0] = self.cells.max() + 1
 
     def draw_white(self, rng: np.random.Generator, kind: str, cell: Outline) -> None:
-        """Lay down a white cell: it has pushed the red ones aside."""
+        """Draw a white cell, which displaces red cells."""
         window = Window.around(cell.centre, 1.4 * cell.radius, self.size)
         if window is None:
             return
@@ -241,7 +242,7 @@ class _Canvas:
             window.of(instances)[depth > 0] = instances.max() + 1
 
     def draw_platelet(self, rng: np.random.Generator, centre: Place, smear: Smear) -> None:
-        """Lay down a platelet; it is labelled as nothing."""
+        """Draw a platelet; its label is background."""
         shape = outline(rng, centre, smear.diameter * rng.uniform(0.1, 0.18), 0.35)
         window = Window.around(centre, 1.6 * shape.radius, self.size)
         if window is None or window.of(self.white).any():
@@ -253,7 +254,7 @@ class _Canvas:
         window.of(self.dyed.blue)[:] += 0.5 * inside
 
     def forget_slivers(self) -> None:
-        """Number the cells anew, without those of which hardly anything is in the picture."""
+        """Renumber the cells, without those that are hardly visible."""
         for instances in (self.white, self.cells):
             counts = np.bincount(instances.ravel())
             seen = counts >= LEAST

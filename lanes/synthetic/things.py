@@ -1,4 +1,4 @@
-"""Draws what stands on and beside the road, from far to near."""
+"""Draws vehicles and roadside objects, from far to near."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lanes.synthetic.world import REACH, Car, Colour, Prop, Scene
 from lanes.types import Image
 
 FAR = 240.0
-"""Things farther away are not drawn, in metres."""
+"""Objects farther away, in metres, are not drawn."""
 ROUND = 270.0
-"""Cars come back after this many metres, in front or behind."""
+"""Cars reappear after this many metres, ahead or behind."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """One frame in the making.
+    """A frame being drawn.
 
-    `vehicles` (H, W) is how much of the ground they cover, `hidden` what other things do, 0..255.
+    `vehicles` and `hidden` (H, W), 0..255, are the coverage by vehicles and by other objects.
     """
 
     scene: Scene
@@ -44,14 +44,14 @@ class Canvas:
         return self.view.project(np.stack([right, points[:, 1], ahead], axis=1))
 
     def shade(self, ahead: Points) -> tuple[Points, Points]:
-        """How surfaces at distances (K,) look, as (gain, air) (K, 3): colour * gain + air."""
+        """The lighting at distances (K,), as (gain, air), each (K, 3): colour * gain + air."""
         light, ahead = self.scene.light, np.maximum(ahead, NEAR)[:, None]
         clear = np.exp(-light.haze * ahead)
         lit = light.ambient + light.headlight * 0.9 * np.minimum(1, (9 / (ahead + 3)) ** 1.3)
         return np.array(light.tint) * (lit * clear), np.array(haze(self.scene)) * (1 - clear)
 
     def put(self, faces: Faces, t: float, ahead: float, vehicle: bool = False) -> None:
-        """Draw faces whose origin is at a place."""
+        """Draw faces with their origin at (`t`, 0, `ahead`)."""
         mask = self.vehicles if vehicle else self.hidden
         pixels = self.pixels(faces.points + (t, 0.0, ahead))
         corners = np.clip(pixels * 16, -3e5, 3e5).astype(np.int32)
@@ -69,7 +69,7 @@ class Canvas:
             start = end
 
     def part(self, pixels: Points, margin: int = 2) -> tuple[slice, slice] | None:
-        """The rows and columns of the picture around pixels (N, 2); None outside of it."""
+        """The rows and columns of the image around pixels (N, 2); None if outside."""
         rows, columns = self.hidden.shape
         x0, y0 = np.clip(pixels.min(axis=0) - margin, 0, (columns, rows)).astype(int).tolist()
         x1, y1 = np.clip(pixels.max(axis=0) + margin, 0, (columns, rows)).astype(int).tolist()
@@ -77,14 +77,14 @@ class Canvas:
 
 
 def haze(scene: Scene) -> Colour:
-    """The colour of the air far away."""
+    """The colour of distant haze."""
     share = 0.75 if scene.light.time == "dusk" else 0.95
     b, g, r = (c * share for c in scene.light.sky_low)
     return b, g, r
 
 
 def draw(canvas: Canvas) -> None:
-    """Draw everything that stands: what lies beyond a rail first, then the rail, then the rest."""
+    """Draw all objects: first those beyond a rail, then the rail, then the rest."""
     scene = canvas.scene
     placed: list[tuple[float, Car | Prop]] = [
         ((car.s + car.speed * canvas.seconds + 30) % ROUND - 30, car) for car in scene.cars
@@ -167,7 +167,7 @@ def _shadow(canvas: Canvas, s: float, car: Car) -> None:
 
 @lru_cache(maxsize=1)
 def _glow() -> NDArray[np.uint8]:
-    """A lamp's light around it: a bright core in a wide halo."""
+    """The glow of a lamp: a bright core with a wide halo."""
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     distance = np.hypot(x, y)
     light = 0.35 * np.clip(1 - distance, 0, 1) ** 2 + 0.65 * np.exp(-((distance / 0.2) ** 2))
@@ -191,7 +191,7 @@ def _light_up(canvas: Canvas, centre: Points, radius: float, colour: Colour) -> 
 
 @lru_cache(maxsize=48)
 def _leaves(look: int) -> tuple[NDArray[np.uint8], ...]:
-    """Tree sprites, ever smaller: BGRA with the colour multiplied by alpha."""
+    """Tree sprites of decreasing size: BGRA, with the colour multiplied by alpha."""
     rng = np.random.default_rng(look)
     sprite = np.zeros((320, 256, 4), np.uint8)
     bark = tuple(float(v) for v in np.array([42, 54, 62]) * rng.uniform(0.6, 1.2)) + (255.0,)
@@ -211,7 +211,7 @@ def _leaves(look: int) -> tuple[NDArray[np.uint8], ...]:
         x = 128 + wide * 1.45 * reach * swing * np.cos(turn)
         y = 124 + high * 1.4 * reach * np.sin(turn)
         clumps.append((y + rng.uniform(-40, 40), x, y))
-    # From the shaded underside up to the lit crown.
+    # From the shaded underside to the lit crown.
     for order, x, y in sorted(clumps, reverse=True):
         gain = 1.4 - 0.0045 * order + rng.uniform(-0.15, 0.15)
         colour = (*(float(c) for c in np.clip(tone * gain, 6, 210)), 255.0)
@@ -226,7 +226,7 @@ def _leaves(look: int) -> tuple[NDArray[np.uint8], ...]:
 
 
 def _tree(canvas: Canvas, s: float, prop: Prop) -> None:
-    """Blend a tree's sprite over its place; a bush is the crown alone."""
+    """Blend a tree's sprite; a bush is only the crown."""
     bush = prop.kind == "bush"
     half = prop.height * (0.6 if bush else 0.42)
     if s < 1:
@@ -251,7 +251,7 @@ def _blend(canvas: Canvas, sprite: NDArray[np.uint8], corners: Points, s: float)
     matrix = cv2.getAffineTransform(source, target)
     patch = cv2.warpAffine(sprite, matrix, roi.shape[1::-1], flags=cv2.INTER_LINEAR)
     gain, air = (v[0] for v in canvas.shade(np.array([s])))
-    # One product lights the colour and adds the air where the sprite is.
+    # One matrix product applies the gain, and adds the air where the sprite is.
     front = cv2.transform(patch, np.hstack([np.diag(gain), air[:, None] / 255]))
     through = cv2.transform(patch, np.array([[0, 0, 0, -1, 255]] * 3, float))
     cv2.add(cv2.multiply(roi, through, scale=1 / 255), front, roi)

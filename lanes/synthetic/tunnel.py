@@ -1,4 +1,4 @@
-"""The shape of a tunnel: walls, a ceiling and its lamps, in metres."""
+"""The geometry of a tunnel: walls, ceiling and lamps, in metres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAYLIGHT: Colour = (225.0, 222.0, 216.0)
 
 @lru_cache(maxsize=4)
 def tube(tunnel: Tunnel) -> Faces:
-    """All faces of a tunnel from far to near; it repeats after the distance of two lamps."""
+    """All faces of a tunnel from far to near; it repeats after the lamps' spacing."""
     made = Builder()
     left, right, high = tunnel.left, tunnel.right, tunnel.height
     if tunnel.exit:
@@ -27,7 +27,7 @@ def tube(tunnel: Tunnel) -> Faces:
     near = np.arange(0, 6 * tunnel.every, step)
     ahead = np.concatenate([near, np.geomspace(near[-1] + step, REACH, 16)])
     for first, last in zip(ahead[-2::-1], ahead[:0:-1], strict=True):
-        # Between two lamps it is darker than beside one.
+        # Darker between two lamps than next to one.
         middle = (first + last) / 2
         lit = 0.88 + 0.12 * np.cos(2 * np.pi * middle / tunnel.every) * (middle <= near[-1])
         for one, other, gain in zip(outline[:-1], outline[1:], gains, strict=True):
@@ -42,5 +42,5 @@ def tube(tunnel: Tunnel) -> Faces:
 
 
 def _panel(one: Points, other: Points, first: float, last: float) -> Points:
-    """The corners of a face along the road between two places (t, height) of the outline."""
+    """The corners of a face along the road between two points (t, height) of the outline."""
     return np.array([[*one, first], [*one, last], [*other, last], [*other, first]])

@@ -1,4 +1,4 @@
-"""Where the ground lies in the picture: the pinhole camera, and the road's path ahead of it."""
+"""Projects the ground to the image: the pinhole camera, and the road's path ahead of it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ STEPS = 8192
 
 @dataclass(frozen=True)
 class View:
-    """What does not change while the camera drives on.
+    """The geometry that stays the same while the camera moves.
 
-    `depth` and `across` (H - top, W) are metres ahead and to the right of the camera where each
-    pixel's ray meets the ground, `step` how many entries of `path` lie before that depth;
-    `seen` is False where the ray meets the sky, or the ground beyond `REACH`.
+    `depth` and `across` (H - top, W) are the metres ahead and to the right of the camera at which
+    each pixel's ray meets the ground; `step` is the number of entries of `path` before that depth.
+    `seen` is false where the ray meets the sky, or the ground beyond `REACH`.
     """
 
     size: Size
@@ -51,7 +51,7 @@ class View:
 
 
 def view(camera: Camera, slope_change: float, size: Size) -> View:
-    """Meet every pixel's ray with the ground: a parabola of curvature `slope_change`."""
+    """Intersect each pixel's ray with the ground, a parabola of curvature `slope_change`."""
     rows, columns = size
     focal = columns / 2 / np.tan(camera.fov / 2)
     horizon = camera.horizon * rows
@@ -82,7 +82,7 @@ def depths() -> NDArray[np.float64]:
 
 
 def path(road: Road, s: float, ahead: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the road has moved to the right `ahead` metres on, seen along its tangent at `s`."""
+    """The road's offset to the right, `ahead` metres ahead, relative to its tangent at `s`."""
     shift = np.zeros_like(ahead)
     for amplitude, omega, phase in road.bends:
         here = omega * s + phase
@@ -97,7 +97,7 @@ def heading(road: Road, s: float) -> float:
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    """Turn world axes (right, down, ahead) into camera axes."""
+    """The rotation from world axes (right, down, ahead) to camera axes."""
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
     turn = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     tilt = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])

@@ -1,7 +1,7 @@
-"""The records of a synthetic road scene: what is in the world, and where.
+"""Records that describe a synthetic road scene.
 
-Road coordinates in metres: `s` along the road, `t` across it (0 is the middle of the own lane,
-right is positive), height above the asphalt. Colours are BGR, 0..255.
+Road coordinates are in metres: `s` along the road, `t` across it (0 is the centre of the ego lane,
+right is positive), and height above the asphalt. Colours are BGR, 0..255.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ REACH = 300.0
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole behind the windscreen, moving along its lane at `speed` (m/s).
+    """A pinhole camera behind the windscreen, moving along its lane at `speed` (m/s).
 
-    Angles in radians; `fov` is the horizontal one; `horizon` is the share of the picture's height
-    above the horizon; `bonnet` the share that the own car covers at the bottom.
+    Angles are in radians; `fov` is horizontal. `horizon` is the share of the image's height above
+    the horizon; `bonnet` the share that the ego car covers at the bottom.
     """
 
     height: float
@@ -37,9 +37,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Line:
-    """A painted longitudinal line; `gap` 0 is a solid one.
+    """A painted longitudinal line; solid if `gap` is 0.
 
-    `wear` is the share of paint lost everywhere, `away` the share of the length that lost all.
+    `wear` is the share of paint that is lost everywhere, `away` the share of the length without any
+    paint left.
     """
 
     t: float
@@ -54,12 +55,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Road:
-    """The cross-section, and how the road bends.
+    """The cross-section and the course of the road.
 
-    `left`..`right` are the own direction's lanes, `paved` all asphalt strips as (from, to), the one
-    under the own lanes first, `bends` are
-    (amplitude m, 1/m, phase) of sines that sum to the road's sideways path, `slope_change` is the
-    vertical curvature in 1/m (> 0 a dip, < 0 a crest).
+    `left`..`right` are the lanes in the ego direction; `paved` all asphalt strips as (from, to),
+    with the one under the ego lanes first. `bends` are sines, (amplitude in m, 1/m, phase), whose
+    sum is the road's lateral offset. `slope_change` is the vertical curvature in 1/m (> 0 a dip,
+    < 0 a crest).
     """
 
     left: float
@@ -80,7 +81,7 @@ class Road:
 
 @dataclass(frozen=True)
 class Car:
-    """A vehicle at `s` ahead at time 0; `speed` is relative to the own one. Sizes in metres."""
+    """A vehicle at `s` at time 0; `speed` is relative to the ego car. Sizes are in metres."""
 
     s: float
     t: float
@@ -95,7 +96,7 @@ class Car:
 
 @dataclass(frozen=True)
 class Prop:
-    """Something that stands beside the road: "tree", "bush", "lamp", "sign" or "house"."""
+    """A roadside object: "tree", "bush", "lamp", "sign" or "house"."""
 
     s: float
     t: float
@@ -106,12 +107,13 @@ class Prop:
 
 @dataclass(frozen=True)
 class Light:
-    """What falls on the world and what the sensor makes of it.
+    """Illumination, weather, and the camera's response.
 
-    `ambient` and `tint` scale colours, `haze` is 1/m, `headlight` > 0 at night, `wet` 0..1.
-    `shadows` 0..1 is how much light a shadow takes; trees, a bridge, or a row of houses or trees
-    (`shadow_edge` metres onto the road) cast them from `shadow_side`. `exposure`, `balance`
-    (BGR gains), `gamma`, `noise` (levels), `blur` (pixels) and `vignette` are the camera's.
+    `ambient` and `tint` scale colours, `haze` is in 1/m, `headlight` is > 0 at night, `wet` is
+    0..1. `shadows`, 0..1, is the share of light that a shadow removes; trees, a bridge, or a row of
+    houses or trees (reaching `shadow_edge` metres onto the road) cast them from `shadow_side`.
+    `exposure`, `balance` (BGR gains), `gamma`, `noise` (levels), `blur` (pixels) and `vignette` are
+    the camera's.
     """
 
     time: str
@@ -138,12 +140,12 @@ class Light:
 
 @dataclass(frozen=True)
 class Hatch:
-    """Slanted stripes of paint that keep traffic off a strip of the road, in metres.
+    """Slanted stripes of paint that keep traffic off a strip of the road; lengths in metres.
 
-    It reaches from `outer` (a `t`) over `width` to the left (< 0: to the right) and is narrower
-    over `taper` at both its ends. It begins at `start`, is `length` long and comes again `every`.
-    Its stripes are `stripe` wide with `gap` between them; they run on by `slant` along the road for
-    each metre across. `takes` is True where it covers a lane: that is not drivable there.
+    The strip extends from `outer` (a `t`) by `width` to the left (< 0: to the right), and tapers
+    over `taper` at both ends. It starts at `start`, is `length` long and has the period `every`.
+    Its stripes are `stripe` wide with `gap` between them, and advance by `slant` along the road per
+    metre across. `takes` is true if it covers a lane, which is then not drivable.
     """
 
     outer: float
@@ -161,9 +163,9 @@ class Hatch:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A tunnel around the own carriageway, all along it; `height` and lamps `every` in metres.
+    """A tunnel over the whole ego carriageway; `height` and the lamps' spacing `every` in metres.
 
-    `rows` of lamps hang from its ceiling; `exit` is True if daylight is seen at its far end.
+    It has `rows` of lamps on the ceiling; `exit` is true if daylight is visible at its far end.
     """
 
     left: float
@@ -178,11 +180,12 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Glass:
-    """What lies between the world and the picture: the windscreen, and what is within the car.
+    """Effects of the windscreen, the car's interior and the video frame.
 
-    `rain`, `glare` and `reflection` are strengths, 0 (none) to 1. `sun` is its place (x, y) in
-    shares of the picture. `dashboard` is the share of the height that it covers, `tone` its grey.
-    `bars` are black: shares of the height above and below, and of the width left and right.
+    `rain`, `glare` and `reflection` are strengths, 0 (none) to 1. `sun` is the sun's position
+    (x, y) in shares of the image. `dashboard` is the share of the height that it covers, `tone` its
+    grey level. `bars` are black bars: shares of the height at top and bottom, and of the width left
+    and right.
     """
 
     rain: float = 0.0

@@ -46,7 +46,7 @@ def open_source(
 ) -> Source:
     """Open the source that matches `input`.
 
-    A number or /dev/videoN is a camera; text with :// is the address of a stream; "-" is a video on
+    A number or /dev/videoN is a camera; text with :// is the URL of a stream; "-" is a video on
     standard input; a folder, a pattern such as `day*/*.png` or a file with an image suffix is
     images; anything else is a video file. `start` and `end` are seconds from the first picture.
     `threads` decode a video. A network may be silent for `timeout` seconds.

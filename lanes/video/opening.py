@@ -37,12 +37,12 @@ STDIN = "-"
 
 
 def is_url(path: str | Path) -> bool:
-    """Whether `path` is the address of a stream rather than a file."""
+    """Whether `path` is the URL of a stream rather than a file."""
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
 
 
 def shown(path: str | Path) -> str:
-    """The path or address for use in messages, without user and password.
+    """The path or URL for use in messages, without user and password.
 
     Also drops the query, where some cameras take them. A password may contain any character.
     """
@@ -78,13 +78,13 @@ def existing(path: str | Path) -> Path:
 
 
 def open_container(path: str | Path, timeout: float) -> InputContainer:
-    """Open a video file or an address.
+    """Open a video file or a URL.
 
     A network may be silent for `timeout` seconds, now and later; files have no limit.
 
     Raises:
         BadInput: there is no such file, or it may not be read.
-        BadVideo: it is not a video, or the address does not answer.
+        BadVideo: it is not a video, or the URL does not respond.
     """
     if str(path) == STDIN:
         if sys.stdin is None or sys.stdin.isatty():
@@ -104,7 +104,7 @@ def open_file(path: str | Path) -> InputContainer:
     """
     path = existing(path)
     if not (path.is_file() or path.is_fifo()):
-        raise BadInput(f"{path} is not a file; give a video file, a folder of images or an address")
+        raise BadInput(f"{path} is not a file; give a video file, a folder of images or a URL")
     playlist = path.suffix.lower() in PLAYLISTS
     # Absolute, because FFmpeg would take "12:30.mp4" for a protocol.
     return _open(path, str(path.absolute()), {} if playlist else _ONLY_CONTAINERS)
@@ -130,11 +130,9 @@ def _open_url(url: str, timeout: float) -> InputContainer:
         if time.monotonic() - began >= timeout:
             raise BadVideo(
                 f"{shown(url)} did not answer within {timeout:g} s; "
-                "check the address, and that the camera or server is on"
+                "check the URL, and that the camera or server is on"
             ) from error
-        raise BadVideo(
-            f"{shown(url)} cannot be opened: {error.strerror}; check the address"
-        ) from error
+        raise BadVideo(f"{shown(url)} cannot be opened: {error.strerror}; check the URL") from error
 
 
 def _why_no_video(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""Files for results: default names, still pictures, text, tables, JSON.
+"""Writes result files: images, text, CSV tables, JSON; also their default names.
 
-Each file appears under its name only when it is whole.
+Each file is written under a temporary name and renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def default_output(given: str, source: Source) -> Path:
-    """`<name>_lanes.mp4` beside the input; a picture keeps its suffix.
+    """`<name>_lanes.mp4` next to the input; an image keeps its suffix.
 
-    For a camera or stream it is a time-stamped name in the current folder.
+    For a camera or stream: a name with a time stamp, in the current folder.
     """
     path = Path(given).expanduser()
     if is_url(given) or given == STDIN or source.live:
@@ -54,25 +54,27 @@ def _short(stem: str) -> str:
 
 
 def is_still(given: str) -> bool:
-    """Whether the input is one picture, whose output is a picture too."""
+    """Whether the input is a single image, so that the output is an image too."""
     return not is_url(given) and is_image(Path(given)) and not is_glob(given)
 
 
 class StillSink:
-    """Writes one frame as a picture; the counterpart of `VideoSink` for a single image."""
+    """Writes one frame as an image; the counterpart of `VideoSink` for a single image."""
 
     def __init__(self, path: Path, *, overwrite: bool, source: Path) -> None:
-        """Raise `BadOutput` now if `path` cannot become a picture."""
+        """Check `path`; raises `BadOutput` if no image can be written there."""
         self.path = path
         self.warnings: list[str] = []
         if path.suffix.lower() not in SUFFIXES:
-            raise BadOutput(f"{path} must end in one of {', '.join(SUFFIXES)}, as it is one image")
+            raise BadOutput(
+                f"{path} must end in one of {', '.join(SUFFIXES)}, as the input is one image"
+            )
         if path.exists() and path.samefile(source):
             raise BadOutput(f"{path} is the input itself; give the output another name")
         check_new(path, overwrite)
 
     def write(self, frame: Frame) -> None:
-        """Write the picture."""
+        """Write the image; raises `BadOutput`."""
         write_image(self.path, frame.bgr)
 
     def __enter__(self) -> Self:
@@ -88,9 +90,9 @@ class StillSink:
 
 
 class TextFile:
-    """A text file that grows; a context manager that leaves no half-written one behind.
+    """A text file, written line by line; as a context manager it removes the file on errors.
 
-    Ctrl-C keeps what was written so far.
+    After Ctrl-C, the lines written so far are kept.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
@@ -128,13 +130,13 @@ class CsvFile(TextFile):
     """
 
     def __init__(self, path: Path, columns: Sequence[str], overwrite: bool) -> None:
-        """Begin the table; raises `BadOutput`."""
+        """Open the file and write the column names; raises `BadOutput`."""
         super().__init__(path, overwrite)
         self.columns = list(columns)
         self._write_line(self.columns)
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows, a value for each column; raises `BadOutput`."""
+        """Write rows, with a value for each column; raises `BadOutput`."""
         for row in rows:
             self._write_line([row[name] for name in self.columns])
 
@@ -150,17 +152,19 @@ def _no_formula(value: Any) -> Any:
 
 
 def check_new(path: Path, overwrite: bool) -> None:
-    """Raise `BadOutput` if a file cannot be made at `path`, or must not."""
+    """Raise `BadOutput` if `path` is a folder, exists already, or has no parent folder."""
     if path.is_dir():
-        raise BadOutput(f"{path} is a folder; give the name of a file in it")
+        raise BadOutput(f"{path} is a folder; give a file name")
     if path.exists() and not overwrite:
         raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
     if not path.absolute().parent.is_dir():
-        raise BadOutput(f"there is no folder {path.parent}; make it first: mkdir -p {path.parent}")
+        raise BadOutput(
+            f"there is no folder {path.parent}; create it first: mkdir -p {path.parent}"
+        )
 
 
 def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | None = None) -> None:
-    """Write a picture in one step, so that it is never seen half; raises `BadOutput`."""
+    """Write an image atomically; raises `BadOutput`."""
     try:
         encoded = cv2.imencode(path.suffix, image, options or [])[1]
     except cv2.error as error:
@@ -170,7 +174,7 @@ def write_image(path: Path, image: np.ndarray[Any, Any], options: list[int] | No
 
 
 def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
-    """Raise `BadOutput` if no file can be made at `path`, or must not; None is no file."""
+    """Raise `BadOutput` if `path` cannot be written, or may not be; accepts None."""
     if path is None:
         return
     check_new(path, overwrite)
@@ -183,7 +187,7 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write `values`; raises `BadOutput`."""
+    """Write `values` as JSON, atomically; raises `BadOutput`."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")

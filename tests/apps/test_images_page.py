@@ -120,7 +120,7 @@ def test_no_image_that_can_be_read_is_an_error_with_its_name(open_page):
 
 
 def test_drawn_images_need_no_upload(open_page):
-    page = button(open_page("images"), "Try it with drawn images").click().run()
+    page = button(open_page("images"), "Try synthetic images").click().run()
     assert not page.exception
     assert page.selectbox(key="images-chosen").options[0] == "demo_1.png"
 

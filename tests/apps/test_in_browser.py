@@ -132,7 +132,7 @@ def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
     assert changes(page)
     page.get_by_text("IoU drivable").wait_for()
     caption = page.locator("figcaption")
-    until(lambda: "pipeline" in caption.inner_text() and "drawn here" in caption.inner_text())
+    until(lambda: "pipeline" in caption.inner_text() and "displayed" in caption.inner_text())
     until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4)
     press(page, "Stop")
     press(page, "Close")
@@ -205,8 +205,8 @@ def test_an_upload_over_the_limit_is_refused(open_page, tmp_path, server):
 
 def test_a_path_outside_is_refused(open_page, clip):
     page = open_page()
-    choose(page, "Path or address")
-    field = page.get_by_label("File, folder of images, or address of a stream")
+    choose(page, "Path or URL")
+    field = page.get_by_label("File, folder of images, or stream URL")
     field.fill("/etc/passwd")
     field.press("Enter")
     press(page, "Start")

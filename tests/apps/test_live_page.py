@@ -209,12 +209,12 @@ def test_a_damaged_video_is_played_as_far_as_it_goes(open_page, clip, tmp_path):
 
 
 def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
-    assert "Path or address" not in "".join(
+    assert "Path or URL" not in "".join(
         open_page("live").segmented_control(key="live-source").options
     )
     arguments.append(f"--allow-paths={clip.parent}")
     page = open_page("live")
-    page.segmented_control(key="live-source").set_value("Path or address").run()
+    page.segmented_control(key="live-source").set_value("Path or URL").run()
     page.text_input(key="live-path").set_value("/etc/passwd").run()
     assert "outside the folders" in start(page).error[0].value
     page.text_input(key="live-path").set_value(clip.name).run()
@@ -225,7 +225,7 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
 def test_a_page_shows_no_password_of_an_address(open_page, arguments, clip):
     arguments.append(f"--allow-paths={clip.parent}")
     page = open_page("live")
-    page.segmented_control(key="live-source").set_value("Path or address").run()
+    page.segmented_control(key="live-source").set_value("Path or URL").run()
     address = "http://me:secret@127.0.0.1:9/camera.mjpg?pwd=secret"
     page.text_input(key="live-path").set_value(address).run()
     page = at_end(start(page))
@@ -323,4 +323,4 @@ def test_measures_are_charted_and_shown_by_unit():
 
 def test_a_label_video_that_is_not_a_video_is_an_error(open_page, clip):
     page = at_end(start(upload(open_page("live"), clip, ("truth.mkv", b"\0x", "video/mkv"))))
-    assert page.error[0].value.startswith("The truth is not a video")
+    assert page.error[0].value.startswith("The ground truth is not a video")

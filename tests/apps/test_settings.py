@@ -44,9 +44,9 @@ def test_nothing_outside_can_be_named(allowed, given):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("file:///etc/passwd", "file:// addresses"),
-        ("concat://a", "concat:// addresses"),
-        ("SUBFILE://a", "subfile:// addresses"),
+        ("file:///etc/passwd", "file:// URLs"),
+        ("concat://a", "concat:// URLs"),
+        ("SUBFILE://a", "subfile:// URLs"),
         ("*.mp4", "is a pattern"),
         ("nothing.mp4", "there is no"),
         ("n" * 300, "name too long"),
@@ -123,7 +123,7 @@ def test_options_of_streamlit_are_passed_on(monkeypatch, model_folder, tmp_path)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--allow-paths", "nowhere"], "there is no such folder"),
+        (["--allow-paths", "nowhere"], "no such folder"),
         (["--model", "nowhere"], "weights/ has no 'nowhere'"),
         (["drive.mp4"], "got 'drive.mp4': start it with --allow-paths"),
         (["--server.port", "8600", "drive.mp4"], "got 'drive.mp4': start"),

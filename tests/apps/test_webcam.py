@@ -20,7 +20,7 @@ from lanes.live import playback
 from lanes.live.screen import Page
 from lanes.live.state import Figures
 from streams import MjpegServer, RtspServer
-from webcam_program import PATIENCE, Running, Told, eventually, webcam
+from webcam_program import PATIENCE, Printed, Running, eventually, webcam
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,7 @@ def test_the_next_model_is_loaded_beside_the_running_one(
     monkeypatch.setattr(assets, "model_names", lambda: ["broken"])
     program = start(make_clip(here / "drive.mp4", 500, size=(180, 320)))
     program.press("m")
-    printed = Told(capsys)
+    printed = Printed(capsys)
     eventually(lambda: "broken: " in printed, program)
     program.press("m")  # round to the first again
     eventually(lambda: f"loading {model_folder}" in printed, program)
@@ -161,7 +161,7 @@ def test_a_stream_is_shown_lost_and_found_again(here, start, capsys, server):
     pictures = program.pictures()
     next(pictures)
     first.kill()
-    printed = Told(capsys)
+    printed = Printed(capsys)
     eventually(lambda: "is lost" in printed, program)
     next(pictures)  # the last picture stays
     time.sleep(1.2)
@@ -279,6 +279,6 @@ def test_a_failed_write_is_shown_in_the_picture(here, start, monkeypatch, capsys
 
     monkeypatch.setattr(webcam, "write_image", refuse)
     program.press("s")
-    printed = Told(capsys)
+    printed = Printed(capsys)
     eventually(lambda: "No space left" in printed, program)
     assert program.thread.is_alive()

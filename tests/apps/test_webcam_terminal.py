@@ -96,7 +96,7 @@ RUN = CliRunner()
     ("words", "message"),
     [
         (["77"], r"there is no camera 77 that opens; there are: (none|\d)"),
-        (["http://127.0.0.1:9/cam"], r"cannot be opened: .*; check the address"),
+        (["http://127.0.0.1:9/cam"], r"cannot be opened: .*; check the URL"),
         (["rtsp://user:secret@127.0.0.1:9/cam"], r"rtsp://127.0.0.1:9/cam cannot be opened"),
         (["nowhere.mp4"], "there is no nowhere.mp4"),
         (["--alpha", "2"], "--alpha 2.0: wanted 0"),

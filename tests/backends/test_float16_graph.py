@@ -350,7 +350,10 @@ def test_the_script_prints_the_cost_of_half(tmp_path, capsys, monkeypatch):
     folders = [make_trained(tmp_path / name) for name in ("one", "two")]
     assert main([*map(str, folders)]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert [line.endswith("100.000% of the labels as in fp32") for line in printed] == [True, True]
+    assert [line.endswith("100.000% of the labels equal those in fp32") for line in printed] == [
+        True,
+        True,
+    ]
     assert main([str(folders[0]), "--keep", "conv"]) == 0
     assert [card.read(folder).half_keep for folder in folders] == [("conv",), ()]
     assert main([str(folders[0]), "--keep", "nothing"]) == 2
@@ -360,7 +363,7 @@ def test_the_script_prints_the_cost_of_half(tmp_path, capsys, monkeypatch):
     assert "FOLDER" in capsys.readouterr().err
 
 
-# --------------------------------------------------------------------- the bundled models
+# --------------------------------------------------------------------- the included models
 
 
 def check(folder, count):

@@ -57,7 +57,7 @@ def backend(request, folder):
 
 @pytest.fixture(params=MODELS, ids=" ".join)
 def shipped(request):
-    """Every bundled model, at every precision."""
+    """Every included model, at every precision."""
     name, precision = request.param
     model = assets.model_folder(name)
     loaded = backends.load("tensorrt", model, precision)

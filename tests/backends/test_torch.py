@@ -137,7 +137,7 @@ def labels(name, folder, precision, images):
 
 @pytest.mark.parametrize("model", assets.model_names())
 def test_engines_label_as_torch_does(model):
-    """The bundled models, on four synthetic frames."""
+    """The included models, on four synthetic frames."""
     folder = assets.model_folder(model)
     images = drawn.images(cards.read(folder), 4)
     wanted = labels("torch", folder, "fp32", images)

@@ -140,7 +140,7 @@ def test_of_several_pictures_in_a_tiff_the_first_and_it_is_said(run, tmp_path):
     assert cv2.imwritemulti(str(tmp_path / "a.tif"), pages)
     done = run("a.tif")
     assert done.exit_code == 0
-    assert "a.tif holds 2 pictures: only the first is labelled" in said(done)
+    assert "a.tif has 2 images: only the first is labelled" in said(done)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`lanes image` where something is wrong: what is told, the exit code, the files left behind."""
+"""Errors of `lanes image`: messages, exit codes, and the files left behind."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def test_damaged_files_are_named_and_skipped(run, tmp_path):
     done = run("in")
     assert done.exit_code == 1
     for text in (
-        "left out: in/bad.png is damaged",
-        "left out: in/empty.tif is empty",
+        "skipped: in/bad.png is damaged",
+        "skipped: in/empty.tif is empty",
         "1 image, 1 cell in",
     ):
         assert text in said(done)
     assert [row["image"] for row in rows_of(tmp_path / "in_lanes" / "summary.csv")] == ["good.png"]
 
 
-def test_again_only_if_told_to_overwrite(run, tmp_path):
+def test_existing_results_need_overwrite(run, tmp_path):
     save(tmp_path / "a.png", smear((50, 60)))
     assert run("a.png").exit_code == 0
     before = (tmp_path / "a_lanes" / "cells.csv").read_bytes()
@@ -61,16 +61,16 @@ def test_again_only_if_told_to_overwrite(run, tmp_path):
         (["*.gif"], "*.gif fits no file at all and no image"),
         (["empty"], "empty holds no file at all and no image"),
         (["texts"], "texts holds 1 other file and no image; images end in"),
-        (["clip.mp4"], "clip.mp4 is no image: those end in"),
-        (["a.png", "clip.mp4"], "for videos there is lanes-video"),
+        (["clip.mp4"], "clip.mp4 is not an image ("),
+        (["a.png", "clip.mp4"], "for videos use lanes-video"),
         (["text.png"], "text.png is damaged"),
         (["bad"], "none of the 2 images can be read; the first: bad/1.png is empty"),
         (["float.tif"], "float.tif holds float32 pixels; wanted 8 or 16 bits"),
-        (["a.png", "-o", "text.png"], "text.png is a file; name a folder"),
+        (["a.png", "-o", "text.png"], "text.png is a file; choose a folder"),
         (["a.png", "-o", "/proc/x"], "/proc/x cannot be written"),
         (["a.png", "-o", "full"], "full/a_labels.png exists already"),
-        (["inputs", "-o", "inputs", "--overwrite"], "inputs/a_labels.png is an input itself"),
-        (["a.png", "--um-per-pixel", "0"], "--um-per-pixel 0.0: wanted the micrometres"),
+        (["inputs", "-o", "inputs", "--overwrite"], "inputs/a_labels.png is an input;"),
+        (["a.png", "--um-per-pixel", "0"], "--um-per-pixel 0.0: wanted micrometres"),
         (["a.png", "--um-per-pixel", "nan"], "--um-per-pixel nan"),
         (["a.png", "--alpha", "1.5"], "--alpha 1.5: wanted 0 (invisible) to 1 (opaque)"),
         (["a.png", "--backend", "opnvino"], "did you mean 'openvino'"),
@@ -126,13 +126,13 @@ def test_measuring_without_its_library(run, tmp_path, monkeypatch):
     assert left(tmp_path) == ["a.png"]
 
 
-def test_too_many_cells_for_16_bits_are_told_and_skipped(run, tmp_path, monkeypatch):
+def test_too_many_cells_for_16_bits_are_reported_and_skipped(run, tmp_path, monkeypatch):
     save(tmp_path / "in" / "a.png", smear((50, 60), (150, 100)))
     save(tmp_path / "in" / "b.png", smear((50, 60)))
     monkeypatch.setattr(instance_maps, "MOST", 1)
     done = run("in")
     assert done.exit_code == 1
-    assert "left out: in/a.png: 2 cells in one picture" in said(done)
+    assert "skipped: in/a.png: 2 cells in one picture" in said(done)
     assert [row["image"] for row in rows_of(tmp_path / "in_lanes" / "summary.csv")] == ["b.png"]
 
 
@@ -159,12 +159,12 @@ def test_ctrl_c_leaves_whole_files_and_tables_of_what_was_done(tmp_path, cell_mo
     for number in range(1, 2000):
         os.link(first, tmp_path / "in" / f"{number}.png")
     out = tmp_path / "in_lanes"
-    code, told, err = interrupted(
+    code, printed, err = interrupted(
         "image_main",
         [tmp_path / "in", "--model", cell_models["blood_cells"], "--backend", "onnxruntime"],
         begun=lambda: (out / "3_overlay.png").exists(),
     )
-    assert code == 130, (told, err)
+    assert code == 130, (printed, err)
     assert b"Traceback" not in err
     names = [row["image"] for row in rows_of(out / "summary.csv")]
     assert 3 <= len(names) < 2000

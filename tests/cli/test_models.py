@@ -131,14 +131,14 @@ def test_a_model_is_shown_with_its_card(run, tmp_path):
     assert f" {8 * 4 + 4} " in row
 
 
-def test_what_int8_costs_is_told(run, tmp_path, no_torch):
+def test_the_cost_of_int8_is_printed(run, tmp_path, no_torch):
     costs = {"bdd100k val: drivable iou": {"fp32": 0.7834, "int8": 0.7806}}
     assert "int8" not in run().output
     replace(card.read(tmp_path / "known"), int8=costs).write(tmp_path / "known")
-    told = "bdd100k val: drivable iou 0.781 instead of 0.783"
-    assert f"known in int8: {told}" in run().output
+    cost = "bdd100k val: drivable iou 0.781 instead of 0.783"
+    assert f"known in int8: {cost}" in run().output
     (row,) = [line for line in run("show", "known").output.splitlines() if "int8" in line]
-    assert row.split() == f"int8, {told}".split()
+    assert row.split() == f"int8, {cost}".split()
 
 
 def test_without_torch_a_models_card_is_shown_and_an_architecture_is_an_error(run, no_torch):

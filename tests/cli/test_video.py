@@ -175,7 +175,7 @@ def test_several_inputs_one_of_them_bad(run, clip, tmp_path):
     assert not (tmp_path / "text_lanes.mp4").exists()
 
 
-def test_a_name_with_brackets_is_told_as_it_is(run, clip, tmp_path):
+def test_a_name_with_brackets_is_printed_unchanged(run, clip, tmp_path):
     """As yt-dlp names files; rich would take it for markup."""
     named = clip.rename(tmp_path / "Drive [dQw4] :car: [i].mp4")
     done = run(named)
@@ -272,10 +272,10 @@ def test_the_warning_of_a_model_that_comes_along_names_the_command(monkeypatch, 
         (["drive.mp4", "--labels", "few"], "holds 1 label maps"),
         (["drive.mp4", "--json", "exists.mp4"], "exists already"),
         (["drive.mp4", "--json", "no/x.json"], "mkdir -p"),
-        (["drive.mp4", "--masks", "few"], "holds PNGs already"),
+        (["drive.mp4", "--masks", "few"], "already has PNGs"),
         (["drive.mp4", "--masks", "text.mp4"], "cannot be written"),
         (["drive.mp4", "exists.mp4", "--json", "a"], "one input"),
-        (["drive.mp4", "exists.mp4", "-o", "a.mp4"], "name a folder"),
+        (["drive.mp4", "exists.mp4", "-o", "a.mp4"], "name an existing folder"),
         (["7"], "camera"),
     ],
 )

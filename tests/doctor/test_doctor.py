@@ -84,8 +84,8 @@ def test_packages_of_a_sound_installation(installed):
         "[train]": "works",
         "[quantize]": "note",
     }
-    assert found["numpy"].told == "2.4"
-    assert "nncf" in found["[quantize]"].told
+    assert found["numpy"].detail == "2.4"
+    assert "nncf" in found["[quantize]"].detail
     assert found["[quantize]"].cure.startswith("pip install")
 
 
@@ -102,7 +102,7 @@ def test_packages_that_are_missing(installed):
 def test_two_opencv_wheels_are_a_problem_with_a_cure(installed):
     installed(numpy="2.4", openvino="1", opencv_python="5.0", opencv_python_headless="4.9")
     (problem,) = [finding for finding in examine.packages() if finding.state == "problem"]
-    assert "opencv-python and opencv-python-headless" in problem.told
+    assert "opencv-python and opencv-python-headless" in problem.detail
     assert problem.cure == (
         "pip uninstall -y opencv-python opencv-python-headless && pip install opencv-python"
     )
@@ -132,7 +132,7 @@ def test_a_model_without_its_network_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "folder", lambda name: tmp_path / name)
     (finding,) = examine.models()
     assert finding.state == "problem"
-    assert "model.onnx" in finding.told
+    assert "model.onnx" in finding.detail
     (folder / "card.json").unlink()
     (finding,) = examine.models()
     assert finding == Finding(
@@ -144,9 +144,9 @@ def test_an_engine_labels_a_picture_in_a_process_of_its_own(monkeypatch):
     monkeypatch.setattr(examine.plugins, "names", lambda folder: ["onnxruntime"])
     (finding,) = examine.engines()
     assert finding.state == "works"
-    assert finding.told.startswith("labels an image in fp32 on cpu: ")
+    assert finding.detail.startswith("labels an image in fp32 on cpu: ")
     for name in ("background", "drivable", "lane line"):
-        assert name in finding.told
+        assert name in finding.detail
 
 
 def test_engines_that_do_not_work(process, monkeypatch):
@@ -160,15 +160,15 @@ def test_engines_that_do_not_work(process, monkeypatch):
         examine.plugins, "names", lambda folder: ["onnxruntime", "openvino", "tensorrt"]
     )
     found = {finding.name: finding for finding in examine.engines()}
-    # A GPU engine is optional; a bundled engine must work if it is installed.
+    # A GPU engine is optional; an included engine must work if it is installed.
     assert states(found.values()) == {
         "onnxruntime": "problem",
         "openvino": "note",
         "tensorrt": "note",
         "any": "problem",
     }
-    assert "SIGSEGV" in found["onnxruntime"].told
-    assert "pip install it" in found["tensorrt"].told
+    assert "SIGSEGV" in found["onnxruntime"].detail
+    assert "pip install it" in found["tensorrt"].detail
 
 
 def test_what_is_chosen_and_why(process):
@@ -180,12 +180,12 @@ def test_what_is_chosen_and_why(process):
         ]
     )
     first, second, third = examine.choice()
-    assert (first.state, first.told) == (
+    assert (first.state, first.detail) == (
         "works",
         "16.0 ms per image in bf16; chosen",
     )
-    assert (second.state, second.told) == ("note", "30.0 ms per image in fp32")
-    assert (third.state, third.told) == ("note", "no driver")
+    assert (second.state, second.detail) == ("note", "30.0 ms per image in fp32")
+    assert (third.state, third.detail) == ("note", "no driver")
 
 
 def test_the_choice_is_that_of_the_backends(monkeypatch, model_folder):
@@ -197,8 +197,8 @@ def test_the_choice_is_that_of_the_backends(monkeypatch, model_folder):
 def test_codecs_are_tried(monkeypatch):
     found = {finding.name: finding for finding in examine.codecs()}
     assert found["libx264"].state == "works"
-    assert found["libx264"].told == "2 frames written, 2 read back"
-    assert "h264" in found["decoders"].told
+    assert found["libx264"].detail == "2 frames written, 2 read back"
+    assert "h264" in found["decoders"].detail
     monkeypatch.setattr(examine, "_written_and_read", lambda: 1)
     assert states(examine.codecs())["libx264"] == "problem"
 
@@ -225,8 +225,8 @@ def test_the_cache_and_its_size(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (assets.cache_folder("demo") / "clip.mp4").write_bytes(bytes(2_000_000))
     folder, demo = examine.cache()
-    assert folder.told == str(tmp_path / "lanes-video")
-    assert (demo.name, demo.told) == ("demo", "1 files, 2.0 MB")
+    assert folder.detail == str(tmp_path / "lanes-video")
+    assert (demo.name, demo.detail) == ("demo", "1 files, 2.0 MB")
     assert not [p for p in (tmp_path / "lanes-video").iterdir() if p.name != "demo"]
 
 
@@ -278,10 +278,10 @@ def test_the_command_of_an_ill_machine(monkeypatch, tmp_path):
 
 
 def test_checks_of_a_gpu_are_printed_and_counted(monkeypatch, tmp_path):
-    def check_gpu(tell):
+    def check_gpu(on_check):
         checks = [gpu.Check("engine", True, "12 s"), gpu.Check("labels", False, "[90] % equal")]
         for check in checks:
-            tell(check)
+            on_check(check)
         return checks
 
     monkeypatch.setattr(gpu, "check_gpu", check_gpu)

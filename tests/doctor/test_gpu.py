@@ -22,7 +22,7 @@ pytest_plugins = ["rtx_backend"]
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """The only bundled model; frames are noise, and the clip is short."""
+    """The only included model; frames are noise, and the clip is short."""
     folder = make_trained(tmp_path / "trained")
     monkeypatch.setattr(assets, "model_names", lambda: ["trained"])
     monkeypatch.setattr(assets, "model_folder", lambda name: folder)
@@ -55,7 +55,7 @@ def tensorrt(ours, cuda, model, monkeypatch):
 
 def test_everything_is_tried_and_reported(tensorrt, cuda, capsys):
     found = gpu.check_gpu()
-    results = {check.name: check.told for check in found}
+    results = {check.name: check.detail for check in found}
     assert [check.name for check in found if not check.ok] == []
     assert "Fake GPU 0 (compute capability 8.9), driver 580.82.07" in results["TensorRT and GPU"]
     for precision in ("fp16", "fp32"):
@@ -74,8 +74,8 @@ def test_everything_is_tried_and_reported(tensorrt, cuda, capsys):
 
 def test_a_failure_is_reported_and_the_rest_goes_on(tensorrt, model):
     tensorrt.information = inspected("float", "half")
-    found = gpu.check_gpu(tell=lambda check: None)
-    failed = {check.name: check.told for check in found if not check.ok}
+    found = gpu.check_gpu(on_check=lambda check: None)
+    failed = {check.name: check.detail for check in found if not check.ok}
     assert failed.keys() == {"trained fp16: engine", "video"}
     assert "1 layers in fp32 instead of half (conv 0)" in failed["trained fp16: engine"]
     assert any(check.name == "trained fp32: labels" and check.ok for check in found)
@@ -101,25 +101,25 @@ def test_batches_that_get_mixed_up_are_found(tensorrt, model):
 
 def test_without_a_driver_one_check_says_why(tensorrt, cuda):
     cuda.driver = 0
-    (check,) = gpu.check_gpu(tell=lambda check: None)
+    (check,) = gpu.check_gpu(on_check=lambda check: None)
     assert not check.ok
-    assert "this machine has no NVIDIA driver: install it from" in check.told
+    assert "this machine has no NVIDIA driver: install it from" in check.detail
 
 
 def test_without_tensorrt_one_check_names_the_pip_command(monkeypatch, model):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.delitem(sys.modules, "lanes.backends.tensorrt", raising=False)
-    (check,) = gpu.check_gpu(tell=lambda check: None)
+    (check,) = gpu.check_gpu(on_check=lambda check: None)
     assert not check.ok
-    assert "--extra-index-url https://pypi.nvidia.com" in check.told
+    assert "--extra-index-url https://pypi.nvidia.com" in check.detail
 
 
 def test_a_model_that_is_broken_does_not_stop_the_others(tensorrt, model, monkeypatch):
-    found = gpu.check_gpu(["trained", "trained"], tell=lambda check: None)
+    found = gpu.check_gpu(["trained", "trained"], on_check=lambda check: None)
     assert len([check for check in found if check.name == "trained fp16: engine"]) == 2
     (model / "model.onnx").write_bytes(b"")
-    found = gpu.check_gpu(tell=lambda check: None)
+    found = gpu.check_gpu(on_check=lambda check: None)
     assert [check.ok for check in found] == [True, False, False, False]
-    assert all("model.onnx" in check.told for check in found[1:3])
+    assert all("model.onnx" in check.detail for check in found[1:3])
     with pytest.raises(BadModel):
         backends.load("tensorrt", model)

@@ -102,10 +102,10 @@ def test_the_legend_names_every_class_beside_its_colour():
     ("targets", "words"),
     [
         (np.eye(3), []),
-        ([[1, 0, 0], [1, 1, 1]], ["In the truth: darkened is unknown."]),
+        ([[1, 0, 0], [1, 1, 1]], ["In the ground truth: dark means unknown."]),
         (
             [[1, 0, 1], [0, 1, 0]],
-            ["In the truth: background stands for background or lane line."],
+            ["In the ground truth: the colour of background means background or lane line."],
         ),
     ],
 )

@@ -167,7 +167,7 @@ def test_truth_gives_iou_also_after_a_seek_and_with_frames_left_out(tmp_path, mo
         until(live, lambda now: now.iou_total.get("drivable") == 1)
 
 
-def test_without_truth_steadiness_is_told(tmp_path, model):
+def test_without_truth_consistency_is_measured(tmp_path, model):
     clip = make_clip(
         tmp_path / "x.mp4", 30, draw=lambda number, size: np.full((*size, 3), 120, np.uint8)
     )
@@ -190,7 +190,7 @@ def test_without_truth_steadiness_is_told(tmp_path, model):
         (None, {"infer_every": 0}, BadInput, "--infer-every 0"),
     ],
 )
-def test_errors_are_told_by_the_snapshot(
+def test_the_snapshot_has_the_error(
     clip, model, given, options, kind, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)

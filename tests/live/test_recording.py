@@ -88,12 +88,12 @@ def test_nothing_is_recorded_before_a_frame_has_come(tmp_path, model):
     with MjpegServer() as server:
         server.silent.set()
         live = Live(server.url, model, LiveOptions(timeout=1))
-        with live, pytest.raises(BadOutput, match="no frame has come yet"):
+        with live, pytest.raises(BadOutput, match="no frame has arrived"):
             live.record(tmp_path / "a.mp4")
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_of_the_engine_is_told_and_the_recording_kept(tmp_path, clip, shared, monkeypatch):
+def test_an_engine_error_is_reported_and_the_recording_kept(tmp_path, clip, shared, monkeypatch):
     result, calls = shared.result, []
 
     def fails(pending):
@@ -110,7 +110,7 @@ def test_an_error_of_the_engine_is_told_and_the_recording_kept(tmp_path, clip, s
     assert 0 < len(read(tmp_path / "o.mp4")[0]) <= 10
 
 
-def test_a_recording_that_fails_is_told_and_the_picture_goes_on(tmp_path, clip, model, monkeypatch):
+def test_a_failed_recording_is_reported_and_playback_continues(tmp_path, clip, model, monkeypatch):
     from lanes.video import VideoSink
 
     def full(self, frame):

@@ -75,7 +75,7 @@ def test_it_loops_until_it_is_closed(models, tmp_path):
     assert "side-by-side" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_missing_clip_is_told(models, tmp_path):
+def test_a_missing_clip_is_reported(models, tmp_path):
     with SideBySide(tmp_path / "no.mp4", models) as pair:
         now = ended(pair)
     assert isinstance(now.error, BadInput)
@@ -86,6 +86,6 @@ def test_models_of_two_tasks_are_refused(models, tmp_path):
     folder = make_model(tmp_path / "scene", task="blood_cells")
     with (
         segmenter.load(str(folder), "onnxruntime") as other,
-        pytest.raises(BadInput, match="compare two models of one task"),
+        pytest.raises(BadInput, match="compare two models with the same task"),
     ):
         SideBySide("a.mp4", (models[0], other))

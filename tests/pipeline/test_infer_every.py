@@ -50,7 +50,7 @@ def test_json_and_summary_say_which_frames_were_inferred(run, tmp_path):
         stages = {"resize", "infer"} if line["inferred"] else {"carry"}
         assert set(line["ms"]) == {"decode", "overlay", "encode", *stages}
     said = " ".join(done.output.split())
-    assert "13 frames (5 inferred, 8 carried by optical flow)" in said
+    assert "13 frames (5 inferred, 8 by optical flow)" in said
     assert "carry" in said
 
 
@@ -91,7 +91,7 @@ def iou_of(one, other):
 def test_less_than_one_is_an_error_with_its_cure(run, tmp_path, given):
     done = run("--infer-every", given)
     assert done.exit_code == 2
-    told = " ".join(done.output.split())
-    assert f"--infer-every {given}: wanted 1 (every frame) or more" in told
-    assert "Traceback" not in told
+    message = " ".join(done.output.split())
+    assert f"--infer-every {given}: wanted 1 (every frame) or more" in message
+    assert "Traceback" not in message
     assert [path.name for path in tmp_path.iterdir()] == ["drive.mp4"]

@@ -34,11 +34,11 @@ def peak_of(clip, output, **options):
     """Megabytes that a process which annotates `clip` holds at most."""
     words = [sys.executable, "-c", SCRIPT, str(clip), str(output), json.dumps(options)]
     done = subprocess.run(words, capture_output=True, check=True)
-    told = json.loads(done.stdout)
-    assert told["frames"] == int(clip.stem)
-    if not told["peak"]:
+    result = json.loads(done.stdout)
+    assert result["frames"] == int(clip.stem)
+    if not result["peak"]:
         pytest.skip("this system does not tell")
-    return told["peak"]
+    return result["peak"]
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_the_script_writes_outside_of_the_repository(teacher, data, tmp_path, ca
     assert main([*given, "--folder", str(tmp_path / "maps")]) == 0
     assert "new maps in" in capsys.readouterr().out
     assert main([*given, "--folder", str(ROOT / "maps")]) == 2
-    assert "lies in the project" in capsys.readouterr().err
+    assert "is inside the project" in capsys.readouterr().err
     assert (
         main([*given, "--data", "no_root", "--data", "no_root", "--folder", str(tmp_path / "maps")])
         == 2

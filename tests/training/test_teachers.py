@@ -87,6 +87,6 @@ def test_the_script_keeps_the_cache_out_of_the_project(tmp_path, capsys):
     main = partial(run, "teach")
     given = ["--networks", str(tmp_path), "--data", "bdd100k=x", "--cache"]
     assert main([*given, str(ROOT / "cache")]) == 2
-    assert "lies in the project" in capsys.readouterr().err
+    assert "is inside the project" in capsys.readouterr().err
     assert main([*given, str(tmp_path)]) == 2
     assert "no teacher" in capsys.readouterr().err
