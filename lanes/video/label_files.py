@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
 from lanes.errors import BadInput
+from lanes.images.read import read_mask
 from lanes.types import IGNORE, Frame, LabelMap, Size, Task
 from lanes.video import Source
 from lanes.video.opening import open_file, video_stream
@@ -54,7 +54,7 @@ def open_truth(
 
 
 class MaskFolder:
-    """Label images (8 bit, one channel), named like the image or by six-digit frame index."""
+    """Label images of ids or palette indices, named like the image or by six-digit frame index."""
 
     def __init__(self, folder: Path, task: Task) -> None:
         """Find the label images in `folder`."""
@@ -69,12 +69,12 @@ class MaskFolder:
         name = frame.name or f"{number:06d}"
         if name not in self.paths:
             raise BadInput(f"{self.folder} has no {name}.png with the labels of frame {number}")
-        labels = cv2.imread(str(self.paths[name]), cv2.IMREAD_UNCHANGED)
-        if labels is None or labels.ndim != 2 or labels.dtype != np.uint8:
+        labels = read_mask(self.paths[name])
+        if labels.ndim != 2 or labels.max(initial=0) > IGNORE:
             raise BadInput(
                 f"{self.paths[name]} is not an 8-bit one-channel image; save label ids as 8-bit PNG"
             )
-        return checked(np.asarray(labels, np.uint8), frame.size, self.task, self.paths[name])
+        return checked(labels.astype(np.uint8), frame.size, self.task, self.paths[name])
 
     def close(self) -> None:
         """Nothing to close; see `Truth`."""
