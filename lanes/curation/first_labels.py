@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from lanes.curation.outlines import Points, parts_of, simplified
+from lanes.curation.outlines import Part, Points, keyhole, parts_of, simplified
 from lanes.datasets._label_table import JOINED
 from lanes.errors import BadConfig, BadOutput
 from lanes.images.read import read_picture
@@ -37,28 +37,34 @@ class Polygon(NamedTuple):
 def polygons_of(labels: LabelMap, task: Task) -> list[Polygon]:
     """The outlines of a label map (H, W), in drawing order: areas first, lines on top.
 
-    Lines lie on the road: the outline of drivable ground runs around them. Holes are outlines of
-    the background.
+    Lines lie on the road: the outline of drivable ground runs around them. Holes of areas are
+    outlines of the background.
     """
     height, width = labels.shape
     least, tolerance = LEAST * height * width, TOLERANCE * width
     found = []
-    for name, classes in _areas(task):
-        parts = [part for part in parts_of(np.isin(labels, classes)) if part.area >= least]
-        found += [Polygon(name, simplified(part.outer, tolerance)) for part in parts]
-        for hole in (hole for part in parts for hole in part.holes):
-            if _area(hole) >= least:
-                found.append(Polygon(task.class_names[0], simplified(hole, tolerance)))
+    for name, classes, is_line in _areas(task):
+        for part in parts_of(np.isin(labels, classes)):
+            if part.area < least:
+                continue
+            outer = simplified(part.outer, tolerance)
+            holes = [simplified(hole, tolerance) for hole in part.holes if _area(hole) >= least]
+            if is_line:  # nothing is drawn over lines, so their holes are cut in
+                found.append(Polygon(name, keyhole(Part(outer, holes))))
+                continue
+            found.append(Polygon(name, outer))
+            found += [Polygon(task.class_names[0], hole) for hole in holes]
     return [polygon for polygon in found if len(polygon.ring) > 2]
 
 
-def _areas(task: Task) -> Iterator[tuple[str, list[int]]]:
-    """Each class but the background with the labels inside its outline."""
+def _areas(task: Task) -> Iterator[tuple[str, list[int], bool]]:
+    """Each class but the background: the labels inside its outline, and whether it is a line."""
     names = task.class_names
     joined = JOINED.get(task.name, {})
     for name in names[1:]:
-        classes, lines = joined.get(name, ((name,), True))
-        yield name, [names.index(c) for c in ((name,) if lines else classes) if c in names]
+        classes, is_line = joined.get(name, ((name,), bool(joined)))
+        inside = [names.index(c) for c in ((name,) if is_line else classes) if c in names]
+        yield name, inside, is_line
 
 
 def _area(ring: Points) -> float:

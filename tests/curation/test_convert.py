@@ -167,6 +167,16 @@ def test_drivable_ground_is_one_outline_with_lines_on_top():
     assert all(4 <= len(polygon.ring) <= 6 for polygon in found)
 
 
+def test_lines_around_a_field_leave_it_open():
+    labels = np.ones((360, 640), np.uint8)
+    cv2.rectangle(labels, (100, 100), (300, 250), 2, thickness=8)
+    drawn = np.zeros(labels.shape, np.uint8)
+    for polygon in polygons_of(labels, tasks.load("lanes")):
+        Area("a", (polygon.ring,)).draw(drawn, 1 + (polygon.name == "lane line"))
+    assert drawn[175, 200] == 1
+    assert (drawn == labels).mean() > 0.98
+
+
 @pytest.mark.parametrize(("tool", "module"), [("labelme", labelme), ("cvat", cvat)])
 def test_first_labels_are_read_again(tmp_path, capsys, model_folder, tool, module):
     folder = tmp_path / "photos"
