@@ -1,7 +1,9 @@
-"""Implements `lanes data check`: gather, print, write."""
+"""Implements `lanes data ...`: gather, print, write."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lanes import datasets
-from lanes.curation.check import Check, check
+from lanes import datasets, plugins
+from lanes.curation import convert, divide, facts, first_labels
+from lanes.curation.check import SPLITS, Check, check
 from lanes.curation.page import page
 from lanes.draw.contact_sheet import overlays
 from lanes.errors import INCOMPLETE
-from lanes.system.atomic import atomic_file
+from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
-from lanes.types import Image
-from lanes.video.output_files import check_place, write_image
+from lanes.types import Dataset, Image
+from lanes.video.images import find_images
+from lanes.video.output_files import check_place, write_image, write_text
 
 ON_SHEET = 12
 """Overlays on the contact sheet."""
@@ -36,9 +40,49 @@ def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool)
         write_image(sheet, picture)
     if html:
         content = page(found, picture)
-        with atomic_file(html) as part:
-            part.write_text(content, encoding="utf-8")
+        write_text(html, content)
     return INCOMPLETE if found.problems else 0
+
+
+def run_split(text: str, val: float, choose: float, drive: int, overwrite: bool) -> int:
+    """Divide the folder that `text` names; returns the exit code."""
+    ((name, root),) = datasets.roots_of([text])[0].items()
+    path = divide.check_undivided(Path(root), overwrite)
+    with progress(Console(stderr=True), "reading") as tick:
+        gathered = [facts.gather(opened, tick) for opened in _open_all(name, root).values()]
+    found = [one for listed in gathered for one in listed]
+    splits = divide.divide(found, val, choose, drive)
+    divide.write(path, splits)
+    counts = ", ".join(f"{k} {n}" for k, n in sorted(Counter(splits.values()).items()))
+    print(f"{path}: {counts}")
+    return 0
+
+
+def run_convert(text: str, to: str, output: Path) -> int:
+    """Convert the folder that `text` names; returns the exit code."""
+    ((name, root),) = datasets.roots_of([text])[0].items()
+    opened = _open_all(name, root)
+    with progress(Console(stderr=True), "converting") as tick:
+        count = convert.convert(opened, output, to, tick)
+    print(f"{output}: {count} images")
+    return 0
+
+
+def run_label(
+    text: str, load: Callable[[], Segmenter], to: str, output: Path | None, overwrite: bool
+) -> int:
+    """Write first labels of the images that `text` names; returns the exit code."""
+    images = find_images(text)
+    folder = output or images[0].parent
+    with load() as model, progress(Console(stderr=True), "labelling") as tick:
+        files = first_labels.write(images, model.label, model.task, to, folder, overwrite, tick)
+    print(f"{len(images)} images labelled in {folder}: {len(files)} files for {to} to correct")
+    return 0
+
+
+def _open_all(name: str, root: str) -> dict[str, Dataset]:
+    module = plugins.load("datasets", name)
+    return {split: module.open(root, split) for split in SPLITS}
 
 
 def show(found: Check, console: Console) -> None:

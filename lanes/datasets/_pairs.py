@@ -7,6 +7,7 @@ suffix such as `_mask`. Names of folders and suffixes are matched without regard
 
 from __future__ import annotations
 
+import csv
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,8 @@ SUFFIXES = (
 """What a mask's stem may add to its image's."""
 Pair: TypeAlias = tuple[Path, Path]
 """An image file and its mask file."""
+SPLITS_FILE, COLUMNS = "splits.csv", ("image", "split")
+"""Divides a root without split folders: a stem and its split in each row (lanes data split)."""
 WHOLE = ""
 """The part of a root without split folders."""
 
@@ -65,7 +68,7 @@ def of_split(root: Path, split: str) -> list[Pair]:
     where = places(root)
     part = part_of(where, split, root)
     images = images_of(*where[part])
-    stems = divided(list(images), split, part, where, where[part][0])
+    stems = divided(list(images), split, part, where, root)
     masks = masks_of(*where[part], images)
     missing = [stem for stem in stems if stem not in masks]
     if missing:
@@ -109,22 +112,41 @@ def part_of(parts: Iterable[str], split: str, where: Path) -> str:
     raise BadDataset(f"no folder {where / wanted[-1]}: wanted the {split} images in it")
 
 
-def divided(
-    stems: list[str], split: str, part: str, parts: Iterable[str], where: Path
-) -> list[str]:
+def divided(stems: list[str], split: str, part: str, parts: Iterable[str], root: Path) -> list[str]:
     """The stems of `split` among those of its `part`: all of "val" or "test", else by hash.
 
-    "choose" is a fixed tenth; so is "val" if `parts` has no "val" or "test". Raises `BadDataset` if
-    the split is empty.
+    "choose" is a fixed tenth; so is "val" if `parts` has no "val" or "test". `ROOT/splits.csv`
+    divides a root without split folders instead. Raises `BadDataset` if the split is empty.
     """
+    if part == WHOLE and (root / SPLITS_FILE).is_file():
+        return _listed(root / SPLITS_FILE, stems, split)
     has_val = bool({"val", "test"} & set(parts))
     whole = part in ("val", "test")
     chosen = sorted(stems) if whole else shares_of(stems, not has_val)[split]
     if not chosen:
         raise BadDataset(
-            f"split {split!r} of {where} holds no image: it has {len(stems)}, wanted at least "
+            f"split {split!r} of {root} holds no image: it has {len(stems)}, wanted at least "
             f"{1 if whole else 2 if has_val else 3}"
         )
+    return chosen
+
+
+def _listed(file: Path, stems: list[str], split: str) -> list[str]:
+    """The stems that `file` assigns to `split`."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            splits = {row[COLUMNS[0]]: row[COLUMNS[1]] for row in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        wanted = f"wanted the columns {' and '.join(COLUMNS)}; run lanes data split again"
+        raise BadDataset(f"{file} cannot be read ({error!r}): {wanted}") from error
+    if missing := [stem for stem in stems if stem not in splits]:
+        raise BadDataset(
+            f"{file} lacks {missing[0]} ({len(missing)} of {len(stems)} images are not in it): run "
+            "lanes data split again"
+        )
+    chosen = sorted(stem for stem in stems if splits[stem] == split)
+    if not chosen:
+        raise BadDataset(f"{file} assigns no image to {split!r}: run lanes data split again")
     return chosen
 
 

@@ -203,10 +203,11 @@ def _crossings(
     starts: Points, ends: Points, height: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and first column right of it, for each crossing of an edge with a row of centres."""
-    low = np.minimum(starts[:, 1], ends[:, 1])
-    high = np.maximum(starts[:, 1], ends[:, 1])
-    first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.int64)
-    count = np.clip(np.ceil(high - 0.5), 0, height).astype(np.int64) - first
+    # From low to high, so that an edge there and back crosses at exactly the same place.
+    falls = (starts[:, 1] > ends[:, 1])[:, None]
+    starts, ends = np.where(falls, ends, starts), np.where(falls, starts, ends)
+    first = np.clip(np.ceil(starts[:, 1] - 0.5), 0, height).astype(np.int64)
+    count = np.clip(np.ceil(ends[:, 1] - 0.5), 0, height).astype(np.int64) - first
     edges = np.repeat(np.arange(len(starts)), count)
     rows = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edges]
     (x0, y0), (x1, y1) = starts[edges].T, ends[edges].T

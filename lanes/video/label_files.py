@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
 from lanes.errors import BadInput
+from lanes.images.read import read_mask
 from lanes.types import IGNORE, Frame, LabelMap, Size, Task
 from lanes.video import Source
 from lanes.video.opening import open_file, video_stream
@@ -57,7 +57,7 @@ def open_truth(
 
 
 class LabelFolder:
-    """Label images (8 bit, one channel), named like the image or by six-digit frame index."""
+    """Label images of ids or palette indices, named like the image or by six-digit frame index."""
 
     def __init__(self, folder: Path, task: Task) -> None:
         """Find the label images in `folder`."""
@@ -72,9 +72,7 @@ class LabelFolder:
         """Refuse masks of 0 and 255, in which 255 is meant to be a class."""
         found: set[int] = set()
         for path in list(self.paths.values())[:LOOKED_AT]:
-            labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            if labels is not None and labels.dtype == np.uint8:
-                found |= set(np.unique(labels).tolist())
+            found |= set(np.unique(read_mask(path)).tolist())
         if found == {0, IGNORE}:
             raise BadInput(
                 f"{self.folder} holds only 0 and {IGNORE}, which means unknown: nothing could be "
@@ -86,12 +84,12 @@ class LabelFolder:
         name = frame.name or f"{number:06d}"
         if name not in self.paths:
             raise BadInput(f"{self.folder} has no {name}.png with the labels of frame {number}")
-        labels = cv2.imread(str(self.paths[name]), cv2.IMREAD_UNCHANGED)
-        if labels is None or labels.ndim != 2 or labels.dtype != np.uint8:
+        labels = read_mask(self.paths[name])
+        if labels.ndim != 2 or labels.max(initial=0) > IGNORE:
             raise BadInput(
                 f"{self.paths[name]} is not an 8-bit one-channel image; save label ids as 8-bit PNG"
             )
-        return checked(np.asarray(labels, np.uint8), frame.size, self.task, self.paths[name])
+        return checked(labels.astype(np.uint8), frame.size, self.task, self.paths[name])
 
     def close(self) -> None:
         """Nothing to close; see `Truth`."""

@@ -188,6 +188,10 @@ def check_place(path: Path | None, overwrite: bool, suffix: str = "") -> None:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write `values` as JSON, atomically; raises `BadOutput`."""
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically; raises `BadOutput`."""
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")

@@ -123,7 +123,7 @@ def test_every_wrong_truth_is_reported(tmp_path, clip):
     assert "160x48, its frame 160x96" in errors(small, clip)
     high = masks(tmp_path / "high", six, lambda n: label_map(n) + 2)
     assert "holds the label 4" in errors(high, clip)
-    colour = masks(tmp_path / "colour", six, lambda n: np.zeros((*SIZE, 3), np.uint8))
+    colour = masks(tmp_path / "colour", six, lambda n: np.full((*SIZE, 3), (0, 1, 2), np.uint8))
     assert "one-channel" in errors(colour, clip)
     (tmp_path / "text.mkv").write_text("no video")
     assert "not a video" in errors(tmp_path / "text.mkv", clip)
