@@ -85,9 +85,8 @@ class Model(Segmenter):
             yield from labelled(results, self.task)
 
     def __repr__(self) -> str:
-        height, width = self.card.resize.size
         engine = f"{self.backend.name} {self.backend.precision} on {self.backend.device}"
-        return f"<lanes model {self.card.name}: {engine}, {width}x{height}>"
+        return f"<lanes model {self.card.name}: {engine}, {self.card.resize}>"
 
 
 def load(

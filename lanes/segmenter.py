@@ -13,7 +13,6 @@ from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import BadInput, BadModel
 from lanes.images.resize import resize_image, resize_labels
-from lanes.images.tiles import Tiler
 from lanes.types import Backend, Image, LabelMap, Pending, Task
 
 
@@ -40,11 +39,7 @@ class Segmenter:
     @property
     def depth(self) -> int:
         """How many images may be in flight."""
-        return 1 if self.card.resize.in_tiles else self.backend.depth
-
-    @property
-    def _tiler(self) -> Tiler:
-        return Tiler(self.backend, self.card.resize.size)
+        return self.backend.depth
 
     def label(self, image: Image) -> LabelMap:
         """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size.
@@ -58,19 +53,14 @@ class Segmenter:
     def submit(self, image: Image) -> Pending:
         """Resize `image` and start labelling it; it must not change until the result is taken."""
         _check(image)
-        resize = self.card.resize
-        return self.submit_resized(image if resize.in_tiles else resize_image(image, resize))
+        return self.submit_resized(resize_image(image, self.card.resize))
 
     def submit_resized(self, image: Image) -> Pending:
         """Start labelling an image of the network's size, or any size if it takes tiles."""
-        if self.card.resize.in_tiles:
-            return self._tiler.submit(image)
         return self.backend.submit(np.ascontiguousarray(image)[None])
 
     def result(self, pending: Pending) -> LabelMap:
         """Wait for the labels (h, w) of a submitted image."""
-        if self.card.resize.in_tiles:
-            return self._tiler.result(pending)
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
 

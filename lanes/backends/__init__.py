@@ -12,6 +12,7 @@ from lanes import plugins
 from lanes.backends import _auto, _cache, _engine
 from lanes.backends._auto import PREFERENCE, Choice
 from lanes.backends._shared import SharedBackend
+from lanes.backends._tiled import tiled
 from lanes.errors import BackendError, BadInput, MissingDependency, UnknownName
 from lanes.plugins import unknown
 from lanes.types import Backend
@@ -26,6 +27,7 @@ __all__ = [
     "choices",
     "load",
     "precisions",
+    "tiled",
 ]
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
@@ -45,7 +47,8 @@ def load(
     `precision` is "auto", "fp32", "bf16", ..., whatever the backend supports; "auto" is its
     fastest, which may be int8 if the model's card gives the accuracy cost. `device` is one of the
     backend's (None: its default, usually the CPU); `threads` limits the CPU threads (None: all
-    cores); `hint` is one of `HINTS`. `choices` shows how "auto" decides.
+    cores); `hint` is one of `HINTS`. `choices` shows how "auto" decides. If the model takes tiles,
+    the backend takes pictures of any size and cuts them.
 
     Raises:
         UnknownName: no such backend, or it has no such precision or device.
@@ -59,8 +62,16 @@ def load(
     if hint not in HINTS:
         raise UnknownName(unknown("hint", hint, list(HINTS)))
     quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
-    if name != "auto" and not quantised:
-        return _load(name, folder, precision, device, threads, hint)
+    if name == "auto" or quantised:
+        backend = _load_fastest(name, folder, precision, device, threads, hint)
+    else:
+        backend = _load(name, folder, precision, device, threads, hint)
+    return tiled(backend, cards.read(folder).resize)
+
+
+def _load_fastest(
+    name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
+) -> Backend:
     trial = _trial(name, folder, precision, device, threads, hint)
     try:
         return trial.load(*trial.fastest())

@@ -81,10 +81,9 @@ def import_model(
             **({"terms": terms} if terms else {}),
         )
         card = wrap(file, folder, wrapping)
-        height, width = card.resize.size
         print(
             f"{folder}: {card.parameters / 1e6:.2f} M parameters, {card.gflop:.1f} GFLOP at "
-            f"{width}x{height}; labels as the original's"
+            f"{card.resize}; labels as the original's"
         )
         return 0
 

@@ -38,28 +38,37 @@ class Resize:
         """Whether the network labels tiles of a picture, so that labels can have any size."""
         return self.mode == "tile"
 
+    def labels_size(self, size: Size) -> Size:
+        """The size of the labels of a picture of `size`: the network's, or in tiles `size`."""
+        return size if self.in_tiles else self.size
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return f"{width}x{height}{' tiles' * self.in_tiles}"
+
 
 def resize_image(image: Image, resize: Resize) -> Image:
     """`image` (H, W, 3) at the network's input size; returned unchanged if it has that size.
 
-    For a network that takes tiles, this is the middle tile.
+    A model that takes tiles gets the whole picture, which its backend cuts.
     """
-    if resize.in_tiles:
-        return middle(image, resize.size)
-    return resize_plane(image, resize.size)
+    return image if resize.in_tiles else resize_plane(image, resize.size)
+
+
+def network_input(image: Image, resize: Resize) -> Image:
+    """One input (h, w, 3) of the network itself: the resized `image`, or its middle tile."""
+    return middle(image, resize.size) if resize.in_tiles else resize_image(image, resize)
 
 
 def resize_frame(frame: Frame, resize: Resize) -> Image:
-    """The network's input (h, w, 3) BGR of a frame: a faster `resize_image(frame.bgr, resize)`.
+    """The model's input (h, w, 3) BGR of a frame: a faster `resize_image(frame.bgr, resize)`.
 
     If the frame is more than twice as large, the planes are halved before the colour conversion:
     equal up to rounding, and 4:2:0 has U and V halved already. Smaller frames give exactly the same
-    result. For a network that takes tiles, returns the whole picture; the segmenter cuts it.
+    result.
     """
-    if resize.in_tiles:
-        return frame.bgr
-    if frame.image is not None:
-        return resize_image(frame.image, resize)
+    if resize.in_tiles or frame.image is not None:
+        return resize_image(frame.bgr, resize)
     y, u, v = frame.planes
     if not _is_large(y, resize.size):
         return resize_image(to_bgr(frame.planes, frame.colour), resize)

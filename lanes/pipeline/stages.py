@@ -198,9 +198,10 @@ class _Labeller:
         return _Flight(frame, seconds, image=image)
 
     def _carry_from(self, frame: Frame) -> None:
-        """Let later frames follow this one: its labels are the frame's size if made of tiles."""
-        if self.segmenter.card.resize.in_tiles and frame.size != self.carried_size:
-            self.carrier, self.carried_size = Carrier(frame.size), frame.size
+        """Let later frames follow this one, whose labels may have another size than the last."""
+        size = self.segmenter.card.resize.labels_size(frame.size)
+        if size != self.carried_size:
+            self.carrier, self.carried_size = Carrier(size), size
         self.carrier.set_key(frame)
 
     def follow(self, frame: Frame) -> _Flight:
