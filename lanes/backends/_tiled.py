@@ -15,7 +15,16 @@ import numpy as np
 from lanes.backends import _engine
 from lanes.images.resize import Resize
 from lanes.images.tiles import Span, extended, spans
-from lanes.types import Backend, Image, ImageBatch, LabelBatch, LabelMap, Pending, Size
+from lanes.types import (
+    Backend,
+    Image,
+    ImageBatch,
+    LabelBatch,
+    LabelMap,
+    Pending,
+    ScoreBatch,
+    Size,
+)
 
 
 def tiled(backend: Backend, resize: Resize) -> Backend:
@@ -34,6 +43,12 @@ class _Picture:
     pending: Pending
     left: int
 
+    def scores(self, classes: int) -> ScoreBatch:
+        """The scores of the whole picture, made at the first call."""
+        if self.pending.scores is None:
+            self.pending.scores = np.empty((1, classes, *self.labels.shape), np.float16)
+        return self.pending.scores
+
 
 @dataclass
 class _Tile:
@@ -49,16 +64,20 @@ class _Tile:
         tile = self.picture.image[top : top + size[0], left : left + size[1]]
         return np.ascontiguousarray(tile)[None]
 
-    def keep(self, labels: LabelMap, finished: float) -> None:
-        """Copy the part of `labels` (h, w) that counts into the picture's."""
-        row, column = self.row, self.column
-        kept = labels[
+    def keep(self, labels: LabelMap, tile: Pending) -> None:
+        """Copy what counts of the tile's `labels` (h, w) and scores into the picture's."""
+        row, column, picture = self.row, self.column, self.picture
+        there = np.s_[..., row.first : row.last, column.first : column.last]
+        here = np.s_[
+            ...,
             row.first - row.start : row.last - row.start,
             column.first - column.start : column.last - column.start,
         ]
-        self.picture.labels[row.first : row.last, column.first : column.last] = kept
-        self.picture.pending.finished = finished
-        self.picture.left -= 1
+        picture.labels[there] = labels[here]
+        if tile.scores is not None:
+            picture.scores(tile.scores.shape[1])[there] = tile.scores[here]
+        picture.pending.finished = tile.finished
+        picture.left -= 1
 
 
 class TiledBackend(_engine.Engine):
@@ -100,7 +119,7 @@ class TiledBackend(_engine.Engine):
             self._fill()
             while request.left:
                 tile, pending = self._flying.popleft()
-                tile.keep(self.backend.result(pending)[0], pending.finished)
+                tile.keep(self.backend.result(pending)[0], pending)
                 self._fill()
         except BaseException:
             self._drop(request)

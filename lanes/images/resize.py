@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lanes.colour import to_bgr, to_bgr_444
 from lanes.images.tiles import middle
-from lanes.types import Frame, Image, Size
+from lanes.types import Frame, Image, ScoreMap, Size
 
 MODES = ("stretch", "tile")
 Ids = TypeVar("Ids", np.uint8, np.uint16)
@@ -101,6 +101,16 @@ def _halved(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # INTER_AREA with a fractional ratio.
     half = (plane.shape[1] // 2, plane.shape[0] // 2)
     return np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def resize_scores(scores: ScoreMap, size: Size) -> ScoreMap:
+    """Resize `scores` (C, h, w) to `size` (height, width), linearly: a pixel's sum stays 1."""
+    if scores.shape[1:] == size:
+        return scores
+    large = np.empty((len(scores), *size), np.float16)
+    for plane, one in zip(large, scores, strict=True):
+        plane[:] = cv2.resize(one.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    return large
 
 
 def resize_labels(labels: NDArray[Ids], size: Size) -> NDArray[Ids]:

@@ -230,7 +230,8 @@ class _Labeller:
             finished = flight.pending.finished
             flight.seconds["infer"] = finished - max(flight.pending.submitted, self.idle_since)
             self.idle_since = finished
-            return Result(flight.frame, labels, flight.seconds)
+            scores = None if flight.pending.scores is None else flight.pending.scores[0]
+            return Result(flight.frame, labels, flight.seconds, scores=scores)
         began = time.perf_counter()
         assert self.key_labels is not None, "the first frame is inferred"
         assert flight.flow is not None, "what is not inferred follows"
