@@ -134,6 +134,7 @@ def segment(
 
     `Result.seconds` holds "decode", then "resize" and "infer", or "carry" for frames whose labels
     were carried. "infer" is the engine's own time, the wait behind the batch before it left out.
+    With `segmenter.scored()`, `Result.scores` has the class probabilities of inferred frames.
 
     Raises:
         BadInput: `infer_every` is not at least 1.

@@ -117,6 +117,9 @@ def test_threads_share_them(trained_folder):
         with ThreadPoolExecutor(4) as threads:
             for image, scores in zip(images, threads.map(shared.scores, images), strict=True):
                 np.testing.assert_allclose(scores, scores_of(image[None])[0], atol=ROUNDING)
+        engine = shared.scored().backend.backend
+        assert not engine.closed
+    assert engine.closed
 
 
 @pytest.mark.parametrize("size", [(64, 96), (100, 300), (30, 20)])
