@@ -138,7 +138,8 @@ def test_a_backend_without_a_network_has_none(tmp_path):
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_labels_that_are_no_argmax(model_folder, backend):
-    with pytest.raises(BadModel, match=r"model\.onnx has no class prob.*a model of lanes export"):
+    path = model_folder / "model.onnx"
+    with pytest.raises(BadModel, match=f"^{path} has no class prob.*a model of lanes export"):
         backends.load(backend, model_folder, scores=True)
 
 
@@ -157,15 +158,24 @@ def test_an_argmax_of_something_else(tmp_path):
         del argmax.attribute[:]
         argmax.attribute.append(helper.make_attribute("axis", 2))
 
-    with pytest.raises(BadModel, match="not the ArgMax of logits"):
+    with pytest.raises(BadModel, match=r"^/\S+ has no class prob.*not the ArgMax of logits"):
         with_scores(changed(tmp_path, rows))
+
+
+def test_a_graph_that_bites_its_tail(tmp_path):
+    def cycle(model):
+        (argmax,) = (node for node in model.graph.node if node.op_type == "ArgMax")
+        argmax.op_type, argmax.input[0] = "Cast", "labels"
+
+    with pytest.raises(BadModel, match="has no class probabilities"):
+        with_scores(changed(tmp_path, cycle))
 
 
 def test_an_opset_whose_softmax_joins_axes(tmp_path):
     def old(model):
         model.opset_import[0].version = 12
 
-    with pytest.raises(BadModel, match="opset 13 or newer"):
+    with pytest.raises(BadModel, match=r"^/\S+ has no class prob.*opset 13 or newer"):
         with_scores(changed(tmp_path, old))
 
 
