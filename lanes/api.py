@@ -38,20 +38,27 @@ class Model(Segmenter):
     """
 
     @overload
-    def __call__(self, image: str | Path | Image) -> Labelled: ...
+    def __call__(self, image: str | Path | Image, *, scores: bool = False) -> Labelled: ...
     @overload
-    def __call__(self, image: list[Any] | tuple[Any, ...]) -> list[Labelled]: ...
+    def __call__(
+        self, image: list[Any] | tuple[Any, ...], *, scores: bool = False
+    ) -> list[Labelled]: ...
     @overload
-    def __call__(self, image: Any) -> Any: ...
-    def __call__(self, image: Any) -> Any:
+    def __call__(self, image: Any, *, scores: bool = False) -> Any: ...
+    def __call__(self, image: Any, *, scores: bool = False) -> Any:
         """Label one image, or each of a list, in which the engine is never idle between two.
+
+        With `scores`, a result's `scores` are the class probabilities. The first such call loads a
+        second engine.
 
         Raises:
             BadInput: a file cannot be read, or is not an image.
+            BadModel, BackendError: the network or the backend has no class probabilities.
         """
+        model = self.scored() if scores else self
         if isinstance(image, list | tuple):
-            return list(self._labelled(map(_frame_of, image)))
-        (result,) = self._labelled([_frame_of(image)])
+            return list(self._labelled(map(_frame_of, image), model))
+        (result,) = self._labelled([_frame_of(image)], model)
         return result
 
     def stream(
@@ -62,32 +69,35 @@ class Model(Segmenter):
         end: float | None = None,
         max_frames: int | None = None,
         infer_every: int = 1,
+        scores: bool = False,
     ) -> Iterator[Labelled]:
         """Label a video, camera, address or folder of images frame by frame, in order.
 
         `start` and `end` are seconds. A camera or stream gives its newest frame. With `infer_every`
         N the network labels every Nth frame, and optical flow carries its labels to the others.
+        `scores` are as for one image; the frames between have none.
 
         Raises:
             BadInput, BadVideo: it cannot be opened or read.
+            BadModel, BackendError: the network or the backend has no class probabilities.
         """
+        model = self.scored() if scores else self
         with open_source(given, start, end, max_frames) as source:
             frames = prefetch(timed(source), newest=source.live)
             # Closed before the source is: its thread must not read from a source that is gone.
             with closing(frames):
-                yield from self._labelled(frames, infer_every, source.live)
+                yield from self._labelled(frames, model, infer_every, source.live)
 
     def _labelled(
-        self, frames: Iterable[Frame], infer_every: int = 1, live: bool = False
+        self, frames: Iterable[Frame], model: Segmenter, infer_every: int = 1, live: bool = False
     ) -> Iterator[Labelled]:
-        results = segment(frames, self, infer_every, at_once=lambda: live)
+        results = segment(frames, model, infer_every, at_once=lambda: live)
         with closing(results):
             yield from labelled(results, self.task)
 
     def __repr__(self) -> str:
-        height, width = self.card.resize.size
         engine = f"{self.backend.name} {self.backend.precision} on {self.backend.device}"
-        return f"<lanes model {self.card.name}: {engine}, {width}x{height}>"
+        return f"<lanes model {self.card.name}: {engine}, {self.card.resize}>"
 
 
 def load(
@@ -113,7 +123,7 @@ def load(
         MissingDependency: the backend's library is not installed.
     """
     loaded = segmenter.load(str(model), backend, precision, device, threads, hint)
-    return Model(loaded.card, loaded.backend)
+    return Model(loaded.card, loaded.backend, loaded.load_scored)
 
 
 def label_video(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 
@@ -11,10 +12,9 @@ import numpy as np
 from lanes import assets, backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
-from lanes.errors import BadInput, BadModel
-from lanes.images.resize import resize_image, resize_labels
-from lanes.images.tiles import Tiler
-from lanes.types import Backend, Image, LabelMap, Pending, Task
+from lanes.errors import BackendError, BadInput, BadModel
+from lanes.images.resize import resize_image, resize_labels, resize_scores
+from lanes.types import Backend, Image, LabelMap, Pending, ScoreMap, Task
 
 
 class Segmenter:
@@ -25,8 +25,12 @@ class Segmenter:
     (`card.resize.size`), or at the image's own if the network takes tiles.
     """
 
-    def __init__(self, card: ModelCard, backend: Backend) -> None:
+    def __init__(
+        self, card: ModelCard, backend: Backend, load_scored: Callable[[], Backend] | None = None
+    ) -> None:
         """Combine a card with the backend that runs its network.
+
+        `load_scored` loads the backend again, with class probabilities.
 
         Raises:
             BadModel: the card's classes differ from the task's.
@@ -34,17 +38,15 @@ class Segmenter:
         self.card = card
         self.task = _task_of(card)
         self.backend = backend
+        self.load_scored = load_scored
         self._shared: Segmenter | None = None
-        self._sharing = threading.Lock()
+        self._scored: Segmenter | None = None
+        self._lock = threading.Lock()
 
     @property
     def depth(self) -> int:
         """How many images may be in flight."""
-        return 1 if self.card.resize.in_tiles else self.backend.depth
-
-    @property
-    def _tiler(self) -> Tiler:
-        return Tiler(self.backend, self.card.resize.size)
+        return self.backend.depth
 
     def label(self, image: Image) -> LabelMap:
         """Labels (H, W) of `image` (H, W, 3) BGR, at the image's own size.
@@ -55,22 +57,30 @@ class Segmenter:
         labels = self.result(self.submit(image))
         return resize_labels(labels, (image.shape[0], image.shape[1]))
 
+    def scores(self, image: Image) -> ScoreMap:
+        """Class probabilities (C, H, W) of `image` (H, W, 3) BGR, resized linearly to its size.
+
+        Raises:
+            BadInput: not an image.
+            BadModel, BackendError: the network or the backend has none; see `scored`.
+        """
+        scored = self.scored()
+        pending = scored.submit(image)
+        scored.result(pending)
+        assert pending.scores is not None, "it was loaded with scores"
+        return resize_scores(pending.scores[0], (image.shape[0], image.shape[1]))
+
     def submit(self, image: Image) -> Pending:
         """Resize `image` and start labelling it; it must not change until the result is taken."""
         _check(image)
-        resize = self.card.resize
-        return self.submit_resized(image if resize.in_tiles else resize_image(image, resize))
+        return self.submit_resized(resize_image(image, self.card.resize))
 
     def submit_resized(self, image: Image) -> Pending:
         """Start labelling an image of the network's size, or any size if it takes tiles."""
-        if self.card.resize.in_tiles:
-            return self._tiler.submit(image)
         return self.backend.submit(np.ascontiguousarray(image)[None])
 
     def result(self, pending: Pending) -> LabelMap:
         """Wait for the labels (h, w) of a submitted image."""
-        if self.card.resize.in_tiles:
-            return self._tiler.result(pending)
         labels: LabelMap = self.backend.result(pending)[0]
         return labels
 
@@ -79,14 +89,39 @@ class Segmenter:
 
         Returns the same object every time; after that, do not label with `self`.
         """
-        with self._sharing:
+        with self._lock:
             if self._shared is None:
-                self._shared = Segmenter(self.card, backends.SharedBackend(self.backend))
+                load = self.load_scored
+                again = None if load is None else lambda: backends.SharedBackend(load())
+                self._shared = Segmenter(self.card, backends.SharedBackend(self.backend), again)
             return self._shared
+
+    def scored(self) -> Segmenter:
+        """The same model with class probabilities: its results fill in `Pending.scores`.
+
+        The first call loads a second engine, so that labels alone cost no more than before. Returns
+        the same object every time; `close` frees both.
+
+        Raises:
+            BadModel: the network gives labels that are not the ArgMax of logits.
+            BackendError: the backend has no class probabilities.
+        """
+        with self._lock:
+            if self._scored is None:
+                if self.load_scored is None:
+                    raise BackendError(
+                        f"this segmenter cannot load {self.card.name} again with class "
+                        "probabilities: make it with lanes.load"
+                    )
+                self._scored = Segmenter(self.card, self.load_scored())
+            return self._scored
 
     def close(self) -> None:
         """Free the backend."""
         self.backend.close()
+        for one in (self._shared, self._scored):
+            if one is not None:
+                one.close()
 
     def __enter__(self) -> Segmenter:
         return self
@@ -157,4 +192,10 @@ def load(
     folder = assets.model_folder(model)
     card = cards.read(folder)
     tasks.load(card.task)
-    return Segmenter(card, backends.load(backend, folder, precision, device, threads, hint))
+    loaded = backends.load(backend, folder, precision, device, threads, hint)
+
+    def load_scored() -> Backend:
+        same = loaded.name, folder, loaded.precision, device, threads, hint
+        return backends.load(*same, scores=True)
+
+    return Segmenter(card, loaded, load_scored)

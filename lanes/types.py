@@ -24,6 +24,10 @@ ImageBatch: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) BGR, 0..255, at the network's input size."""
 LabelBatch: TypeAlias = NDArray[np.uint8]
 """(N, H, W) class ids, at the network's input size."""
+ScoreMap: TypeAlias = NDArray[np.float16]
+"""(C, H, W): the probability of each class of a task, 0..1; a pixel's sum is 1 up to rounding."""
+ScoreBatch: TypeAlias = NDArray[np.float16]
+"""(N, C, H, W), as `ScoreMap`, at the network's input size."""
 Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
@@ -186,12 +190,14 @@ class Result:
 
     The labels have the network's size, or the frame's if the network takes tiles. `inferred` is
     True if the network labelled this frame, False if it carries an earlier frame's labels.
+    `scores` has the labels' size; None if the segmenter gives none.
     """
 
     frame: Frame
     labels: LabelMap
     seconds: dict[str, float]
     inferred: bool = True
+    scores: ScoreMap | None = None
 
 
 @dataclass
@@ -199,11 +205,13 @@ class Pending:
     """A batch in flight in a backend: `submit` returns it, `result` takes it.
 
     `submitted` and `finished` are `time.perf_counter()` readings; `finished` is 0.0 at first.
+    `result` fills in `scores`, if the backend was loaded with them.
     """
 
     request: Any
     submitted: float
     finished: float = 0.0
+    scores: ScoreBatch | None = None
 
 
 class Backend(Protocol):

@@ -12,7 +12,7 @@ from PIL import Image as PilImage
 
 import lanes
 from clips import make_clip
-from lanes.errors import BadInput, BadOutput, UnknownName
+from lanes.errors import BadInput, BadModel, BadOutput, UnknownName
 from lanes.video import open_source
 from model_folders import SIZE, grey, labels_of
 
@@ -204,17 +204,57 @@ def test_scoring_in_a_named_engine(model, model_folder):
         lanes.evaluate(model, "synthetic", precision="fp32")
 
 
-def test_examples_run(model_folder, tmp_path, monkeypatch):
+def test_examples_run(trained_folder, tmp_path, monkeypatch):
     """Each program of examples/, with a small model in place of the default."""
     folder = Path(__file__).parents[1] / "examples"
     make_clip(tmp_path / "drive.mp4", frames=5)
     for name in ("road.jpg", "a.jpg", "b.jpg"):
         cv2.imwrite(str(tmp_path / name), grey(LEVELS, SIZE))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lanes.assets.model_folder", lambda name: model_folder)
+    monkeypatch.setattr("lanes.assets.model_folder", lambda name: trained_folder)
     programs = sorted(folder.glob("*.py"))
-    assert len(programs) >= 3
+    assert len(programs) >= 4
     for program in programs:
         exec(compile(program.read_text(encoding="utf-8"), program, "exec"), {})
-    assert {"drive_lanes.mp4", "road_lanes.png", "mine.mp4"} <= {p.name for p in tmp_path.iterdir()}
+    written = {"drive_lanes.mp4", "road_lanes.png", "mine.mp4", "road_unsure.png"}
+    assert written <= {path.name for path in tmp_path.iterdir()}
     assert Fraction(25) == open_source("mine.mp4").rate
+
+
+@pytest.fixture(scope="module")
+def scoring(trained_folder):
+    with lanes.load(trained_folder, "onnxruntime", threads=1) as found:
+        yield found
+
+
+def test_scores_of_an_image_and_of_a_list(scoring, image):
+    result = scoring(image, scores=True)
+    assert (result.scores.shape, result.scores.dtype) == ((3, *SIZE), np.float16)
+    np.testing.assert_array_equal(result.scores.argmax(0), result.labels)
+    assert result.scores is result.scores
+    large = cv2.resize(image, None, fx=2, fy=3, interpolation=cv2.INTER_NEAREST)
+    both = scoring([image, large], scores=True)
+    assert [one.scores.shape[1:] for one in both] == [SIZE, (3 * SIZE[0], 2 * SIZE[1])]
+    np.testing.assert_allclose(both[1].scores.sum(0, dtype=np.float32), 1, atol=2e-3)
+    smoothed = result.relabelled(np.zeros(SIZE, np.uint8))
+    np.testing.assert_array_equal(smoothed.scores, result.scores)
+    with pytest.raises(BadInput, match="but no scores: label it with scores=True"):
+        _ = scoring(image).scores
+
+
+def test_scores_of_a_stream(scoring, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", frames=4)
+    for result in scoring.stream(clip, scores=True):
+        network = result.result.scores
+        np.testing.assert_array_equal(network.argmax(0), result.network_labels)
+        assert result.scores.shape[1:] == result.frame.size
+    keys, between, *_ = scoring.stream(clip, scores=True, infer_every=2)
+    assert keys.scores.any()
+    with pytest.raises(BadInput, match="infer_every=1"):
+        _ = between.scores
+
+
+def test_a_network_without_scores(model, image):
+    with pytest.raises(BadModel, match="no class probabilities.*a model of lanes export"):
+        model(image, scores=True)
+    np.testing.assert_array_equal(model(image).labels, labels_of(image))

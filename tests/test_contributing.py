@@ -76,10 +76,10 @@ def test_backend(example, model_folder):
     backend.close()
 
 
-def test_readme(model_folder, tmp_path, monkeypatch, capsys):
+def test_readme(trained_folder, tmp_path, monkeypatch, capsys):
     image, live = (text for _, text in blocks("README.md", "python"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lanes.assets.model_folder", lambda name: model_folder)
+    monkeypatch.setattr("lanes.assets.model_folder", lambda name: trained_folder)
     picture = grey([20, 120, 220], (120, 160))
     cv2.imwrite("road.jpg", picture)
     for folder, array in (("images", picture), ("labels", labels_of(picture))):

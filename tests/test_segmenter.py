@@ -148,3 +148,23 @@ def test_a_model_of_three_classes_runs_and_reports_three(tmp_path):
     wrong = make_model(tmp_path / "wrong", classes=("background", "lane line"))
     with pytest.raises(BadModel, match="export the model again"):
         segmenter.load(str(wrong))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (200, 301)])
+def test_scores_have_the_images_size(trained_folder, size):
+    image = grey([20, 120, 220], size)
+    with segmenter.load(str(trained_folder), "onnxruntime") as found:
+        scores, labels = found.scores(image), found.label(image)
+        assert (scores.shape, scores.dtype) == ((3, *size), np.float16)
+        inside = np.s_[:, size[1] // 6 :: size[1] // 3]
+        np.testing.assert_array_equal(scores.argmax(0)[inside], labels[inside])
+        assert found.scored() is found.scored()
+        engine = found.scored().backend
+        with pytest.raises(BadInput, match="got no image"):
+            found.scores(None)
+    assert engine.closed
+
+
+def test_a_segmenter_made_by_hand_has_no_scores(loaded):
+    with pytest.raises(BackendError, match="make it with lanes.load"):
+        Segmenter(loaded.card, loaded.backend).scores(grey([20]))

@@ -40,14 +40,13 @@ def show(settings: Settings) -> None:
 
 
 def _row(card: ModelCard, folder: Path) -> dict[str, Any]:
-    height, width = card.resize.size
     return {
         "model": card.name,
         "task": card.task.replace("_", " "),
         "architecture": card.architecture.replace("_", " "),
         "parameters": card.parameters / 1e6,
         "GFLOP": card.gflop,
-        "input": f"{width} x {height}{' tiles' * card.resize.in_tiles}",
+        "input": str(card.resize),
         "file": _megabytes(folder),
     }
 

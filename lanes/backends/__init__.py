@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lanes import plugins
 from lanes.backends import _auto, _cache, _engine
 from lanes.backends._auto import PREFERENCE, Choice
 from lanes.backends._shared import SharedBackend
+from lanes.backends._tiled import tiled
 from lanes.errors import BackendError, BadInput, MissingDependency, UnknownName
 from lanes.plugins import unknown
 from lanes.types import Backend
@@ -26,6 +28,7 @@ __all__ = [
     "choices",
     "load",
     "precisions",
+    "tiled",
 ]
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
@@ -39,34 +42,33 @@ def load(
     device: str | None = None,
     threads: int | None = None,
     hint: str = LATENCY,
+    scores: bool = False,
 ) -> Backend:
     """Load the model of `folder` into the backend `name`; "auto" is the fastest on this machine.
 
     `precision` is "auto", "fp32", "bf16", ..., whatever the backend supports; "auto" is its
     fastest, which may be int8 if the model's card gives the accuracy cost. `device` is one of the
     backend's (None: its default, usually the CPU); `threads` limits the CPU threads (None: all
-    cores); `hint` is one of `HINTS`. `choices` shows how "auto" decides.
+    cores); `hint` is one of `HINTS`. `choices` shows how "auto" decides. If the model takes tiles,
+    the backend takes pictures of any size and cuts them. With `scores`, `result` also fills in
+    `Pending.scores`, the class probabilities.
 
     Raises:
         UnknownName: no such backend, or it has no such precision or device.
         MissingDependency: its library is not installed.
-        BadModel: the network cannot be read, or contradicts its card.
-        BackendError: the engine refuses the network.
+        BadModel: the network cannot be read, contradicts its card, or has no scores.
+        BackendError: the engine refuses the network, or the backend has no scores.
         BadInput: `threads` is not at least 1.
     """
     if threads is not None and threads < 1:
         raise BadInput(f"got {threads} threads; give 1 or more, or leave it out to use all cores")
     if hint not in HINTS:
         raise UnknownName(unknown("hint", hint, list(HINTS)))
+    loader = _Loader(folder, device, threads, hint, scores)
     quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
-    if name != "auto" and not quantised:
-        return _load(name, folder, precision, device, threads, hint)
-    selector = _selector(name, folder, precision, device, threads, hint)
-    try:
-        return selector.load(*selector.fastest())
-    except (MissingDependency, BackendError):
-        # The cached choice no longer runs: a GPU may be gone, or a library broken.
-        return selector.load(*selector.fastest(refresh=True))
+    fastest = name == "auto" or quantised
+    backend = loader.fastest(name, precision) if fastest else loader.load(name, precision)
+    return tiled(backend, cards.read(folder).resize)
 
 
 def choices(
@@ -85,7 +87,7 @@ def choices(
     Raises:
         BadModel: the folder has no network, or its card cannot be read.
     """
-    return _selector("auto", folder, precision, device, threads, hint).choices()
+    return _Loader(folder, device, threads, hint).selector("auto", precision).choices()
 
 
 def precisions(name: str, device: str | None = None, folder: Path | None = None) -> tuple[str, ...]:
@@ -99,38 +101,55 @@ def precisions(name: str, device: str | None = None, folder: Path | None = None)
     return found
 
 
-def _load(
-    name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
-) -> Backend:
-    module = plugins.load("backends", name)
-    backend: Backend = module.load(
-        folder,
-        precision=precision,
-        device=device or getattr(module, "DEVICE", "cpu"),
-        threads=threads,
-        **_taken(module.load, hint=hint),
-    )
-    return backend
+@dataclass(frozen=True)
+class _Loader:
+    """Loads the model of `folder` by backend and precision; the rest is as in `load`."""
+
+    folder: Path
+    device: str | None
+    threads: int | None
+    hint: str
+    scores: bool = False
+
+    def load(self, name: str, precision: str) -> Backend:
+        module = plugins.load("backends", name)
+        options = _taken(module.load, hint=self.hint, scores=self.scores)
+        if self.scores and "scores" not in options:
+            raise BackendError(
+                f"the backend {name} has no class probabilities: load the model with the backend "
+                "onnxruntime or openvino, or label without scores"
+            )
+        device = self.device or getattr(module, "DEVICE", "cpu")
+        backend: Backend = module.load(
+            self.folder, precision=precision, device=device, threads=self.threads, **options
+        )
+        return backend
+
+    def fastest(self, name: str, precision: str) -> Backend:
+        selector = self.selector(name, precision)
+        try:
+            return self.load(*selector.fastest())
+        except (MissingDependency, BackendError):
+            # The cached choice no longer runs: a GPU may be gone, or a library broken.
+            return self.load(*selector.fastest(refresh=True))
+
+    def selector(self, name: str, precision: str) -> _auto.EngineSelector:
+        """The candidates, timed without scores."""
+        networks = [_cache.digest(_engine.onnx_path(self.folder))]
+        if int8 := _has_int8(self.folder):
+            networks.append(_cache.digest(self.folder / cards.INT8_ONNX))
+        return _auto.EngineSelector(
+            size=cards.read(self.folder).resize.size,
+            candidates=tuple(_auto.candidates(name, precision, int8)),
+            load=replace(self, scores=False).load,
+            depends_on=(networks, self.device, self.threads, self.hint),
+        )
 
 
 def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """The `arguments` that `function` accepts: a backend may leave out those it does not use."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
-
-
-def _selector(
-    name: str, folder: Path, precision: str, device: str | None, threads: int | None, hint: str
-) -> _auto.EngineSelector:
-    networks = [_cache.digest(_engine.onnx_path(folder))]
-    if int8 := _has_int8(folder):
-        networks.append(_cache.digest(folder / cards.INT8_ONNX))
-    return _auto.EngineSelector(
-        size=cards.read(folder).resize.size,
-        candidates=tuple(_auto.candidates(name, precision, int8)),
-        load=lambda name, precision: _load(name, folder, precision, device, threads, hint),
-        depends_on=(networks, device, threads, hint),
-    )
 
 
 def _has_int8(folder: Path) -> bool:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from lanes import card as cards
 from lanes.errors import BackendError, BadInput, BadModel, LanesError, UnknownName
 from lanes.plugins import unknown
@@ -96,14 +98,19 @@ class ThreadedEngine(Engine):
         return images
 
     @abstractmethod
-    def _run(self, begun: Any) -> LabelBatch:
-        """Label the batch, in the engine's thread."""
+    def _run(self, begun: Any) -> Sequence[NDArray[Any]]:
+        """Label the batch, in the engine's thread.
+
+        Returns the labels and, if loaded with them, the scores (1, C, ...), float16.
+        """
 
     def _start(self, images: ImageBatch, pending: Pending) -> Future[LabelBatch]:
         return self.worker.submit(self._timed, self._begin(images), pending)
 
     def _timed(self, begun: Any, pending: Pending) -> LabelBatch:
-        labels = self._run(begun)
+        labels, *scores = self._run(begun)
+        if scores:
+            pending.scores = scores[0].reshape(1, -1, *labels.shape[1:])
         pending.finished = time.perf_counter()
         return labels
 
@@ -188,17 +195,32 @@ def with_int8(precisions: tuple[str, ...], folder: Path | None) -> tuple[str, ..
     return (*precisions, INT8) if quantised else precisions
 
 
-def check_network(path: Path, inputs: list[TensorKind], outputs: list[TensorKind]) -> None:
+def check_network(
+    path: Path, inputs: list[TensorKind], outputs: list[TensorKind], scores: bool = False
+) -> None:
     """Raise `BadModel` unless a network matches its card.
 
     It must take one uint8 image batch (1, H, W, 3) of the card's size and return one uint8 label
-    batch (1, H, W).
+    batch (1, H, W); with `scores`, the last output has a channel for each class.
     """
-    height, width = cards.read(path.parent).resize.size
+    card = cards.read(path.parent)
+    if scores:
+        _check_scores(path, outputs[-1], len(card.classes))
+        outputs = outputs[:-1]
+    height, width = card.resize.size
     wanted = f"uint8 (1, {height}, {width}, 3) in, uint8 (1, {height}, {width}) out"
     got = f"{_shown(inputs)} in, {_shown(outputs)} out"
     if got != wanted:
         raise BadModel(f"{path} has {got}; wanted {wanted}: {cards.CURE}")
+
+
+def _check_scores(path: Path, kind: TensorKind, classes: int) -> None:
+    name, shape = kind
+    if name != "float16" or shape[1] != classes:
+        raise BadModel(
+            f"{path} scores {_shown([kind])}; wanted float16 (1, {classes}, ...), a channel for "
+            f"each class of its card: {cards.CURE}"
+        )
 
 
 def _shown(kinds: list[TensorKind]) -> str:

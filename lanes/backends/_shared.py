@@ -68,6 +68,6 @@ class SharedBackend:
         pending, owed = self._flying.popleft()
         try:
             owed.labels = self.backend.result(owed.inner)
-            pending.finished = owed.inner.finished
+            pending.finished, pending.scores = owed.inner.finished, owed.inner.scores
         except Exception as error:
             owed.error = error

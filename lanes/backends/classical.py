@@ -40,8 +40,8 @@ class ClassicalBackend(_engine.ThreadedEngine):
         self.any_size = resize.in_tiles
         self.method = method
 
-    def _run(self, begun: ImageBatch) -> LabelBatch:
-        return self.method(begun[0])[None]
+    def _run(self, begun: ImageBatch) -> tuple[LabelBatch]:
+        return (self.method(begun[0])[None],)
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:

@@ -6,15 +6,17 @@ the CPU; others (onnxruntime-gpu, -directml, -openvino, ...) replace it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
-from lanes.backends import _engine
+from lanes.backends import _engine, _scores_graph
 from lanes.errors import BackendError, UnknownName
 from lanes.plugins import unknown
-from lanes.types import ImageBatch, LabelBatch
+from lanes.types import ImageBatch
 
 PRECISIONS = ("fp32",)
 CPU = "cpu"
@@ -34,8 +36,9 @@ class OnnxRuntimeBackend(_engine.ThreadedEngine):
         self.session = session
         self.input_name = session.get_inputs()[0].name
 
-    def _run(self, begun: ImageBatch) -> LabelBatch:
-        return np.asarray(self.session.run(None, {self.input_name: begun})[0], np.uint8)
+    def _run(self, begun: ImageBatch) -> Sequence[NDArray[Any]]:
+        outputs: list[NDArray[Any]] = self.session.run(None, {self.input_name: begun})
+        return outputs
 
 
 def precisions(device: str = CPU, folder: Path | None = None) -> tuple[str, ...]:
@@ -45,7 +48,11 @@ def precisions(device: str = CPU, folder: Path | None = None) -> tuple[str, ...]
 
 
 def load(
-    folder: Path, precision: str = "auto", device: str = CPU, threads: int | None = None
+    folder: Path,
+    precision: str = "auto",
+    device: str = CPU,
+    threads: int | None = None,
+    scores: bool = False,
 ) -> OnnxRuntimeBackend:
     """Load `model.onnx` of `folder`; see `lanes.backends.load`.
 
@@ -60,15 +67,17 @@ def load(
     path = _engine.network_path(folder, precision)
     options = session_options(threads)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    network = _scores_graph.with_scores(path) if scores else str(path)
     with _engine.reading(path, "onnxruntime"):
         # The fallback would silently run on the CPU, apart from one printed line.
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=[provider], enable_fallback=0
+            network, options, providers=[provider], enable_fallback=0
         )
     _engine.check_network(
         path,
         [(_dtype(tensor.type), tensor.shape) for tensor in session.get_inputs()],
         [(_dtype(tensor.type), tensor.shape) for tensor in session.get_outputs()],
+        scores,
     )
     _check_use(session, provider)
     precision = PRECISIONS[0] if precision == "auto" else precision

@@ -9,16 +9,19 @@ in, and checks the compiled model's. See https://docs.openvino.ai, "Precision Co
 from __future__ import annotations
 
 import contextlib
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lanes import assets
-from lanes.backends import _cache, _engine
+from lanes.backends import _cache, _engine, _scores_graph
 from lanes.errors import BackendError, UnknownName
 from lanes.plugins import unknown
-from lanes.types import ImageBatch, LabelBatch
+from lanes.types import ImageBatch
 
 # OpenVINO (2026.4) imports its model converter, which takes twice as long as everything else and
 # reports each import to Google Analytics unless the user has opted out.
@@ -62,10 +65,10 @@ class OpenVinoBackend(_engine.ThreadedEngine):
             raise
         return request
 
-    def _run(self, begun: Any) -> LabelBatch:
+    def _run(self, begun: Any) -> Sequence[NDArray[Any]]:
         try:
             begun.wait()
-            return np.array(begun.get_output_tensor(0).data, np.uint8)
+            return [np.array(tensor.data) for tensor in begun.output_tensors]
         finally:
             self.free.append(begun)
 
@@ -88,6 +91,7 @@ def load(
     device: str = "cpu",
     threads: int | None = None,
     hint: str = "latency",
+    scores: bool = False,
 ) -> OpenVinoBackend:
     """Load `model.onnx` of `folder`; see `lanes.backends.load`."""
     _engine.onnx_path(folder)
@@ -101,7 +105,8 @@ def load(
     path = _engine.network_path(folder, precision)
     # The float layers of a quantised network run in the fastest float precision.
     floats = HINTS[fastest if precision == _engine.INT8 else precision]
-    compiled = _compile(core, path, device, options(floats, threads, hint), "EXPORT_IMPORT" in able)
+    how = options(floats, threads, hint)
+    compiled = _compile(core, path, scores, device, how, "EXPORT_IMPORT" in able)
     if device.partition(":")[0] not in COMPOSITE:  # these do not report it
         became = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if became != floats:
@@ -167,40 +172,43 @@ def _precisions(able: set[str]) -> tuple[str, ...]:
     return tuple(name for name in PRECISIONS if name == "fp32" or name.upper() in able)
 
 
-def _compile(core: Any, path: Path, device: str, how: dict[str, Any], exports: bool) -> Any:
+def _compile(
+    core: Any, path: Path, scores: bool, device: str, how: dict[str, Any], exports: bool
+) -> Any:
     """Compile the network, or load it from the user's cache."""
     if not exports:  # OpenVINO's own cache saves compiling, but not reading the file
         with contextlib.suppress(OSError):
             how = {**how, "CACHE_DIR": str(assets.cache_folder("openvino"))}
         with _engine.running("openvino", "openvino"):
-            return core.compile_model(_read(path), device, how)
+            return core.compile_model(_read(path, scores), device, how)
     processor = core.get_property(device, "FULL_DEVICE_NAME")
-    key = _cache.key(_cache.digest(path), openvino.get_version(), device, processor, how)
+    key = _cache.key(_cache.digest(path), scores, openvino.get_version(), device, processor, how)
     if blob := _cache.read("openvino", key):
         # If it does not load, for example after a driver update, compile again.
         with contextlib.suppress(RuntimeError):
             compiled = core.import_model(blob, device, how)
-            _check(path, compiled)
+            _check(path, compiled, scores)
             return compiled
-    model = _read(path)
+    model = _read(path, scores)
     with _engine.running("openvino", "openvino"):
         compiled = core.compile_model(model, device, how)
     _cache.write("openvino", key, compiled.export_model().getvalue())
     return compiled
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, scores: bool) -> Any:
     # Core.read_model tries every front end, and TensorFlow's prints a page about a broken ONNX file
     # (2026.4); so use only the ONNX one.
     reader = FrontEndManager().load_by_framework("onnx")
+    network = io.BytesIO(_scores_graph.with_scores(path)) if scores else str(path)
     with _engine.reading(path, "openvino"):
-        model = reader.convert(reader.load(str(path)))
-    _check(path, model)
+        model = reader.convert(reader.load(network))
+    _check(path, model, scores)
     return model
 
 
-def _check(path: Path, network: Any) -> None:
-    _engine.check_network(path, _kinds(network.inputs), _kinds(network.outputs))
+def _check(path: Path, network: Any, scores: bool) -> None:
+    _engine.check_network(path, _kinds(network.inputs), _kinds(network.outputs), scores)
 
 
 def _kinds(ports: list[Any]) -> list[_engine.TensorKind]:

@@ -9,13 +9,13 @@ an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 # Import torch first, so that a missing dependency names `[train]`, which has onnx too.
@@ -30,7 +30,7 @@ from lanes.errors import BadConfig, BadModel, UnknownName
 from lanes.models import _network
 from lanes.models._network import Network
 from lanes.plugins import unknown
-from lanes.types import ImageBatch, LabelBatch
+from lanes.types import ImageBatch
 
 PRECISIONS = ("fp32", "bf16")
 ROOT = "network."
@@ -44,18 +44,26 @@ class TorchBackend(_engine.ThreadedEngine):
     name = library = "torch"
 
     def __init__(
-        self, network: Network, device: torch.device, precision: str, shape: tuple[int, ...]
+        self,
+        network: Network,
+        device: torch.device,
+        precision: str,
+        shape: tuple[int, ...],
+        scores: bool = False,
     ) -> None:
         """Run `network` on images of `shape` (1, H, W, 3)."""
         super().__init__(str(device), precision, shape)
         self.network = network.to(device).eval()
-        self.where = device
+        self.where, self.scores = device, scores
 
-    def _run(self, begun: ImageBatch) -> LabelBatch:
+    def _run(self, begun: ImageBatch) -> Sequence[NDArray[Any]]:
         half = torch.autocast(self.where.type, torch.bfloat16, enabled=self.precision == "bf16")
         with torch.inference_mode(), half:
             logits: Tensor = self.network(torch.tensor(begun, device=self.where))
-            return np.asarray(logits.argmax(1).to(torch.uint8).cpu().numpy())
+            outputs = [logits.argmax(1).to(torch.uint8)]
+            if self.scores:
+                outputs.append(logits.float().softmax(1).half())
+            return [output.cpu().numpy() for output in outputs]
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
@@ -65,7 +73,11 @@ def precisions(device: str = "cpu") -> tuple[str, ...]:
 
 
 def load(
-    folder: Path, precision: str = "auto", device: str = "cpu", threads: int | None = None
+    folder: Path,
+    precision: str = "auto",
+    device: str = "cpu",
+    threads: int | None = None,
+    scores: bool = False,
 ) -> TorchBackend:
     """Load the network of `folder`; `threads` applies to all of torch in this process.
 
@@ -80,9 +92,8 @@ def load(
     if threads:
         torch.set_num_threads(threads)
     height, width = cards.read(folder).resize.size
-    return TorchBackend(
-        network, where, "fp32" if precision == "auto" else precision, (1, height, width, 3)
-    )
+    precision = "fp32" if precision == "auto" else precision
+    return TorchBackend(network, where, precision, (1, height, width, 3), scores)
 
 
 def _known(device: str) -> torch.device:

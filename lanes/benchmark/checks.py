@@ -15,7 +15,7 @@ from lanes.benchmark.turns import Input
 from lanes.card import ModelCard
 from lanes.datasets import _samples as drawn
 from lanes.errors import LanesError, UnknownName
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.metrics.dataset_scores import score, share_equal
 from lanes.metrics.figures import Figure, headlines
 from lanes.segmenter import Segmenter
@@ -89,7 +89,7 @@ def pictures_of(card: ModelCard, data: Sequence[Data]) -> Pictures:
         # Spread over the split: neighbouring files are often from the same drive.
         chosen = np.linspace(0, len(dataset) - 1, min(FRAMES, len(dataset))).round().astype(int)
         images = [dataset[int(index)].image for index in chosen]
-    return Pictures(source, tuple(resize_image(image, card.resize) for image in images))
+    return Pictures(source, tuple(network_input(image, card.resize) for image in images))
 
 
 def check_all(

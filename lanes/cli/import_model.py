@@ -84,10 +84,9 @@ def import_model(
             **({"terms": terms} if terms else {}),
         )
         card = wrap(file, folder, wrapping)
-        height, width = card.resize.size
         print(
             f"{folder}: {card.parameters / 1e6:.2f} M parameters, {card.gflop:.1f} GFLOP at "
-            f"{width}x{height}; same labels as the original"
+            f"{card.resize}; same labels as the original"
         )
         return 0
 

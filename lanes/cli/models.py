@@ -131,9 +131,7 @@ def _int8_costs(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _size_of(card: ModelCard) -> tuple[str, str, str]:
-    height, width = card.resize.size
-    size = f"{width}x{height}{' tiles' * card.resize.in_tiles}"
-    return f"{card.parameters / 1e6:.2f} M", f"{card.gflop:.2f}", size
+    return f"{card.parameters / 1e6:.2f} M", f"{card.gflop:.2f}", str(card.resize)
 
 
 def _print_card(console: Console, card: ModelCard) -> None:

@@ -8,7 +8,7 @@ from types import ModuleType
 from lanes import plugins
 from lanes.card import ModelCard
 from lanes.errors import MissingDependency
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.types import Image, ImageBatch
 
 FRAMES = 8
@@ -52,4 +52,4 @@ def _drawn(module: ModuleType, count: int) -> list[Image]:
 
 def images(card: ModelCard, count: int = FRAMES) -> list[ImageBatch]:
     """The frames of the model's task, each (1, H, W, 3) at its network's input size."""
-    return [resize_image(frame, card.resize)[None] for frame in frames(card.task, count)]
+    return [network_input(frame, card.resize)[None] for frame in frames(card.task, count)]

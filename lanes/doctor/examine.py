@@ -133,8 +133,7 @@ def models() -> Iterator[Finding]:
         except (LanesError, OSError) as error:
             yield Finding("models", name, "problem", str(error), "install the package again")
         else:
-            height, width = card.resize.size
-            details = f"{card.task}, {width}x{height}, {size / 1e6:.1f} MB"
+            details = f"{card.task}, {card.resize}, {size / 1e6:.1f} MB"
             yield Finding("models", name, "works", details)
     if assets.DEFAULT_MODEL not in assets.model_names():
         yield Finding(

@@ -28,7 +28,7 @@ from lanes.datasets import _samples
 from lanes.errors import BackendError, BadConfig, BadModel, UnknownName
 from lanes.export.folder import replacing
 from lanes.export.from_openvino import read_ir
-from lanes.images.resize import Resize, resize_image
+from lanes.images.resize import Resize, network_input
 from lanes.plugins import unknown
 from lanes.types import ImageBatch, LabelBatch, Size
 
@@ -331,7 +331,7 @@ def _gflop(network: onnx.ModelProto) -> float:
 def _compare(path: Path, folder: Path, card: ModelCard, wrapping: Wrapping) -> None:
     """Raise `BackendError` unless the wrapped network labels drawn frames as the original does."""
     frames = [
-        resize_image(frame, card.resize)[None] for frame in _samples.frames(wrapping.task, count=2)
+        network_input(frame, card.resize)[None] for frame in _samples.frames(wrapping.task, count=2)
     ]
     backend = backends.load("onnxruntime", folder, "fp32")
     try:

@@ -28,7 +28,7 @@ from lanes import card as cards
 from lanes import segmenter as segmenters
 from lanes.backends import PREFERENCE, _engine
 from lanes.errors import BackendError, BadDataset, BadInput, MissingDependency
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.metrics import dataset_scores
 from lanes.metrics.figures import Figure, Kind, headlines
 from lanes.system.atomic import writing
@@ -80,7 +80,7 @@ def quantize(
                 f"{dataset.TASK!r}: quantise with data of the model's task"
             )
     images = [
-        resize_image(dataset[index].image, card.resize)[None]
+        network_input(dataset[index].image, card.resize)[None]
         for dataset in calibration
         for index in spread(len(dataset), -(-frames // len(calibration)))
     ]

@@ -27,7 +27,7 @@ from lanes.card import ONNX, DataUse, ModelCard
 from lanes.datasets import _samples as drawn
 from lanes.errors import BackendError, BadDataset, MissingDependency
 from lanes.export.folder import replacing
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.metrics.dataset_scores import share_equal
 from lanes.models import _layers
 from lanes.models._network import Network
@@ -81,7 +81,7 @@ def export(
         card.write(part)
         frames = check_frames(checkpoint)
         compare(part, checkpoint, frames)
-        half_accuracy.keep_layers(part, [resize_image(f, card.resize)[None] for f in frames], keep)
+        half_accuracy.keep_layers(part, [network_input(f, card.resize)[None] for f in frames], keep)
     return cards.read(folder)
 
 
@@ -178,7 +178,7 @@ def compare(
     """
     network = checkpoints.network_of(checkpoint)
     resize = checkpoint.config.resize
-    images = [resize_image(frame, resize)[None] for frame in frames]
+    images = [network_input(frame, resize)[None] for frame in frames]
     with torch.inference_mode():
         wanted = np.stack([_labels(network, image) for image in images])
     shares: dict[tuple[str, str], float] = {}

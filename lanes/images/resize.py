@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lanes.colour import to_bgr, to_bgr_444
 from lanes.images.tiles import middle
-from lanes.types import Frame, Image, Size
+from lanes.types import Frame, Image, ScoreMap, Size
 
 LINE_SHARE = 0.3
 """The part of a smaller pixel that a thin line must cover. At 0.5, lines 2 px wide break at a
@@ -42,28 +42,37 @@ class Resize:
         """Whether the network labels tiles of a picture, so that labels can have any size."""
         return self.mode == "tile"
 
+    def labels_size(self, size: Size) -> Size:
+        """The size of the labels of a picture of `size`: the network's, or in tiles `size`."""
+        return size if self.in_tiles else self.size
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return f"{width}x{height}{' tiles' * self.in_tiles}"
+
 
 def resize_image(image: Image, resize: Resize) -> Image:
     """`image` (H, W, 3) at the network's input size; returned unchanged if it has that size.
 
-    For a network that takes tiles, this is the middle tile.
+    A model that takes tiles gets the whole picture, which its backend cuts.
     """
-    if resize.in_tiles:
-        return middle(image, resize.size)
-    return resize_plane(image, resize.size)
+    return image if resize.in_tiles else resize_plane(image, resize.size)
+
+
+def network_input(image: Image, resize: Resize) -> Image:
+    """One input (h, w, 3) of the network itself: the resized `image`, or its middle tile."""
+    return middle(image, resize.size) if resize.in_tiles else resize_image(image, resize)
 
 
 def resize_frame(frame: Frame, resize: Resize) -> Image:
-    """The network's input (h, w, 3) BGR of a frame: a faster `resize_image(frame.bgr, resize)`.
+    """The model's input (h, w, 3) BGR of a frame: a faster `resize_image(frame.bgr, resize)`.
 
     If the frame is more than twice as large, the planes are halved before the colour conversion:
     equal up to rounding, and 4:2:0 has U and V halved already. Smaller frames give exactly the same
-    result. For a network that takes tiles, returns the whole picture; the segmenter cuts it.
+    result.
     """
-    if resize.in_tiles:
-        return frame.bgr
-    if frame.image is not None:
-        return resize_image(frame.image, resize)
+    if resize.in_tiles or frame.image is not None:
+        return resize_image(frame.bgr, resize)
     y, u, v = frame.planes
     if not _is_large(y, resize.size):
         return resize_image(to_bgr(frame.planes, frame.colour), resize)
@@ -96,6 +105,16 @@ def _halved(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # INTER_AREA with a fractional ratio.
     half = (plane.shape[1] // 2, plane.shape[0] // 2)
     return np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def resize_scores(scores: ScoreMap, size: Size) -> ScoreMap:
+    """Resize `scores` (C, h, w) to `size` (height, width), linearly: a pixel's sum stays 1."""
+    if scores.shape[1:] == size:
+        return scores
+    large = np.empty((len(scores), *size), np.float16)
+    for plane, one in zip(large, scores, strict=True):
+        plane[:] = cv2.resize(one.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    return large
 
 
 def resize_labels(labels: NDArray[Ids], size: Size, lines: Collection[int] = ()) -> NDArray[Ids]:

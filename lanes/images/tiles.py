@@ -1,4 +1,4 @@
-"""Label pictures of any size in overlapping tiles, at their own scale.
+"""Cut pictures of any size into overlapping tiles, at their own scale.
 
 Only the middle of each tile is kept, because a network lacks context near a tile's edge. The kept
 parts of two tiles meet in the middle of their overlap. Tiles start at multiples of `GRID`, so that
@@ -9,16 +9,14 @@ both reasons). Tiles that reach beyond the picture are filled by mirroring.
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.types import Backend, Image, LabelMap, Pending, Size
+from lanes.types import Image, Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 GRID = 32
@@ -64,63 +62,3 @@ def middle(image: Image, size: Size) -> Image:
     whole = extended(image, size)
     top, left = ((n - m) // 2 for n, m in zip(whole.shape, size, strict=False))
     return np.ascontiguousarray(whole[top : top + size[0], left : left + size[1]])
-
-
-@dataclass
-class _Work:
-    """A picture in tiles: those waiting and those in the engine, in order."""
-
-    image: Image
-    labels: LabelMap
-    waiting: deque[tuple[Span, Span]]
-    flying: deque[tuple[tuple[Span, Span], Pending]] = field(default_factory=deque)
-
-
-class Tiler:
-    """Labels pictures of any size with a backend that takes tiles of `size`.
-
-    Takes one picture at a time. A backend with `any_size` gets the whole picture.
-    """
-
-    def __init__(self, backend: Backend, size: Size) -> None:
-        self.backend, self.size = backend, size
-
-    def submit(self, image: Image) -> Pending:
-        """Start labelling `image` (H, W, 3), which must not change until the result is taken."""
-        height, width = image.shape[:2]
-        size = (height, width) if self.backend.any_size else self.size
-        rows, columns = (spans(n, m) for n, m in zip((height, width), size, strict=True))
-        reach = tuple(s[-1].start + m for s, m in zip((rows, columns), size, strict=True))
-        work = _Work(
-            image=extended(image, (reach[0], reach[1])),
-            labels=np.empty((height, width), np.uint8),
-            waiting=deque((row, column) for row in rows for column in columns),
-        )
-        pending = Pending(work, time.perf_counter())
-        self._start(work, size)
-        return pending
-
-    def result(self, pending: Pending) -> LabelMap:
-        """Wait for the labels (H, W) of a picture; raises `BackendError` if the engine failed."""
-        work: _Work = pending.request
-        size = work.labels.shape if self.backend.any_size else self.size
-        while work.flying:
-            (row, column), tile = work.flying.popleft()
-            labels = self.backend.result(tile)[0]
-            self._start(work, (size[0], size[1]))
-            kept = labels[
-                row.first - row.start : row.last - row.start,
-                column.first - column.start : column.last - column.start,
-            ]
-            work.labels[row.first : row.last, column.first : column.last] = kept
-            pending.finished = tile.finished
-        return work.labels
-
-    def _start(self, work: _Work, size: Size) -> None:
-        """Submit as many tiles as the engine takes."""
-        while work.waiting and len(work.flying) < self.backend.depth:
-            row, column = place = work.waiting.popleft()
-            tile = work.image[
-                row.start : row.start + size[0], column.start : column.start + size[1]
-            ]
-            work.flying.append((place, self.backend.submit(np.ascontiguousarray(tile)[None])))

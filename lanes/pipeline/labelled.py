@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA, draw_labels, only, overlay, overlay_bgr
-from lanes.errors import UnknownName
-from lanes.images.resize import resize_labels
+from lanes.errors import BadInput, UnknownName
+from lanes.images.resize import resize_labels, resize_scores
 from lanes.plugins import unknown
-from lanes.types import Frame, Image, LabelMap, Result, Task
+from lanes.types import Frame, Image, LabelMap, Result, ScoreMap, Task
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,21 @@ class Labelled:
     def labels(self) -> LabelMap:
         """Class ids (H, W), uint8, at the image's size."""
         return resize_labels(self.network_labels, self.frame.size)
+
+    @cached_property
+    def scores(self) -> ScoreMap:
+        """Class probabilities (C, H, W), float16, resized linearly from the network's size.
+
+        At the network's size, each label has the highest score (rounded to float16, another class
+        may tie). Resized, they may differ at borders: a label is the nearest pixel's.
+
+        Raises:
+            BadInput: the frame was labelled without scores.
+        """
+        if self.result.scores is None:
+            cure = "scores=True" if self.inferred else "infer_every=1: optical flow carries none"
+            raise BadInput(f"this frame has labels, but no scores: label it with {cure}")
+        return resize_scores(self.result.scores, self.frame.size)
 
     @cached_property
     def measures(self) -> dict[str, float]:

@@ -131,6 +131,7 @@ def segment(
 
     `Result.seconds` has "decode", and "resize" and "infer" for inferred frames, or "carry" for
     others. "infer" is the engine's own time, without the wait for the previous batch.
+    With `segmenter.scored()`, `Result.scores` has the class probabilities of inferred frames.
 
     Raises:
         BadInput: `infer_every` is not at least 1.
@@ -195,9 +196,10 @@ class _Labeller:
         return _Flight(frame, seconds, image=image)
 
     def _carry_from(self, frame: Frame) -> None:
-        """Make this the key frame; with tiles, labels and flow have the frame's size."""
-        if self.segmenter.card.resize.in_tiles and frame.size != self.carried_size:
-            self.carrier, self.carried_size = Carrier(frame.size), frame.size
+        """Make this the key frame; its labels may have another size than the last."""
+        size = self.segmenter.card.resize.labels_size(frame.size)
+        if size != self.carried_size:
+            self.carrier, self.carried_size = Carrier(size), size
         self.carrier.set_key(frame)
 
     def follow(self, frame: Frame) -> _Flight:
@@ -226,7 +228,8 @@ class _Labeller:
             finished = flight.pending.finished
             flight.seconds["infer"] = finished - max(flight.pending.submitted, self.idle_since)
             self.idle_since = finished
-            return Result(flight.frame, labels, flight.seconds)
+            scores = None if flight.pending.scores is None else flight.pending.scores[0]
+            return Result(flight.frame, labels, flight.seconds, scores=scores)
         began = time.perf_counter()
         assert self.key_labels is not None, "the first frame is inferred"
         assert flight.flow is not None, "a frame that is not inferred has a flow"

@@ -66,7 +66,8 @@ def _logits(checkpoint: Checkpoint, dataset: Dataset) -> list[Logits]:
         with torch.inference_mode():
             logits = network(image)[0].half().numpy()
         # Ignore the part of a tile beyond the picture.
-        height, width = picture.shape[:2] if checkpoint.config.resize.in_tiles else logits.shape[1:]
+        rows, columns = picture.shape[:2]
+        height, width = checkpoint.config.resize.labels_size((rows, columns))
         found.append(logits[:, :height, :width])
     return found
 

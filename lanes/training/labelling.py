@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from lanes.backends import tiled
 from lanes.images.resize import resize_image
-from lanes.images.tiles import Tiler
 from lanes.models._network import Network
 from lanes.training.config import TrainConfig
 from lanes.types import Image, ImageBatch, LabelBatch, LabelMap, Pending
@@ -35,11 +35,8 @@ def labeller(
                     logits = network(torch.from_numpy(images).to(fabric.device))
         return np.asarray(logits.argmax(1).byte().cpu().numpy())
 
-    resize = config.resize
-    if not resize.in_tiles:
-        return lambda image: label(resize_image(image, resize)[None])[0]
-    tiler = Tiler(_AtOnce(label), resize.size)
-    return lambda image: tiler.result(tiler.submit(image))
+    backend = tiled(_AtOnce(label), config.resize)
+    return lambda image: backend(resize_image(image, config.resize)[None])[0]
 
 
 class _AtOnce:

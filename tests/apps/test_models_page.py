@@ -33,7 +33,7 @@ def test_a_card_is_shown(open_page, arguments, described_folder):
     assert "for research" in text
     assert "as the set" in text
     assert "mIoU **0.700**" in text
-    assert {m.label: m.value for m in page.metric}["Input"] == "96 x 64"
+    assert {m.label: m.value for m in page.metric}["Input"] == "96x64"
 
 
 def test_a_card_without_figures_and_data_says_so(open_page):

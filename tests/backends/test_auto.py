@@ -183,14 +183,14 @@ def test_a_home_that_cannot_be_written(model_folder, times, tmp_path, monkeypatc
 def broken(monkeypatch):
     """Backends that fail to load: {name: error}; changes take effect at once."""
     errors = {}
-    real = backends._load
+    real = backends._Loader.load
 
-    def load(name, *rest):
+    def load(loader, name, precision):
         if name in errors:
             raise errors[name]
-        return real(name, *rest)
+        return real(loader, name, precision)
 
-    monkeypatch.setattr(backends, "_load", load)
+    monkeypatch.setattr(backends._Loader, "load", load)
     return errors
 
 

@@ -218,7 +218,7 @@ def test_the_script(tmp_path, stand_in, monkeypatch, capsys):
     assert "onnxruntime int8: " in printed
     assert "greys val: drivable iou: " in printed
     assert "openvino int8: " in printed.partition("drivable iou")[2]
-    assert "ms an image, chosen by auto" in printed
+    assert "ms per image, chosen by auto" in printed
     assert main([str(tmp_path / "none"), "--data", "greys"]) == 2
     assert "error: weights/ has no" in capsys.readouterr().err
     assert main([str(folder), "--data", "=/data"]) == 2

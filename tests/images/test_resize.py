@@ -10,7 +10,7 @@ import pytest
 
 from lanes import segmenter
 from lanes.colour import YuvColour, from_bgr
-from lanes.images.resize import Resize, resize_frame, resize_image, resize_labels
+from lanes.images.resize import Resize, resize_frame, resize_image, resize_labels, resize_scores
 from lanes.synthetic.road import demo_scene, render
 from lanes.types import Frame
 
@@ -184,3 +184,20 @@ def test_thin_lines_stay_whole_in_smaller_labels(width):
     np.testing.assert_array_equal(
         resize_labels(small, (720, 1280), {2}), resize_labels(small, (720, 1280))
     )
+
+
+@pytest.mark.parametrize("size", [(64, 96), (31, 50), (200, 101), (1, 1)])
+def test_scores_stay_shares_of_one(size):
+    powers = np.random.default_rng(0).random((3, 64, 96))
+    scores = (powers / powers.sum(0)).astype(np.float16)
+    found = resize_scores(scores, size)
+    assert found.shape == (3, *size)
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found.sum(0, dtype=np.float32), 1, atol=2e-3)
+    assert (found is scores) == (size == (64, 96))
+
+
+def test_scores_are_resized_linearly():
+    scores = np.zeros((2, 1, 2), np.float16)
+    scores[0, 0, 0] = scores[1, 0, 1] = 1
+    np.testing.assert_array_equal(resize_scores(scores, (2, 4))[1], [[0, 0.25, 0.75, 1]] * 2)
