@@ -83,17 +83,29 @@ def load(
 
     See `lanes.backends.load`. "auto" is fp32.
     """
-    path = _engine.onnx_path(folder)
     where = _known(device)
     _engine.check_precision("torch", precision, PRECISIONS)
-    graph = _graph(path)
-    _engine.check_network(path, _kinds(graph.input), _kinds(graph.output))
-    network = _filled(folder, path, graph)
+    network = network_of(folder)
     if threads:
         torch.set_num_threads(threads)
     height, width = cards.read(folder).resize.size
     precision = "fp32" if precision == "auto" else precision
     return TorchBackend(network, where, precision, (1, height, width, 3), scores)
+
+
+def network_of(folder: Path) -> Network:
+    """The network of a model folder, with the parameters of its ONNX file.
+
+    Exporting folds each batch normalisation into the convolution before it; here it only adds the
+    bias.
+
+    Raises:
+        BadModel: the file cannot be read, or contradicts the card.
+    """
+    path = _engine.onnx_path(folder)
+    graph = _graph(path)
+    _engine.check_network(path, _kinds(graph.input), _kinds(graph.output))
+    return _filled(folder, path, graph)
 
 
 def _known(device: str) -> torch.device:

@@ -192,15 +192,14 @@ class Run:
 
     def begin_with_model(self, folder: Path) -> None:
         """Start from the exported model in `folder`; the card will also list its data sets."""
-        card = cards.read(folder)
         count = max(INIT_IMAGES // len(self.datasets), 1)
         images = [
             resize_image(dataset[index].image, self.config.resize)
             for dataset in self.datasets.values()
             for index in range(0, len(dataset), max(len(dataset) // count, 1))
         ]
-        from_onnx.fill(self.network, self.config, folder, card, np.stack(images))
-        self.before = [use.name for use in card.data]
+        from_onnx.fill(self.network, self.config, folder, np.stack(images))
+        self.before = [use.name for use in cards.read(folder).data]
 
     def loop(self) -> None:
         """Run all remaining steps, with validation and checkpoints in between."""
