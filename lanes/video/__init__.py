@@ -17,8 +17,9 @@ from lanes.video.base import Source
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
 from lanes.video.opening import is_url
+from lanes.video.places import check_output
 from lanes.video.reconnect import ReconnectingSource
-from lanes.video.sink import Quality, VideoSink, check_output
+from lanes.video.sink import Quality, VideoSink
 from lanes.video.source import VideoSource
 
 __all__ = [

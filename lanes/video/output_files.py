@@ -19,10 +19,12 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
+from lanes.system import ending
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
 from lanes.video.opening import is_url
+from lanes.video.part import Part
 
 
 def default_output(given: str, source: Source) -> Path:
@@ -78,15 +80,18 @@ class StillSink:
 class TextFile:
     """A text file that grows; a context manager that leaves no half-written one behind.
 
-    Ctrl-C keeps what was written so far.
+    Ctrl-C keeps what was written so far, and so does a killed process: whole lines.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open a temporary file beside `path`; raises `BadOutput`."""
         check_new(path, overwrite)
-        self.path, self.part = path, path.with_name(f".{path.name}.part-{os.getpid()}")
+        self.path = path
         try:
-            self.file: TextIO = self.part.open("w", encoding="utf-8", newline="")
+            self.part = Part(path, overwrite)
+            self.file: TextIO = self.part.hidden.open("w", 1, encoding="utf-8", newline="")
+        except BadOutput:
+            raise
         except OSError as error:
             raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
 
@@ -108,12 +113,12 @@ class TextFile:
     ) -> None:
         try:
             self.file.close()
-            if kind is None or issubclass(kind, KeyboardInterrupt):
-                self.part.replace(self.path)
+            if kind is None or issubclass(kind, KeyboardInterrupt) or ending.asked():
+                self.path = self.part.name()
         except OSError as failure:
             raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
         finally:
-            self.part.unlink(missing_ok=True)
+            self.part.remove()
 
 
 class CsvFile(TextFile):

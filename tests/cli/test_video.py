@@ -349,7 +349,7 @@ def test_ctrl_c_leaves_a_playable_file(tmp_path, model_folder):
     code, out, err = interrupted(
         "video_main",
         [folder, "--model", model_folder],
-        begun=lambda: list(tmp_path.glob(".long_lanes.part-*")),
+        begun=lambda: list(tmp_path.glob(".long_lanes.part.*")),
         wait=1.0,
     )
     assert code == 130, (out, err)
