@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +17,15 @@ from lanes.video import Quality, Source, VideoSink
 
 
 class Recording:
-    """Begins and ends recordings; may be used by several threads."""
+    """Begins and ends recordings; may be used by several threads.
 
-    def __init__(self, control: Control, quality: Quality) -> None:
-        self._control, self._quality = control, quality
+    At the end of a recording `tell` gets a sentence for each thing that it could not keep.
+    """
+
+    def __init__(self, control: Control, quality: Quality, tell: Callable[[str], None]) -> None:
+        self._control, self._quality, self._tell = control, quality, tell
         self._recorder: Recorder | None = None
+        self._warnings: list[str] = []
 
     @property
     def path(self) -> Path | None:
@@ -64,12 +69,15 @@ class Recording:
             recorder, self._recorder = self._recorder, None
         if recorder:
             recorder.finish()
+            for warning in self._warnings:
+                self._tell(warning)
 
     def _new(
         self, source: Source, video: Path | None, json: Path | None, overwrite: bool
     ) -> Recorder | None:
         """None without any file to write."""
         path = video or json
+        self._warnings = []
         if path is None:
             return None
         with ExitStack() as stack:
@@ -82,6 +90,7 @@ class Recording:
                     overwrite=overwrite,
                     threads=share(usable_cores()).encode,
                 )
+                self._warnings = sink.warnings
                 step = 1 / (source.rate or Fraction(25))
                 recorder.add(VideoOutput(sink, step, needs_frames=False))
             if json:

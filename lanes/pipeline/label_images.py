@@ -6,6 +6,7 @@ Three threads overlap, with short queues between them: reading; inference; count
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from lanes.images.read import pages, read_picture
 from lanes.images.resize import resize_labels
 from lanes.pipeline.stages import Background, prefetch
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
 from lanes.video.output_files import CsvFile, write_image
@@ -61,7 +63,8 @@ class Item:
 class Done:
     """What came of it: images `seen` by the network, and `images` that are written.
 
-    `skipped` are messages that name files that could not be read.
+    `skipped` are messages that name files that could not be read. `signal` is the number of the
+    signal that ended it early, 0 if none did.
     """
 
     seen: int = 0
@@ -70,7 +73,7 @@ class Done:
     seconds: float = 0.0
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    interrupted: bool = False
+    signal: int = 0
 
 
 Progress = Callable[[Done, int], None]
@@ -164,7 +167,7 @@ def label_images(
     """Label `items` and write into `folder`; call `check_options` first.
 
     `progress(done, total)` is called after each image. An image that cannot be read is skipped;
-    Ctrl-C ends the work with whole files and with tables of what was done.
+    a signal (Ctrl-C, SIGTERM, SIGHUP) ends the work with whole files and tables of what was done.
 
     Raises:
         BadInput: not one image could be read; nothing is written then.
@@ -172,26 +175,41 @@ def label_images(
     """
     done = Done()
     began = time.perf_counter()
-    try:
-        with ExitStack() as stack:
-            pictures = prefetch(_read(items, done), AHEAD)
-            stack.enter_context(closing(pictures))
-            first = next(pictures, None)
-            if first is None:
-                raise BadInput(_none_of(items, done))
-            _make(folder)
-            writer = _Writer(segmenter.task, folder, options, done, stack)
-            background = stack.enter_context(Background(writer.write, AHEAD))
-            for item, image in chain([first], pictures):
-                labels = segmenter.result(segmenter.submit(image))
-                background.put((item, image, labels))
-                done.seen += 1
-                progress(done, len(items))
-    except KeyboardInterrupt:
-        # On its way here it made each context manager finish its file.
-        done.interrupted = True
+    with ending.finishing() as end:
+        try:
+            with ExitStack() as stack:
+                _label(items, segmenter, folder, options, progress, done, stack)
+        except KeyboardInterrupt:
+            # By a handler of the caller's own. It made each context manager finish its file.
+            done.signal = signal.SIGINT
+        done.signal = done.signal or end.number
     done.seconds = time.perf_counter() - began
     return done
+
+
+def _label(
+    items: Sequence[Item],
+    segmenter: Segmenter,
+    folder: Path,
+    options: ImageOptions,
+    progress: Progress,
+    done: Done,
+    stack: ExitStack,
+) -> None:
+    pictures = stack.enter_context(closing(prefetch(_read(items, done), AHEAD)))
+    first = next(pictures, None)
+    if first is None and not ending.asked():
+        raise BadInput(_none_of(items, done))
+    if first is None:
+        return
+    _make(folder)
+    writer = _Writer(segmenter.task, folder, options, done, stack)
+    background = stack.enter_context(Background(writer.write, AHEAD))
+    for item, image in chain([first], pictures):
+        labels = segmenter.result(segmenter.submit(image))
+        background.put((item, image, labels))
+        done.seen += 1
+        progress(done, len(items))
 
 
 def _none_of(items: Sequence[Item], done: Done) -> str:

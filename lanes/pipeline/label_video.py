@@ -8,6 +8,7 @@ queue, one is in each hand, the engine has its `depth`), 3 MB each at 1920x1080.
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -23,6 +24,7 @@ from lanes.pipeline.outputs import JsonLines, MaskFolder, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
@@ -66,6 +68,7 @@ class Summary:
     """What came of an input. `iou` is by class name, pooled over all frames with truth.
 
     `inferred` of the `frames` were labelled by the network, the others' labels were carried.
+    `signal` is the number of the signal that ended it early, such as Ctrl-C's 2; 0 if none did.
     """
 
     output: Path = Path()
@@ -80,7 +83,7 @@ class Summary:
     )
     warnings: list[str] = field(default_factory=list)
     lost: int = 0
-    interrupted: bool = False
+    signal: int = 0
     meter: RateMeter = field(default_factory=RateMeter)
 
     @property
@@ -99,6 +102,16 @@ class Summary:
         """Note what `source` could not read."""
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
+
+    def take_output(self, sink: VideoSink | StillSink) -> None:
+        """Note the finished file and what it could not keep."""
+        self.output = sink.path
+        self.warnings += sink.warnings
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or another signal ended it early."""
+        return self.signal != 0
 
     @property
     def fps(self) -> float:
@@ -120,19 +133,22 @@ def annotate(
     """Label every frame of `given` (file, images, camera, address) and write what `options` ask.
 
     `progress(summary, total)` is called after each frame that is under way; `show(frame)` with the
-    newest drawn frame, and ends the job by True. Ctrl-C ends it too, with a playable file.
+    newest drawn frame, and ends the job by True. A signal (Ctrl-C, SIGTERM, SIGHUP) ends it too,
+    with a playable file within three seconds; a second one ends the process at once.
 
     Raises:
         BadInput, BadVideo: the input or its labels cannot be used.
         BadOutput: a result cannot be written; nothing half-written is left.
     """
     summary = Summary()
-    try:
-        with ExitStack() as stack:
-            _run(given, segmenter, options, summary, progress, show, stack)
-    except KeyboardInterrupt:
-        # On its way here it made each context manager finish its file.
-        summary.interrupted = True
+    with ending.finishing() as end:
+        try:
+            with ExitStack() as stack:
+                _run(given, segmenter, options, summary, progress, show, stack)
+        except KeyboardInterrupt:
+            # By a handler of the caller's own. It made each context manager finish its file.
+            summary.signal = signal.SIGINT
+        summary.signal = summary.signal or end.number
     summary.seconds = time.perf_counter() - summary.began
     return summary
 
@@ -157,9 +173,14 @@ def _run(
         whole = cut == (None, None, None)
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
         stack.callback(truth.close)
+    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
+    # Closed before the source is: its thread must not read from a source that is gone. But after
+    # the files: a silent source may take long.
+    stack.enter_context(closing(frames))
     summary.output = output_path(given, source, options)
-    recorder = stack.enter_context(Recorder(summary.output))
     sink = _sink(given, source, summary.output, options, threads.encode)
+    stack.callback(summary.take_output, sink)
+    recorder = stack.enter_context(Recorder(summary.output))
     recorder.add(VideoOutput(sink))
     if options.masks:
         recorder.add(MaskFolder(options.masks, options.overwrite))
@@ -169,11 +190,8 @@ def _run(
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, source, sink)
+    stack.callback(last.finish, source)
     background = stack.enter_context(Background(last.consume))
-    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
-    # Closed before the source is: its thread must not read from a source that is gone.
-    frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
     first = first_number(options.start, source.rate)
     for result in labelled(results, segmenter.task, first, options.steps):
@@ -256,14 +274,13 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, source: Source, sink: VideoSink | StillSink) -> None:
+    def finish(self, source: Source) -> None:
         """Add to the summary what is known only after the last frame."""
         if self.times:
             frame_seconds = float(1 / source.rate) if source.rate else 0.0
             self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
         if self.scores:
             self.summary.iou = self.scores.total
-        self.summary.warnings += sink.warnings
 
     def _hud_lines(self, result: Labelled) -> list[str]:
         infer = self.summary.stages["infer"].percentile(50)

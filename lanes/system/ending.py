@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from lanes.errors import ended_by
+
 LIMIT = 2.9
 """Seconds from the first signal to the exit of the process."""
 TOGETHER = 0.25
@@ -53,7 +55,7 @@ class Ending:
             with contextlib.suppress(Exception):
                 step()
         _say(f"ended by {signal.Signals(self.number).name}")
-        os._exit(128 + self.number)
+        os._exit(ended_by(self.number))
 
 
 _current: Ending | None = None

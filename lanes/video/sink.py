@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shlex
 import shutil
 from fractions import Fraction
@@ -199,7 +200,10 @@ class VideoSink:
         container.close()
         if self._part.file.failed:
             raise self._part.file.failed
-        given, self.path = self.path, self._part.name(self._plain())
+        given, plain = self.path, self._plain()
+        if ending.seconds_left() > _TO_COPY:
+            _to_disk(plain or self._part.hidden)
+        self.path = self._part.name(plain)
         if self.path != given:
             self.warnings.append(f"{given} was made by another program meanwhile: see {self.path}")
 
@@ -340,3 +344,9 @@ class VideoSink:
         return BadOutput(
             f"{self.path} cannot be written: {error.strerror}; the unfinished file was removed"
         )
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system write all of the file, so that a power cut after its renaming is harmless."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

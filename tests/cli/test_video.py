@@ -1,7 +1,6 @@
 """The commands as a user meets them: what is printed, the exit code, the files left behind."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip, picture
-from interrupted import interrupted
 from lanes import assets
 from lanes import card as cards
 from lanes.card import DataUse
@@ -337,25 +335,6 @@ def test_an_encoder_that_fails_leaves_nothing_behind(run, clip, tmp_path, monkey
     assert done.exit_code == 2
     assert "disk is full" in " ".join(done.output.split())
     assert left(tmp_path) == ["drive.mp4"]
-
-
-def test_ctrl_c_leaves_a_playable_file(tmp_path, model_folder):
-    folder = tmp_path / "long"
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3)).astype(np.uint8)
-    cv2.imwrite(str(folder / "0.png"), noise)
-    for number in range(1, 3000):
-        os.link(folder / "0.png", folder / f"{number}.png")
-    code, out, err = interrupted(
-        "video_main",
-        [folder, "--model", model_folder],
-        begun=lambda: list(tmp_path.glob(".long_lanes.part.*")),
-        wait=1.0,
-    )
-    assert code == 130, (out, err)
-    assert b"Traceback" not in err
-    assert left(tmp_path) == ["long", "long_lanes.mp4"]
-    assert 0 < len(frames_of(tmp_path / "long_lanes.mp4")) < 3000
 
 
 def test_demo_renders_once_and_shows_an_iou(run, tmp_path, monkeypatch):
