@@ -61,7 +61,8 @@ class Live:
         """Names of the classes that recordings show; None: all."""
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
-        self._recording = Recording(self._control, self.options.quality, self._figures.notice)
+        read = [path for path in (given, self.options.labels) if isinstance(path, str | Path)]
+        self._recording = Recording(self._control, self.options.quality, self._figures.notice, read)
         playback = Playback(
             given, self.options, self._control, self._figures, self._recording, self._look
         )

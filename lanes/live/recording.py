@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -14,16 +14,24 @@ from lanes.pipeline.outputs import JsonLines, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.system.threads import share, usable_cores
 from lanes.video import Quality, Source, VideoSink
+from lanes.video.places import check_apart
 
 
 class Recording:
     """Begins and ends recordings; may be used by several threads.
 
-    At the end of a recording `tell` gets a sentence for each thing that it could not keep.
+    At the end of a recording `tell` gets a sentence for each thing that it could not keep. `read`
+    are the inputs, which it must not replace.
     """
 
-    def __init__(self, control: Control, quality: Quality, tell: Callable[[str], None]) -> None:
-        self._control, self._quality, self._tell = control, quality, tell
+    def __init__(
+        self,
+        control: Control,
+        quality: Quality,
+        tell: Callable[[str], None],
+        read: Sequence[str | Path],
+    ) -> None:
+        self._control, self._quality, self._tell, self._read = control, quality, tell, read
         self._recorder: Recorder | None = None
         self._warnings: list[str] = []
 
@@ -80,6 +88,7 @@ class Recording:
         self._warnings = []
         if path is None:
             return None
+        check_apart(self._read, [path for path in (video, json) if path])
         with ExitStack() as stack:
             recorder = stack.enter_context(Recorder(path))
             if video:

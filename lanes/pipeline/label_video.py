@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
-from lanes.errors import BadInput, BadOutput
+from lanes.errors import BadInput
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.outputs import JsonLines, MaskFolder, VideoOutput
@@ -31,8 +31,9 @@ from lanes.types import Frame
 from lanes.video import Quality, Source, VideoSink, open_source
 from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url
-from lanes.video.output_files import StillSink, default_output, is_still
+from lanes.video.opening import is_url, local_path
+from lanes.video.output_files import StillSink, default_output, is_still, output_beside
+from lanes.video.places import check_apart, files_read
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 CHANGE_EVERY = 10
@@ -163,6 +164,7 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass frame after frame through the stages."""
+    given = str(local_path(given) or given)
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
@@ -177,7 +179,7 @@ def _run(
     # Closed before the source is: its thread must not read from a source that is gone. But after
     # the files: a silent source may take long.
     stack.enter_context(closing(frames))
-    summary.output = output_path(given, source, options)
+    summary.output = output_path(default_output(given, source), options.output)
     sink = _sink(given, source, summary.output, options, threads.encode)
     stack.callback(summary.take_output, sink)
     recorder = stack.enter_context(Recorder(summary.output))
@@ -201,12 +203,11 @@ def _run(
             break
 
 
-def output_path(given: str, source: Source, options: Options) -> Path:
-    """Where the annotated video goes; `-o` may name a folder."""
-    default = default_output(given, source)
-    if options.output is None:
+def output_path(default: Path, output: Path | None) -> Path:
+    """Where the annotated video goes; `output` (`-o`) may name a folder."""
+    if output is None:
         return default
-    return options.output / default.name if options.output.is_dir() else options.output
+    return output / default.name if output.is_dir() else output
 
 
 def _sink(
@@ -215,8 +216,6 @@ def _sink(
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
     file = not is_url(given) and Path(given).expanduser().is_file()
-    if file and output.exists() and output.samefile(Path(given).expanduser()):
-        raise BadOutput(f"{output} is the input itself; give the output another name")
     return VideoSink.like(
         source,
         output,
@@ -296,7 +295,12 @@ class _LastStage:
 
 
 def check_options(inputs: list[str], options: Options) -> None:
-    """Raise `BadInput` for options that do not go together."""
+    """Check the options before anything is opened.
+
+    Raises:
+        BadInput: a number out of range, or options that do not go together.
+        BadOutput: a result would replace something that is read, or another result.
+    """
     if not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
     if options.seconds is not None and options.seconds <= 0:
@@ -308,3 +312,18 @@ def check_options(inputs: list[str], options: Options) -> None:
                 raise BadInput(f"--{name} goes with one input, got {len(inputs)}: run them singly")
         if options.output and not options.output.is_dir():
             raise BadInput(f"-o {options.output}: with {len(inputs)} inputs, name a folder that is")
+    _check_places(inputs, options)
+
+
+def _check_places(inputs: list[str], options: Options) -> None:
+    """Raise `BadOutput` if a result would replace something that is read, or another result."""
+    local = [str(path) for path in map(local_path, inputs) if path is not None]
+    files = [output_path(output_beside(path), options.output) for path in local if _is_there(path)]
+    files += [options.json] if options.json else []
+    labels = [str(options.labels)] if options.labels else []
+    check_apart(local + labels, files, options.masks)
+
+
+def _is_there(given: str) -> bool:
+    """Whether an input has files; if not, opening it raises the error."""
+    return any(path.exists() for path in files_read(given))

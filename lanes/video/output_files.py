@@ -32,9 +32,14 @@ def default_output(given: str, source: Source) -> Path:
 
     For a camera or stream it is a time-stamped name in the current folder.
     """
-    path = Path(given).expanduser()
     if is_url(given) or source.live:
         return Path(f"{source.name}_{time.strftime('%Y%m%d-%H%M%S')}.mp4")
+    return output_beside(given)
+
+
+def output_beside(given: str) -> Path:
+    """`<name>_lanes.mp4` beside a file, a folder or the folder of a pattern."""
+    path = Path(given).expanduser()
     if is_still(given):
         return path.with_name(f"{path.stem}_lanes{path.suffix}")
     if path.is_dir() or is_glob(given):
