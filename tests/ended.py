@@ -1,14 +1,45 @@
-"""A command in a process of its own, ended by signals in the midst of its work."""
+"""Commands in processes of their own, ended by signals, and what they leave."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import av
+import cv2
+import numpy as np
+
+from lanes.video.part import hidden_name
+from lanes.video.recover import recover
+
 PATIENCE = 60
+LIMIT = 3.0
+SLACK = 1.5
+"""Seconds for closing the engine and the interpreter, on a busy machine."""
+RATE = 25
+
+
+def frames_of(path):
+    """The frames of a video, counted by PyAV alone."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def videos(folder):
+    return sorted(path for path in folder.rglob("*.mp4") if path.name != "in.mp4")
+
+
+def noisy_pictures(folder, size, count=3000):
+    """Fill `folder` with pictures that are slow to encode."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    cv2.imwrite(str(folder / "0.jpg"), noise)
+    for number in range(1, count):
+        os.link(folder / "0.jpg", folder / f"{number}.jpg")
+    return folder
 
 
 class Started:
@@ -47,3 +78,47 @@ class Started:
         finally:
             self.process.kill()
         return self.process.returncode, printed, errors, time.monotonic() - began
+
+
+class Job:
+    """`lanes-video` or `lanes-webcam` that writes `folder`/out.mp4."""
+
+    def __init__(self, folder, model, source, command="video", quality="fast", **words):
+        self.folder, self.out = folder, folder / "out.mp4"
+        options = [source, "--model", model, "--backend", "onnxruntime"]
+        if command == "video":
+            options += ["-o", self.out, "--quality", quality, "--json", folder / "out.jsonl"]
+        else:
+            options += ["--no-window", "--record", self.out]
+        options += [part for key, value in words.items() for part in (f"--{key}", value)]
+        self.started = Started(f"{command}_main", options, folder)
+
+    def written(self, seconds=0.0):
+        """Wait until the video has begun, and `seconds` more."""
+        hidden = hidden_name(self.out)
+        self.started.until(lambda: self.out.exists() or hidden.exists() and hidden.stat().st_size)
+        time.sleep(seconds)
+
+    def check(self, code, within=LIMIT + SLACK):
+        """It ended with `code`, in time, and its video holds all but the last second."""
+        ended, printed, errors, seconds = self.started.end()
+        assert ended == code, (ended, printed, errors)
+        assert "Traceback" not in errors, errors
+        assert seconds < within, (seconds, printed, errors)
+        return check_left(self.folder), errors
+
+
+def check_left(folder):
+    """`folder` holds out.mp4, with all but the last second; returns the number of its frames."""
+    recover(folder)
+    assert not list(folder.glob(".*"))
+    assert videos(folder) == [folder / "out.mp4"]
+    frames = frames_of(folder / "out.mp4")
+    assert frames > 0
+    lines = folder / "out.jsonl"
+    if lines.exists():
+        # A line is written when the encoder has been given the frame.
+        numbers = [json.loads(line)["index"] for line in lines.read_text().splitlines()]
+        assert numbers == list(range(len(numbers)))
+        assert frames >= len(numbers) - RATE
+    return frames

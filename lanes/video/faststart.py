@@ -50,7 +50,7 @@ def _copy(given: InputContainer, copy: OutputContainer) -> Iterator[None]:
     for index, stream in streams.items():
         stream.metadata.update(given.streams[index].metadata)
     for packet in given.demux():
-        if packet.size:
+        if packet.size and not packet.is_corrupt:  # the last of a killed run may be cut off
             packet.stream = streams[packet.stream.index]
             copy.mux(packet)
         yield

@@ -10,12 +10,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lanes.errors import BadOutput
 from lanes.system import ending
 
 MARK = ".part"
+Salvage: TypeAlias = Callable[[Path], Path | None]
+"""Makes of a hidden file that a killed run left the file to keep: itself, a copy, or None."""
 
 
 def hidden_name(path: Path) -> Path:
@@ -73,7 +75,7 @@ class Part:
 
     It is locked, so that no other run writes the same output. `head` is its size in bytes while it
     holds nothing worth keeping. If the process must exit early it gets its final name as it is.
-    `recovered` is the new name of what a killed run left, if that is `worth` keeping.
+    What a killed run left there is `recovered`: the new name of what `salvage` makes of it, if any.
 
     Raises:
         BadOutput: another run writes this output now.
@@ -81,14 +83,14 @@ class Part:
     """
 
     def __init__(
-        self, path: Path, overwrite: bool, worth: Callable[[Path], bool] = lambda left: True
+        self, path: Path, overwrite: bool, salvage: Salvage = lambda hidden: hidden
     ) -> None:
         self.path, self.overwrite, self.head = path, overwrite, 0
         self.hidden = hidden_name(path.absolute())
         self.recovered: Path | None = None
         self._lock = _claim(self.hidden)
         while os.fstat(self._lock).st_size:
-            self.recovered = rescue(self.hidden, free_name(path, "_recovered"), worth)
+            self.recovered = rescue(self.hidden, free_name(path, "_recovered"), salvage)
             os.close(self._lock)
             self._lock = _claim(self.hidden)
         self.file = Disk(self._lock, "r+b")
@@ -130,16 +132,16 @@ class Part:
         self.file.close()  # unlocks
 
 
-def rescue(hidden: Path, path: Path, worth: Callable[[Path], bool]) -> Path | None:
+def rescue(hidden: Path, path: Path, salvage: Salvage) -> Path | None:
     """Name what a killed run left at `hidden`: `path`, or a free name like it; returns the name.
 
-    What is not `worth` keeping is removed; then it returns None.
+    If nothing can be salvaged, it is removed, and the result is None.
     """
     copy_name(hidden).unlink(missing_ok=True)
-    if worth(hidden):
-        return move(hidden, path, overwrite=False)
-    hidden.unlink()
-    return None
+    saved = salvage(hidden)
+    named = move(saved, path, overwrite=False) if saved else None
+    hidden.unlink(missing_ok=True)
+    return named
 
 
 def move(part: Path, path: Path, overwrite: bool) -> Path:

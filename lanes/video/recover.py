@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 
 import av
 
 from lanes.errors import BadInput
-from lanes.video.part import MARK, claimed, rescue, shown_name
+from lanes.video.faststart import faststart
+from lanes.video.part import MARK, claimed, copy_name, rescue, shown_name
 from lanes.video.places import FORMATS
 
 
@@ -38,16 +41,30 @@ def recover(folder: Path) -> tuple[list[Path], list[Path]]:
         with claimed(hidden) as free:
             if not free:
                 continue
-            path = rescue(hidden, shown_name(hidden), worth_keeping)
+            path = rescue(hidden, shown_name(hidden), salvage)
             named += [path] if path else []
             removed += [] if path else [hidden]
     return named, removed
 
 
-def worth_keeping(path: Path) -> bool:
-    """Whether a left file holds a frame that can be decoded, or text."""
-    if path.suffix.lower() not in FORMATS:
-        return path.stat().st_size > 0
+def salvage(hidden: Path) -> Path | None:
+    """What to keep of a left file: text as it is, a video with its index in front.
+
+    None if there is no line, or no frame that can be decoded.
+    """
+    kind = FORMATS.get(hidden.suffix.lower())
+    if kind is None:
+        return hidden if hidden.stat().st_size else None
+    if not _plays(hidden):
+        return None
+    if kind != "matroska":
+        with suppress(av.FFmpegError, OSError):
+            faststart(hidden, copy_name(hidden), kind, lambda: math.inf)
+            return copy_name(hidden)
+    return hidden
+
+
+def _plays(path: Path) -> bool:
     try:
         with av.open(str(path.absolute())) as container:
             return next(container.decode(video=0), None) is not None

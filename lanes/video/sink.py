@@ -31,7 +31,7 @@ from lanes.video.fit import even, letterboxed, to_picture
 from lanes.video.opening import is_url
 from lanes.video.part import Part, copy_name
 from lanes.video.places import FORMATS, check_output
-from lanes.video.recover import left_over, worth_keeping
+from lanes.video.recover import left_over, salvage
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
@@ -239,7 +239,7 @@ class VideoSink:
             self.abort()
 
     def _new_part(self, overwrite: bool) -> Part:
-        part = Part(self.path, overwrite, worth_keeping)
+        part = Part(self.path, overwrite, salvage)
         folder = self.path.absolute().parent
         if part.recovered:
             self.warnings.append(f"an earlier run was killed: its video is {part.recovered} now")

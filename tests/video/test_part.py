@@ -109,8 +109,24 @@ def test_recover_names_all_that_plays(tmp_path):
     assert names(tmp_path) == ["a.mp4", "b.mkv", "b_2.mkv", "d.jsonl", "e.mp4"]
     assert (tmp_path / "b.mkv").read_text() == "precious"
     assert len(read(tmp_path / "b_2.mkv")[0]) > 40
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
     with pytest.raises(BadInput, match="there is no folder"):
         recover(tmp_path / "nowhere")
+
+
+def test_a_cut_fragment_is_left_out(tmp_path):
+    """At each length that a write may have had when the process was killed."""
+    whole = killed(tmp_path / "a.mp4").read_bytes()
+    frames = []
+    for cut in (0, 1, 50, 200, 1000, 3000):
+        hidden_name(tmp_path / "a.mp4").write_bytes(whole[: len(whole) - cut])
+        (path,), _ = recover(tmp_path)
+        frames.append(len(read(path)[0]))
+        path.unlink()
+    assert frames[0] > 40
+    assert frames == sorted(frames, reverse=True)
+    assert frames[-1] > 10
 
 
 def test_keep_names_what_there_is(tmp_path):
