@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.text import Text
 
 from lanes import assets, backends, segmenter
-from lanes.errors import INTERRUPTED, BadInput, BadOutput, LanesError
+from lanes.errors import BadInput, BadOutput, LanesError, ended_by
 from lanes.live.player import ENDS, Live, LiveOptions, Snapshot, hud_lines
 from lanes.live.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
 from lanes.pipeline.labelled import Look
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.meters import LatencyMeter
 from lanes.system.threads import opencv_threads, share, usable_cores
 from lanes.types import Image
@@ -82,22 +83,22 @@ def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer
     with ExitStack() as stack:
         stack.enter_context(opencv_threads(share(usable_cores()).opencv))
         models = stack.enter_context(Models(options))
+        end = stack.enter_context(ending.finishing())
         playing = LiveOptions(
             video=options.record, overwrite=options.overwrite, alpha=options.alpha, real_time=True
         )
         live = stack.enter_context(Live(options.source, models.first, playing))
-        _await_first(live, options.source, console)
+        if not _await_first(live, options.source, console):
+            return ended_by(end.number)
         screen = _screen(options, console) if options.window else None
         if screen:
             stack.callback(screen.close)
         viewer = Viewer(live, models, screen, options, console)
         opened(viewer)
-        try:
-            viewer.run()
-        except KeyboardInterrupt:
-            viewer.interrupted = True
+        viewer.run()
         live.close()
-        return viewer.finish()
+        viewer.finish()
+        return ended_by(end.number) if end.number else 0
 
 
 def _check(options: WebcamOptions) -> None:
@@ -109,14 +110,18 @@ def _check(options: WebcamOptions) -> None:
         raise BadInput("--no-window has no output: add --record FILE.mp4")
 
 
-def _await_first(live: Live, source: str, console: Console) -> None:
-    """Wait for the first labels, even if the source drops out; raise the error if it fails."""
+def _await_first(live: Live, source: str, console: Console) -> bool:
+    """Wait for the first labels, even if the source drops out; raise the error if it fails.
+
+    False if a signal asks for the end before.
+    """
     with console.status(Text(f"opening {shown(source)}")):
         now = live.wait(0, TICK_SECONDS)
-        while now.result is None and now.state not in ENDS:
+        while now.result is None and now.state not in ENDS and not ending.asked():
             now = live.wait(0, TICK_SECONDS)
     if now.error:
         raise now.error
+    return now.result is not None
 
 
 def _screen(options: WebcamOptions, console: Console) -> Screen:
@@ -191,7 +196,6 @@ class Viewer:
     options: WebcamOptions
     console: Console
     shown: int = 0
-    interrupted: bool = False
     to_screen: LatencyMeter = field(default_factory=lambda: LatencyMeter(300))
     saved: list[Path] = field(default_factory=list)
 
@@ -205,9 +209,9 @@ class Viewer:
             self.saved.append(self.options.record)
 
     def run(self) -> None:
-        """Show frames until the source ends or the user quits."""
+        """Show frames until the source ends, the user quits or a signal comes."""
         drawn_at, frames = 0.0, 0
-        while True:
+        while not ending.asked():
             now = self.live.wait(frames, TICK_SECONDS)
             if now.error:
                 raise now.error
@@ -224,8 +228,8 @@ class Viewer:
                     return
                 self._press(key, now)
 
-    def finish(self) -> int:
-        """Print a summary; return the exit code."""
+    def finish(self) -> None:
+        """Print a summary; raise the error if the pipeline failed."""
         now = self.live.snapshot()
         seconds = time.monotonic() - self.began
         line = f"{now.frames} frames labelled in {seconds:.1f} s, {now.dropped} dropped"
@@ -235,12 +239,12 @@ class Viewer:
             p50, p95 = (self.to_screen.percentile(p) * 1e3 for p in (50, 95))
             line += f"; to the screen p50 {p50:.0f} ms, p95 {p95:.0f} ms"
         self.console.print(line)
+        self._say_notices(now)
         if now.error:
             raise now.error
         for path in self.saved:
             if path.exists():
                 self.console.print(f"written: {path}")
-        return INTERRUPTED if self.interrupted else 0
 
     def _out_of_time(self) -> bool:
         limit = self.options.seconds

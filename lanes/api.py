@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -158,10 +159,15 @@ def label_video(
         raise BadInput(f"{', '.join(changes)}: wanted options among {known}") from error
     chosen = replace(chosen, output=Path(output)) if output else chosen
     check_options([str(given)], chosen)
-    if isinstance(model, Segmenter):
-        return annotate(str(given), model, chosen)
-    with segmenter.load(str(model), hint=backends.THROUGHPUT) as loaded:
-        return annotate(str(given), loaded, chosen)
+    with ExitStack() as stack:
+        if not isinstance(model, Segmenter):
+            loaded = segmenter.load(str(model), hint=backends.THROUGHPUT)
+            model = stack.enter_context(loaded)
+        summary = annotate(str(given), model, chosen)
+    if summary.signal not in (0, signal.SIGINT):
+        # It ends the caller's program, too, now that the file is whole.
+        signal.raise_signal(summary.signal)
+    return summary
 
 
 def evaluate(

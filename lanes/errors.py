@@ -19,6 +19,15 @@ INCOMPLETE, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes of the commands: finished with frames or images lost; `LanesError`; Ctrl-C."""
 
 
+def ended_by(signal: int) -> int:
+    """The exit code of a command that a signal ended, as shells give it.
+
+    >>> ended_by(2) == INTERRUPTED
+    True
+    """
+    return 128 + signal
+
+
 class LanesError(Exception):
     """Base class of all errors that `lanes` raises on purpose."""
 

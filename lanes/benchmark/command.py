@@ -21,6 +21,7 @@ from lanes.benchmark.video import VideoOptions, benchmark_video
 from lanes.errors import INCOMPLETE, BadInput
 from lanes.pipeline.demo_clip import demo_files
 from lanes.video.output_files import check_place, write_json
+from lanes.video.places import check_apart
 
 
 def run_models(
@@ -34,6 +35,7 @@ def run_models(
     """Time models in backends; returns the exit code, 1 if some of them failed."""
     check_place(json, overwrite)
     check_place(picture, overwrite, suffix=".png")
+    check_apart([], [path for path in (json, picture) if path])
     if picture:
         chart.check_library()
     _check_rounds(rounds)
@@ -51,6 +53,7 @@ def run_models(
 def run_video(options: VideoOptions, rounds: int, json: Path | None, overwrite: bool) -> int:
     """Time a video by stage and as a whole; returns the exit code."""
     check_place(json, overwrite)
+    check_apart([options.clip], [json] if json else [])
     _check_rounds(rounds)
     with _progress() as progress:
         if options.clip == DEMO:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lanes.assets import DEMO
-from lanes.errors import INCOMPLETE, INTERRUPTED
+from lanes.errors import INCOMPLETE, ended_by
 from lanes.pipeline.label_images import (
     Done,
     ImageOptions,
@@ -51,8 +51,8 @@ def run_images(
     _print_summary(console, done, folder, loaded)
     for message in (*done.warnings, *(f"skipped: {skipped}" for skipped in done.skipped)):
         print(f"warning: {message}", file=sys.stderr)
-    if done.interrupted:
-        return INTERRUPTED
+    if done.signal:
+        return ended_by(done.signal)
     return INCOMPLETE if done.skipped else 0
 
 

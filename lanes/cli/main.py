@@ -23,9 +23,11 @@ from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
 from lanes.cli.options import AlphaOption, ModelOption, OverwriteOption, QuietOption
 from lanes.cli.quantize import quantize
+from lanes.cli.recover import recover
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
+from lanes.errors import INTERRUPTED
 
 app = typer.Typer(
     name="lanes",
@@ -259,20 +261,28 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
-for command in (train, export, half, evaluate, quantize, stability, teach, distill):
+for command in (train, export, half, evaluate, quantize, stability, teach, distill, recover):
     app.command()(command)
 app.command("import-model")(import_model)
 
 
 def main() -> None:
     """The command `lanes`."""
-    app()
+    _begin(app)
+
+
+def _begin(start: Callable[[], object]) -> None:
+    """Run a command; Ctrl-C before it begins its work is no traceback."""
+    try:
+        start()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def run(command: str, argv: Sequence[str] | None = None) -> int:
     """Run `lanes COMMAND ARGV...` (default: the program's arguments); returns the exit code."""
     try:
-        app([command, *(sys.argv[1:] if argv is None else argv)])
+        _begin(lambda: app([command, *(sys.argv[1:] if argv is None else argv)]))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
@@ -302,4 +312,4 @@ def _alone(name: str, command: Callable[..., None], settings: dict[str, Any] | N
     """Run one command as a separate program."""
     alias = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     alias.command(name=name, context_settings=settings)(command)
-    alias()
+    _begin(alias)

@@ -16,7 +16,7 @@ from lanes import backends
 from lanes.assets import DEMO
 from lanes.cli.first_use import warn_once
 from lanes.cli.groups import Engine
-from lanes.errors import INCOMPLETE, INTERRUPTED, WRONG_INPUT, LanesError, MissingDependency
+from lanes.errors import INCOMPLETE, WRONG_INPUT, LanesError, MissingDependency, ended_by
 from lanes.live.screen import no_window_cure, why_no_window
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
@@ -66,8 +66,8 @@ def run_video(
             _print_summary(console, given, loaded, summary)
             for warning in summary.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
-            if summary.interrupted:
-                return INTERRUPTED
+            if summary.signal:
+                return ended_by(summary.signal)
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
 

@@ -18,6 +18,7 @@ from lanes.pipeline.flow import ULTRAFAST
 from lanes.pipeline.labelled import Labelled, Look, labelled
 from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
 from lanes.video import ReconnectingSource, Source, open_source
@@ -88,16 +89,22 @@ class Playback:
         with ExitStack() as stack:
             source = stack.enter_context(self._open(start))
             first = self._begin(source, start, stack)
-            background = stack.enter_context(Background(self._score_and_record))
             # Live sources get a depth of 1: frames that wait for the network would be outdated.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
-            frames = stack.enter_context(closing(frames))
+            stack.enter_context(closing(frames))
+            stack.callback(self._finish_in_time)
+            background = stack.enter_context(Background(self._score_and_record))
             pacer = Pacer(source, self._control, self._figures)
             while True:
                 model = self._control.segmenter
                 self._label(frames, model, source, pacer, first, background)
                 if model is self._control.segmenter:
                     return
+
+    def _finish_in_time(self) -> None:
+        """At the end, finish the recording before a silent source delays it."""
+        if self._control.stop.is_set() or ending.asked():
+            self._recording.stop()
 
     def _label(
         self,

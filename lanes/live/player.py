@@ -29,9 +29,13 @@ from lanes.live.snapshot import ENDS, Latency, Snapshot, State, hud_lines
 from lanes.live.state import Figures
 from lanes.pipeline.labelled import Look
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.video import Source
 
 __all__ = ["ENDS", "Latency", "Live", "LiveOptions", "Snapshot", "State", "hud_lines"]
+
+TO_REPORT_SECONDS = 0.2
+"""The time that `close` leaves the caller, once a signal asked the process to end."""
 
 
 class Live:
@@ -57,7 +61,8 @@ class Live:
         """Names of the classes drawn in recordings; None: all."""
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
-        self._recording = Recording(self._control, self.options.quality)
+        read = [path for path in (given, self.options.labels) if isinstance(path, str | Path)]
+        self._recording = Recording(self._control, self.options.quality, self._figures.notice, read)
         playback = Playback(
             given, self.options, self._control, self._figures, self._recording, self._look
         )
@@ -163,7 +168,7 @@ class Live:
         gives up. If that takes longer than `limit`, the thread ends by itself afterwards.
         """
         self.stop()
-        self._thread.join(limit)
+        self._thread.join(min(limit, max(0.0, ending.seconds_left() - TO_REPORT_SECONDS)))
         return not self._thread.is_alive()
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -13,14 +14,26 @@ from lanes.pipeline.outputs import JsonLines, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.system.threads import share, usable_cores
 from lanes.video import Quality, Source, VideoSink
+from lanes.video.places import check_apart
 
 
 class Recording:
-    """Starts and stops recordings. Thread-safe."""
+    """Starts and stops recordings. Thread-safe.
 
-    def __init__(self, control: Control, quality: Quality) -> None:
-        self._control, self._quality = control, quality
+    At the end of a recording `tell` gets a sentence for each thing that it could not keep. `read`
+    are the inputs, which it must not replace.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        quality: Quality,
+        tell: Callable[[str], None],
+        read: Sequence[str | Path],
+    ) -> None:
+        self._control, self._quality, self._tell, self._read = control, quality, tell, read
         self._recorder: Recorder | None = None
+        self._warnings: list[str] = []
 
     @property
     def path(self) -> Path | None:
@@ -66,14 +79,18 @@ class Recording:
             recorder, self._recorder = self._recorder, None
         if recorder:
             recorder.finish()
+            for warning in self._warnings:
+                self._tell(warning)
 
     def _new(
         self, source: Source, video: Path | None, json: Path | None, overwrite: bool
     ) -> Recorder | None:
         """A recorder for the given files; None if there are none."""
         path = video or json
+        self._warnings = []
         if path is None:
             return None
+        check_apart(self._read, [path for path in (video, json) if path])
         with ExitStack() as stack:
             recorder = stack.enter_context(Recorder(path))
             if video:
@@ -84,6 +101,7 @@ class Recording:
                     overwrite=overwrite,
                     threads=share(usable_cores()).encode,
                 )
+                self._warnings = sink.warnings
                 step = 1 / (source.rate or Fraction(25))
                 recorder.add(VideoOutput(sink, step, needs_frames=False))
             if json:

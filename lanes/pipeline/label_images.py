@@ -6,6 +6,7 @@ Three threads overlap, with short queues between them: reading, inference, count
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from lanes.images.read import pages, read_picture
 from lanes.images.resize import resize_labels
 from lanes.pipeline.stages import Background, prefetch
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.atomic import make_folder
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
@@ -63,6 +65,7 @@ class Done:
     """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
     `skipped` has a message for each file that could not be read.
+    `signal` is the number of the signal that ended the work early, 0 if none did.
     """
 
     seen: int = 0
@@ -71,7 +74,7 @@ class Done:
     seconds: float = 0.0
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    interrupted: bool = False
+    signal: int = 0
 
 
 Progress = Callable[[Done, int], None]
@@ -157,7 +160,8 @@ def label_images(
     """Label `items` and write the results to `folder`; call `check_options` first.
 
     `progress(done, total)` is called after each image. Images that cannot be read are skipped.
-    After Ctrl-C, all files are complete, and the tables list the images done so far.
+    After a signal (Ctrl-C, SIGTERM, SIGHUP), all files are complete, and the tables list the images
+    done so far.
 
     Raises:
         BadInput: none of the images can be read; nothing is written.
@@ -165,26 +169,41 @@ def label_images(
     """
     done = Done()
     began = time.perf_counter()
-    try:
-        with ExitStack() as stack:
-            pictures = prefetch(_read(items, done), AHEAD)
-            stack.enter_context(closing(pictures))
-            first = next(pictures, None)
-            if first is None:
-                raise BadInput(_none_of(items, done))
-            make_folder(folder)
-            writer = _Writer(segmenter.task, folder, options, done, stack)
-            background = stack.enter_context(Background(writer.write, AHEAD))
-            for item, image in chain([first], pictures):
-                labels = segmenter.result(segmenter.submit(image))
-                background.put((item, image, labels))
-                done.seen += 1
-                progress(done, len(items))
-    except KeyboardInterrupt:
-        # The context managers have already completed their files.
-        done.interrupted = True
+    with ending.finishing() as end:
+        try:
+            with ExitStack() as stack:
+                _label(items, segmenter, folder, options, progress, done, stack)
+        except KeyboardInterrupt:
+            # From the caller's own handler. The context managers have completed their files.
+            done.signal = signal.SIGINT
+        done.signal = done.signal or end.number
     done.seconds = time.perf_counter() - began
     return done
+
+
+def _label(
+    items: Sequence[Item],
+    segmenter: Segmenter,
+    folder: Path,
+    options: ImageOptions,
+    progress: Progress,
+    done: Done,
+    stack: ExitStack,
+) -> None:
+    pictures = stack.enter_context(closing(prefetch(_read(items, done), AHEAD)))
+    first = next(pictures, None)
+    if first is None and not ending.asked():
+        raise BadInput(_none_of(items, done))
+    if first is None:
+        return
+    make_folder(folder)
+    writer = _Writer(segmenter.task, folder, options, done, stack)
+    background = stack.enter_context(Background(writer.write, AHEAD))
+    for item, image in chain([first], pictures):
+        labels = segmenter.result(segmenter.submit(image))
+        background.put((item, image, labels))
+        done.seen += 1
+        progress(done, len(items))
 
 
 def _none_of(items: Sequence[Item], done: Done) -> str:

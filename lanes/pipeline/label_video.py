@@ -8,6 +8,7 @@ and encoding. Memory use does not depend on the clip's length: about a dozen fra
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -16,21 +17,23 @@ from pathlib import Path
 
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
-from lanes.errors import BadInput, BadOutput
+from lanes.errors import BadInput
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import Quality, Source, VideoSink, open_source
 from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url
-from lanes.video.output_files import StillSink, default_output, is_still
+from lanes.video.opening import is_url, local_path
+from lanes.video.output_files import StillSink, default_output, is_still, output_beside
+from lanes.video.places import check_apart, files_read
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
 CHANGE_EVERY = 10
@@ -66,6 +69,7 @@ class Summary:
     """The outcome for an input. `iou` is by class name, pooled over all frames with ground truth.
 
     The network labelled `inferred` of the `frames`, optical flow the others.
+    `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
     """
 
     output: Path = Path()
@@ -80,7 +84,7 @@ class Summary:
     )
     warnings: list[str] = field(default_factory=list)
     lost: int = 0
-    interrupted: bool = False
+    signal: int = 0
     meter: RateMeter = field(default_factory=RateMeter)
 
     @property
@@ -99,6 +103,16 @@ class Summary:
         """Record what `source` could not read."""
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
+
+    def take_output(self, sink: VideoSink | StillSink) -> None:
+        """Note the finished file and what it could not keep."""
+        self.output = sink.path
+        self.warnings += sink.warnings
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or another signal ended it early."""
+        return self.signal != 0
 
     @property
     def fps(self) -> float:
@@ -120,19 +134,22 @@ def annotate(
     """Label every frame of `given` (file, images, camera, URL) and write the outputs of `options`.
 
     `progress(summary, total)` is called after each labelled frame. `show(frame)` is called with the
-    newest drawn frame; it returns True to stop. Ctrl-C also stops, with playable files.
+    newest drawn frame; it returns True to stop. A signal (Ctrl-C, SIGTERM, SIGHUP) also stops, with
+    playable files within three seconds; a second one ends the process at once.
 
     Raises:
         BadInput, BadVideo: the input or its labels cannot be used.
         BadOutput: a result cannot be written; unfinished files are removed.
     """
     summary = Summary()
-    try:
-        with ExitStack() as stack:
-            _run(given, segmenter, options, summary, progress, show, stack)
-    except KeyboardInterrupt:
-        # The context managers have already completed their files.
-        summary.interrupted = True
+    with ending.finishing() as end:
+        try:
+            with ExitStack() as stack:
+                _run(given, segmenter, options, summary, progress, show, stack)
+        except KeyboardInterrupt:
+            # From the caller's own handler. The context managers have completed their files.
+            summary.signal = signal.SIGINT
+        summary.signal = summary.signal or end.number
     summary.seconds = time.perf_counter() - summary.began
     return summary
 
@@ -147,6 +164,7 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass the frames through the stages."""
+    given = str(local_path(given) or given)
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
@@ -157,9 +175,14 @@ def _run(
         whole = cut == (None, None, None)
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
         stack.callback(truth.close)
-    summary.output = output_path(given, source, options)
-    recorder = stack.enter_context(Recorder(summary.output))
+    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
+    # Closed before the source is: its thread must not read from a source that is gone. But after
+    # the files: a silent source may take long.
+    stack.enter_context(closing(frames))
+    summary.output = output_path(default_output(given, source), options.output)
     sink = _sink(given, source, summary.output, options, threads.encode)
+    stack.callback(summary.take_output, sink)
+    recorder = stack.enter_context(Recorder(summary.output))
     recorder.add(VideoOutput(sink))
     if options.masks:
         recorder.add(MaskOutput(options.masks, options.overwrite))
@@ -169,11 +192,8 @@ def _run(
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, source, sink)
+    stack.callback(last.finish, source)
     background = stack.enter_context(Background(last.consume))
-    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
-    # Closed before the source, so that its thread does not read from a closed source.
-    frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
     first = first_number(options.start, source.rate)
     for result in labelled(results, segmenter.task, first, options.steps):
@@ -183,12 +203,11 @@ def _run(
             break
 
 
-def output_path(given: str, source: Source, options: Options) -> Path:
-    """The path of the output video; `-o` may be a folder."""
-    default = default_output(given, source)
-    if options.output is None:
+def output_path(default: Path, output: Path | None) -> Path:
+    """The path of the output video; `output` (`-o`) may be a folder."""
+    if output is None:
         return default
-    return options.output / default.name if options.output.is_dir() else options.output
+    return output / default.name if output.is_dir() else output
 
 
 def _sink(
@@ -197,8 +216,6 @@ def _sink(
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
     file = not is_url(given) and Path(given).expanduser().is_file()
-    if file and output.exists() and output.samefile(Path(given).expanduser()):
-        raise BadOutput(f"{output} is the input itself; give the output another name")
     return VideoSink.like(
         source,
         output,
@@ -256,14 +273,13 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, source: Source, sink: VideoSink | StillSink) -> None:
+    def finish(self, source: Source) -> None:
         """Complete the summary after the last frame."""
         if self.times:
             frame_seconds = float(1 / source.rate) if source.rate else 0.0
             self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
         if self.scores:
             self.summary.iou = self.scores.total
-        self.summary.warnings += sink.warnings
 
     def _hud_lines(self, result: Labelled) -> list[str]:
         infer = self.summary.stages["infer"].percentile(50)
@@ -279,7 +295,12 @@ class _LastStage:
 
 
 def check_options(inputs: list[str], options: Options) -> None:
-    """Raise `BadInput` for values out of range, and for options that exclude each other."""
+    """Check the options before anything is opened.
+
+    Raises:
+        BadInput: a number out of range, or options that do not go together.
+        BadOutput: a result would replace something that is read, or another result.
+    """
     if not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
     if options.seconds is not None and not options.seconds > 0:
@@ -291,3 +312,18 @@ def check_options(inputs: list[str], options: Options) -> None:
                 raise BadInput(f"--{name} takes one input, got {len(inputs)}: run them singly")
         if options.output and not options.output.is_dir():
             raise BadInput(f"-o {options.output}: with several inputs, name an existing folder")
+    _check_places(inputs, options)
+
+
+def _check_places(inputs: list[str], options: Options) -> None:
+    """Raise `BadOutput` if a result would replace something that is read, or another result."""
+    local = [str(path) for path in map(local_path, inputs) if path is not None]
+    files = [output_path(output_beside(path), options.output) for path in local if _is_there(path)]
+    files += [options.json] if options.json else []
+    labels = [str(options.labels)] if options.labels else []
+    check_apart(local + labels, files, options.masks)
+
+
+def _is_there(given: str) -> bool:
+    """Whether an input has files; if not, opening it raises the error."""
+    return any(path.exists() for path in files_read(given))

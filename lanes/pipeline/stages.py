@@ -24,11 +24,14 @@ from lanes.errors import BadInput
 from lanes.images.resize import resize_frame
 from lanes.pipeline.flow import Carrier, Flow, moved
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.types import Frame, Image, LabelMap, Pending, Result
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 """How often a waiting thread checks whether it should end."""
+TO_FINISH_SECONDS = 1.7
+"""The time that remains for finishing the files after a signal."""
 
 
 class _End:
@@ -38,14 +41,55 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Generator[T, None, None]:
-    """Iterate over `items` in a separate thread, up to `depth` items ahead.
+class Prefetched(Iterator[T]):
+    """The items of `prefetch`; `close` ends its thread."""
+
+    def __init__(self, items: Iterable[T], depth: int, newest: bool) -> None:
+        self._waiting: queue.Queue[T | _End] = queue.Queue(depth)
+        self._stop = threading.Event()
+        # The thread does not hold this object, whose end is the thread's.
+        words = (items, self._waiting, self._stop, newest)
+        self._thread = threading.Thread(target=_read, args=words, name="prefetch", daemon=True)
+        self._began = self._ended = False
+
+    def __next__(self) -> T:
+        if not (self._began or self._ended):
+            self._began = True
+            self._thread.start()
+        item = _End() if self._ended else _get(self._waiting)
+        if not isinstance(item, _End):
+            return item
+        self._ended = True
+        self._stop.set()
+        if item.error:
+            raise item.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the thread, as soon as its source gives an item or fails."""
+        self._ended = True
+        self._stop.set()
+        if self._began:
+            self._thread.join()
+
+    def __del__(self) -> None:
+        self._stop.set()
+
+
+def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Prefetched[T]:
+    """Iterate over `items` in a separate thread, up to `depth` items ahead; close it at the end.
 
     With `newest` (cameras), a full queue drops its oldest item instead of blocking the source.
-    An error of `items` is raised here, after the items before it.
+    An error of `items` is raised here, after the items before it. After a signal that asks the
+    process to end there are no more items, even if the source is silent.
     """
-    waiting: queue.Queue[T | _End] = queue.Queue(depth)
-    stop = threading.Event()
+    return Prefetched(items, depth, newest)
+
+
+def _read(
+    items: Iterable[T], waiting: queue.Queue[T | _End], stop: threading.Event, newest: bool
+) -> None:
+    """Put the items, and then an end, into the queue until `stop`."""
 
     def put(item: T | _End) -> None:
         drop = newest and not isinstance(item, _End)
@@ -57,26 +101,14 @@ def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Genera
                 if drop:
                     _drop(waiting)
 
-    def read() -> None:
-        try:
-            for item in items:
-                put(item)
-                if stop.is_set():
-                    return
-            put(_End())
-        except BaseException as error:
-            put(_End(error))
-
-    thread = threading.Thread(target=read, name="prefetch", daemon=True)
-    thread.start()
     try:
-        while not isinstance(item := _get(waiting), _End):
-            yield item
-        if item.error:
-            raise item.error
-    finally:
-        stop.set()
-        thread.join()
+        for item in items:
+            put(item)
+            if stop.is_set():
+                return
+        put(_End())
+    except BaseException as error:
+        put(_End(error))
 
 
 def _drop(waiting: queue.Queue[Any]) -> None:
@@ -84,13 +116,12 @@ def _drop(waiting: queue.Queue[Any]) -> None:
         waiting.get_nowait()
 
 
-def _get(waiting: queue.Queue[T]) -> T:
+def _get(waiting: queue.Queue[T | _End]) -> T | _End:
     # On Windows, Ctrl-C cannot interrupt a wait without a timeout.
-    while True:
-        try:
+    while not ending.asked():
+        with contextlib.suppress(queue.Empty):
             return waiting.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            continue
+    return _End()
 
 
 def timed(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -242,7 +273,7 @@ class Background(Generic[T]):
     """Passes items to `consume` in a separate thread, with at most `depth` items queued.
 
     An error of `consume` is raised by the next `put`, or at the end of the `with` block. An error
-    in the block discards queued items; Ctrl-C does not, so that the output is complete.
+    in the block discards queued items; a signal does not, except those that would take too long.
     """
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4) -> None:
@@ -255,7 +286,7 @@ class Background(Generic[T]):
 
     def _run(self) -> None:
         while not isinstance(item := self._waiting.get(), _End):
-            if self._error or self._drop.is_set():
+            if self._error or self._drop.is_set() or ending.seconds_left() < TO_FINISH_SECONDS:
                 continue
             try:
                 self._consume(item)
@@ -264,9 +295,14 @@ class Background(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue `item`; blocks while the queue is full; raises an earlier error of `consume`."""
-        if self._error:
-            raise self._error
-        self._waiting.put(item)
+        while ending.seconds_left() > TO_FINISH_SECONDS:
+            if self._error:
+                raise self._error
+            try:
+                self._waiting.put(item, timeout=POLL_SECONDS)
+                return
+            except queue.Full:
+                continue
 
     def __enter__(self) -> Background[T]:
         return self

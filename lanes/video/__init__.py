@@ -9,17 +9,16 @@ A source yields `Frame`s; `VideoSink` writes them:
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from urllib.parse import unquote
 
 from lanes.errors import BadInput
 from lanes.video.base import Source
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
-from lanes.video.opening import STDIN, is_url
+from lanes.video.opening import CAMERA, local_path
+from lanes.video.places import check_output
 from lanes.video.reconnect import ReconnectingSource
-from lanes.video.sink import Quality, VideoSink, check_output
+from lanes.video.sink import Quality, VideoSink
 from lanes.video.source import VideoSource
 
 __all__ = [
@@ -57,14 +56,12 @@ def open_source(
     """
     text = str(input)
     if not text.strip():
-        raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
-    if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
+        raise BadInput("the input's name is empty; give a file, a folder, a camera or a URL")
+    if camera := CAMERA.fullmatch(text):
         return CameraSource(int(camera[1]), start, end, max_frames)
-    if text.startswith("file://"):
-        text = unquote(text.removeprefix("file://"))
-    if is_url(text) or text == STDIN:
+    path = local_path(input)
+    if path is None:
         return VideoSource(text, start, end, max_frames, threads=threads, timeout=timeout)
-    path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):
         return ImagesSource(path, start, end, max_frames)
     return VideoSource(path, start, end, max_frames, threads=threads)

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import av
 from av.container import InputContainer
@@ -19,6 +20,8 @@ from lanes.errors import BadInput, BadVideo
 # FFmpeg renders text files as terminal pictures.
 _TEXT_CODECS = ("ansi", "bintext", "idf", "xbin")
 
+CAMERA = re.compile(r"(?:/dev/video)?(\d{1,3})")
+"""The name of a camera of this machine; the group is its index."""
 PLAYLISTS = (".ffconcat", ".m3u", ".m3u8")
 """Suffixes of playlists, which name the files to play."""
 _PLAYLIST_HEADS = (b"ffconcat version", b"#EXTM3U")
@@ -39,6 +42,30 @@ STDIN = "-"
 def is_url(path: str | Path) -> bool:
     """Whether `path` is the URL of a stream rather than a file."""
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
+
+
+def local_path(given: str | Path) -> Path | None:
+    """The file, folder or pattern that an input names; None for a camera, stream or stdin, or "".
+
+    >>> local_path("file:///a%20b.mp4")
+    PosixPath('/a b.mp4')
+    """
+    text = str(given)
+    if text.lower().startswith("file://"):
+        return Path(unquote(text[len("file://") :]))
+    if is_url(text) or text == STDIN or not text.strip() or CAMERA.fullmatch(text):
+        return None
+    return Path(text).expanduser()
+
+
+def playlist_files(path: Path) -> list[Path]:
+    """The files that a playlist of the formats ffconcat or M3U names."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        entries = [line.strip() for line in lines]
+    if path.suffix.lower() == ".ffconcat":
+        entries = [line.removeprefix("file").strip("' ") for line in entries if line[:4] == "file"]
+    names = [name for name in entries if name and not name.startswith("#") and not is_url(name)]
+    return [path.parent / name for name in names]
 
 
 def shown(path: str | Path) -> str:

@@ -10,7 +10,6 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -19,11 +18,13 @@ import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
+from lanes.system import ending
 from lanes.system.atomic import atomic_file, part_of, writing
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
-from lanes.video.opening import STDIN, is_url
+from lanes.video.opening import is_url, local_path
+from lanes.video.part import Part
 
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 for a whole name."""
@@ -37,9 +38,14 @@ def default_output(given: str, source: Source) -> Path:
 
     For a camera or stream: a name with a time stamp, in the current folder.
     """
-    path = Path(given).expanduser()
-    if is_url(given) or given == STDIN or source.live:
+    if local_path(given) is None or source.live:
         return Path(f"{source.name}_{time.strftime('%Y%m%d-%H%M%S')}.mp4")
+    return output_beside(given)
+
+
+def output_beside(given: str) -> Path:
+    """`<name>_lanes.mp4` beside a file, a folder or the folder of a pattern."""
+    path = Path(given).expanduser()
     if is_still(given):
         return path.with_name(f"{_short(path.stem)}_lanes{path.suffix}")
     if path.is_dir() or is_glob(given):
@@ -92,17 +98,20 @@ class StillSink:
 class TextFile:
     """A text file, written line by line; as a context manager it removes the file on errors.
 
-    After Ctrl-C, the lines written so far are kept.
+    After Ctrl-C, or if the process is killed, the lines written so far are kept.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open a temporary file beside `path`; raises `BadOutput`."""
         check_new(path, overwrite)
-        self.path, self._open = path, ExitStack()
-        part = self._open.enter_context(atomic_file(path))
-        with writing(path):
-            file = part.open("w", encoding="utf-8", newline="")
-            self.file: TextIO = self._open.enter_context(file)
+        self.path = path
+        try:
+            self.part = Part(path, overwrite)
+            self.file: TextIO = self.part.hidden.open("w", 1, encoding="utf-8", newline="")
+        except BadOutput:
+            raise
+        except OSError as error:
+            raise BadOutput(f"{path} cannot be written ({error.strerror}): name another") from error
 
     def write_text(self, text: str) -> None:
         """Write; raises `BadOutput`."""
@@ -118,9 +127,14 @@ class TextFile:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
-        with writing(self.path):
-            self._open.__exit__(*((None, None, None) if interrupted else (kind, error, tb)))
+        try:
+            self.file.close()
+            if kind is None or issubclass(kind, KeyboardInterrupt) or ending.asked():
+                self.path = self.part.name()
+        except OSError as failure:
+            raise BadOutput(f"{self.path} cannot be written: {failure.strerror}") from failure
+        finally:
+            self.part.remove()
 
 
 class CsvFile(TextFile):

@@ -5,27 +5,33 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import shutil
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.container.core import Flags
 from av.packet import Packet
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from lanes.colour import Matrix, Planes, YuvColour, from_bgr, to_bgr
 from lanes.errors import BadOutput
+from lanes.system import ending
 from lanes.types import Frame, Image, Size
 from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
+from lanes.video.faststart import faststart
 from lanes.video.fit import even, letterboxed, to_picture
 from lanes.video.opening import is_url
+from lanes.video.part import Part, copy_name
+from lanes.video.places import FORMATS, check_output
+from lanes.video.recover import left_over, salvage
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
@@ -36,7 +42,19 @@ _QUALITIES: dict[Quality, tuple[str, str]] = {
     "balanced": ("veryfast", "21"),
     "best": ("medium", "18"),
 }
-_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_LOOKAHEAD: dict[Quality, int] = {"fast": 0, "balanced": 10, "best": 40}
+"""The presets' own lookahead, in frames."""
+# While they grow, the files are made of fragments, so that what is on the disk plays at any moment.
+# https://ffmpeg.org/ffmpeg-formats.html#Fragmentation
+_FRAGMENTS = {
+    "movflags": "+frag_keyframe+delay_moov+default_base_moof",  # delay_moov: edit lists, and AC-3
+    "frag_duration": "200000",  # microseconds
+}
+_CLUSTERS = {"cluster_time_limit": "200"}  # milliseconds
+# Neither FFmpeg's buffer, nor waiting for sound that has ended, may hold back pictures.
+_AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "500000"}
+# Seconds that must be left, once the process was asked to end, to go on with a step.
+_TO_ENCODE, _TO_COPY = 0.8, 0.4
 # Matrix, primaries and transfer in the numbers of ITU-T H.273.
 _TAGS: dict[Matrix, tuple[int, int, int]] = {
     "bt601": (6, 6, 6),
@@ -45,60 +63,17 @@ _TAGS: dict[Matrix, tuple[int, int, int]] = {
 }
 
 
-def check_output(
-    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
-) -> Path:
-    """Return `path` if a video can be written there.
-
-    Raises:
-        BadOutput: the suffix is not a video's, the folder is missing or not writable, the file
-            exists and `overwrite` is False, or it is one of the `inputs`.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise BadOutput(f"{path} must end in one of {', '.join(_FORMATS)}, such as {path.stem}.mp4")
-    try:
-        _check_place(path, overwrite, inputs)
-    except BadOutput:
-        raise
-    except OSError as error:
-        raise BadOutput(
-            f"cannot write in {path.parent} ({error.strerror}); choose another folder or name"
-        ) from error
-    return path
-
-
-def _check_place(path: Path, overwrite: bool, inputs: Iterable[str | Path]) -> None:
-    if path.is_dir():
-        raise BadOutput(f"{path} is a folder; give the name of a file in it")
-    for source in inputs:
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise BadOutput(f"{path} is the input itself; give the output another name")
-    if path.exists() and not overwrite:
-        raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
-    if not path.parent.is_dir():
-        raise BadOutput(f"there is no folder {path.parent}; create it: mkdir -p {path.parent}")
-    temporary = _temporary(path)
-    temporary.open("xb").close()
-    temporary.unlink()
-
-
-def _temporary(path: Path) -> Path:
-    """The temporary file, in the same folder, so that renaming it is atomic."""
-    # Shortened, because the name may already have the maximum length.
-    return path.with_name(f".{path.stem[:50]}.part-{os.getpid()}{path.suffix}")
-
-
 class VideoSink:
     """Writes frames to a video file: H.264, 4:2:0, index in front, colour and aspect tags.
 
     The file has a hidden temporary name until it is complete, when the `with` block ends, also by
-    Ctrl-C. Any other exception removes it. The first frame is second 0; frames keep their exact
-    times (in .mkv to the millisecond). Frames of other sizes than `size` are letterboxed; odd sides
-    get their last line or column repeated (4:2:0 needs even sides). `quality` is fast (ultrafast,
-    CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18). The sound of `audio_from`, on the
-    same clock as the frames, is copied for the duration of the video. `warnings` lists everything
-    that could not be kept.
+    Ctrl-C. Any other exception removes it. What is on the disk can be played at any moment; what a
+    killed run left is named by the next one (`lanes.video.recover`). The first frame is second 0;
+    frames keep their exact times (in .mkv to the millisecond). Frames of other sizes than `size`
+    are letterboxed; odd sides get their last line or column repeated (4:2:0 needs even sides).
+    `quality` is fast (ultrafast, CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18). The
+    sound of `audio_from`, on the same clock as the frames, is copied for the duration of the video.
+    `warnings` lists everything that could not be kept.
 
     Raises:
         BadOutput: here or in `write` and `close`; no file is left behind.
@@ -132,9 +107,9 @@ class VideoSink:
         self._quality, self._threads = quality, threads
         self._step = max(1, round(1 / (self.rate * self.time_base)))
         self._zero, self._last = Fraction(0), -1
-        self._temporary = _temporary(self.path.absolute())
         self._audio: AudioCopy | None = None
         self._container: OutputContainer | None = None
+        self._part = self._new_part(overwrite)
         try:
             self._open(audio_from)
         except (av.FFmpegError, OSError) as error:
@@ -190,32 +165,61 @@ class VideoSink:
             self.abort()
             raise BadOutput(f"{self.path} was not written: it got no frames; write at least one")
         try:
-            self._mux(self._container, self._stream.encode(None))
-            if self._audio is not None:
-                self._audio.copy_until((self._last + self._step) * self.time_base)
-                self._audio.close()
-            self._container.close()
-            self._temporary.replace(self.path)
+            self._finish(self._container)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
+        except KeyboardInterrupt:
+            self._part.keep()
+            raise
         self._container = None
 
     def abort(self) -> None:
         """Remove the unfinished file. Does nothing after the file is finished."""
+        self._close_files()
+        self._part.remove()
+
+    def _close_files(self) -> None:
         container, self._container = self._container, None
         audio, self._audio = self._audio, None
         if audio is not None:
             audio.close()
-        if container is None:
-            return
-        # Remove it before closing, where the system allows that: closing would first move the
-        # index of a long file to the front.
-        for step in (self._remove, container.close, self._remove):
+        if container is not None:
             with contextlib.suppress(av.FFmpegError, OSError):
-                step()
+                container.close()
 
-    def _remove(self) -> None:
-        self._temporary.unlink(missing_ok=True)
+    def _finish(self, container: OutputContainer) -> None:
+        """Write what the encoder holds, and name the file; in less time if a signal came."""
+        for packet in self._stream.codec_context.encode_lazy(None):
+            self._mux(container, [packet])
+            if ending.seconds_left() < _TO_ENCODE:
+                self.warnings.append(f"the last frames of {self.path} are left out: no time")
+                break
+        if self._audio is not None:
+            self._audio.copy_until((self._last + self._step) * self.time_base)
+            self._audio.close()
+        container.close()
+        if self._part.file.failed:
+            raise self._part.file.failed
+        given, plain = self.path, self._plain()
+        if ending.seconds_left() > _TO_COPY:
+            _to_disk(plain or self._part.hidden)
+        self.path = self._part.name(plain)
+        if self.path != given:
+            self.warnings.append(f"{given} was made by another program meanwhile: see {self.path}")
+
+    def _plain(self) -> Path | None:
+        """A plain MP4 or MOV file with its index in front; None if it cannot be made."""
+        kind, copy = FORMATS[self.path.suffix.lower()], copy_name(self._part.hidden)
+        if kind == "matroska":
+            return None
+        try:
+            if faststart(self._part.hidden, copy, kind, lambda: ending.seconds_left() - _TO_COPY):
+                return copy
+            why = "there was no time"
+        except (av.FFmpegError, OSError) as error:
+            why = error.strerror or str(error)
+        self.warnings.append(f"{self.path} plays, but its index is not in front ({why})")
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -227,11 +231,24 @@ class VideoSink:
         traceback: TracebackType | None,
     ) -> None:
         interrupted = exc_type is not None and issubclass(exc_type, KeyboardInterrupt)
+        interrupted |= ending.asked()
         try:
-            if exc_type is None or (interrupted and self.frames):
+            if self.frames if interrupted else exc_type is None:
                 self.close()
         finally:
             self.abort()
+
+    def _new_part(self, overwrite: bool) -> Part:
+        part = Part(self.path, overwrite, salvage)
+        folder = self.path.absolute().parent
+        if part.recovered:
+            self.warnings.append(f"an earlier run was killed: its video is {part.recovered} now")
+        if others := [left for left in left_over(folder) if left != part.hidden]:
+            self.warnings.append(
+                f"{folder} holds {len(others)} unfinished files of killed runs: "
+                f"name them by lanes recover {shlex.quote(str(folder))}"
+            )
+        return part
 
     def _open(self, audio_from: str | Path | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
@@ -241,25 +258,34 @@ class VideoSink:
         try:
             self._begin(audio_from)
         except av.FFmpegError as error:
-            self.abort()
+            self._close_files()
             self._begin(None)
             self.warnings.append(f"the sound of {audio_from} is left out: {error.strerror}")
 
     def _begin(self, audio_from: str | Path | None) -> None:
         """Open the file and write its header."""
-        kind = _FORMATS[self.path.suffix.lower()]
-        options = {} if kind == "matroska" else {"movflags": "+faststart"}
-        container = av.open(str(self._temporary), "w", format=kind, container_options=options)
+        kind = FORMATS[self.path.suffix.lower()]
+        options = _AT_ONCE | (_CLUSTERS if kind == "matroska" else _FRAGMENTS)
+        self._part.file.truncate(0)
+        self._part.file.seek(0)
+        container = av.open(self._part.file, "w", format=kind, container_options=options)
         self._container = container
         self._stream = self._video_stream(container)
         if audio_from is not None:
             self._audio = AudioCopy(audio_from, container, self.warnings)
         container.start_encoding()
+        # Switched off by delay_moov, but AAC of transport streams needs its filter.
+        container.flags |= cast(int, Flags.auto_bsf.value)
+        self._part.head = self._part.hidden.stat().st_size
 
     def _video_stream(self, container: OutputContainer) -> VideoStream:
         preset, crf = _QUALITIES[self._quality]
         height, width = even(self.size)
-        options = {"preset": preset, "crf": crf}
+        # A killed process loses the frames that the encoder looks ahead: at most a second's, with
+        # 8 for reordering and threads. For best at 30 a second, 10 frames instead of 40 made clips
+        # 1 to 3 % smaller, at less than 0.01 dB lower PSNR.
+        ahead = min(_LOOKAHEAD[self._quality], max(4, int(self.rate * 3 / 5) - 8))
+        options = {"preset": preset, "crf": crf, "rc-lookahead": str(ahead)}
         stream = container.add_stream("libx264", self.rate, options, width=width, height=height)
         matrix, primaries, transfer = _TAGS[self.colour.matrix]
         context = stream.codec_context
@@ -318,3 +344,9 @@ class VideoSink:
         return BadOutput(
             f"{self.path} cannot be written: {error.strerror}; the unfinished file was removed"
         )
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system write all of the file, so that a power cut after its renaming is harmless."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

@@ -105,6 +105,7 @@ RUN = CliRunner()
         (["drive.mp4", "--record", "a.avi"], "must end in one of"),
         (["drive.mp4", "--record", "taken.mp4"], "exists already"),
         (["drive.mp4", "--record", "no/a.mp4"], "there is no folder no"),
+        (["drive.mp4", "--record", "drive.mp4", "--overwrite"], "drive.mp4 is the input itself"),
         (["--model", "nowhere"], "'nowhere'"),
         (["drive.mp4", "--port", "99999"], "port 99999"),
     ],

@@ -43,3 +43,17 @@ def test_the_scripts_are_the_commands(script, argv, message, capsys, tmp_path, m
     monkeypatch.chdir(tmp_path)
     assert runpy.run_path(str(SCRIPTS / f"{script}.py"))["main"](argv) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_recover_names_what_killed_runs_left(tmp_path, capsys):
+    (tmp_path / ".a.part.jsonl").write_text("{}\n")
+    (tmp_path / ".b.part.mp4").write_bytes(b"half")
+    assert run("recover", [str(tmp_path)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"recovered: {tmp_path / 'a.jsonl'}"
+    assert printed[1].endswith(str(tmp_path / ".b.part.mp4"))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    assert run("recover", [str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: nothing to recover\n"
+    assert run("recover", [str(tmp_path / "nowhere")]) == 2
+    assert "there is no folder" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import partial
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from clips import make_clip
-from interrupted import interrupted
+from ended import Started
 from lanes.cells import instances as instance_maps
 from lanes.video import output_files
 from smears import label_images, left, rows_of, said, save, smear
@@ -154,18 +155,23 @@ def test_a_full_disk_leaves_nothing_half_written(run, tmp_path, monkeypatch):
     assert not [name for name in left(tmp_path / "out") if "part" in name or name.endswith("csv")]
 
 
-def test_ctrl_c_leaves_whole_files_and_tables_of_what_was_done(tmp_path, cell_models):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_whole_files_and_tables_of_what_was_done(
+    tmp_path, cell_models, number, code
+):
     first = save(tmp_path / "in" / "0.png", smear((150, 160), size=(900, 1200)))
-    for number in range(1, 2000):
-        os.link(first, tmp_path / "in" / f"{number}.png")
+    for name in range(1, 2000):
+        os.link(first, tmp_path / "in" / f"{name}.png")
     out = tmp_path / "in_lanes"
-    code, printed, err = interrupted(
+    started = Started(
         "image_main",
         [tmp_path / "in", "--model", cell_models["blood_cells"], "--backend", "onnxruntime"],
-        begun=lambda: (out / "3_overlay.png").exists(),
     )
-    assert code == 130, (printed, err)
-    assert b"Traceback" not in err
+    started.until((out / "3_overlay.png").exists)
+    started.send(number)
+    ended, printed, errors, _ = started.end()
+    assert ended == code, (printed, errors)
+    assert "Traceback" not in errors
     names = [row["image"] for row in rows_of(out / "summary.csv")]
     assert 3 <= len(names) < 2000
     assert names == [row["image"] for row in rows_of(out / "cells.csv")]

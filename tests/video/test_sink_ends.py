@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from clips import make_clip, numbers, read
 from lanes.errors import BadOutput
 from lanes.video import VideoSink, VideoSource, check_output
+from lanes.video.part import hidden_name
 from written_clips import PLAIN, planes_of, sound_of, write
 
 # ------------------------------------------------------------------ places that cannot be written
@@ -90,7 +93,7 @@ def test_the_name_appears_when_the_file_is_whole(tmp_path):
     path = tmp_path / "a.mp4"
     with VideoSink(path, **PLAIN) as sink:
         sink.write(planes_of(0))
-        assert [entry.name for entry in tmp_path.iterdir()] == [f".a.part-{os.getpid()}.mp4"]
+        assert [entry.name for entry in tmp_path.iterdir()] == [".a.part.mp4"]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -140,6 +143,39 @@ def test_ctrl_c_while_finishing_leaves_nothing(tmp_path, monkeypatch):
         sink.write(planes_of(0))
         monkeypatch.setattr(sink, "_mux", interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_what_is_on_the_disk_plays_at_any_moment(tmp_path, quality, suffix):
+    talkie = make_clip(tmp_path / "talkie.mp4", 100, audio="aac")
+    sink = VideoSink(tmp_path / f"a{suffix}", **PLAIN, audio_from=talkie, quality=quality)
+    with VideoSource(talkie) as source, sink:
+        for frame in source:
+            sink.write(frame)
+            if frame.index in (40, 70, 99):
+                killed = tmp_path / f"{frame.index}{suffix}"
+                shutil.copy(hidden_name(sink.path), killed)
+    for last in (40, 70, 99):
+        frames, source = read(tmp_path / f"{last}{suffix}")
+        # The cut may lie between frames that are stored in another order than they are shown.
+        assert numbers(frames)[:-3] == list(range(len(frames) - 3))
+        assert last - 25 <= len(frames) <= last + 1
+        steps = np.diff([frame.seconds for frame in frames])[:-3]
+        assert steps == pytest.approx(1 / 25, abs=0.0011)
+        assert sound_of(tmp_path / f"{last}{suffix}")[-1][0] > last / 25 - 1
+
+
+def test_an_index_that_cannot_be_moved_is_a_warning(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lanes.video.sink.faststart", full)
+    sink = write(tmp_path / "a.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    assert numbers(read(tmp_path / "a.mp4")[0]) == list(range(6))
+    (warning,) = sink.warnings
+    assert "its index is not in front (No space left on device)" in warning
 
 
 def test_no_frames(tmp_path):

@@ -1,0 +1,82 @@
+"""Every way in which a command can be ended keeps the video that it has written so far."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from clips import make_clip
+from ended import Job, noisy_pictures, videos
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return noisy_pictures(tmp_path_factory.mktemp("long"), (540, 960))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of 20 seconds, with sound."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "in.mp4", 500, audio="aac")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_the_first_signal_finishes_the_video(tmp_path, model_folder, pictures, number, code):
+    job = Job(tmp_path, model_folder, pictures, quality="best")
+    job.written(1.0)
+    job.started.send(number)
+    frames, errors = job.check(code)
+    assert frames < 3000
+    assert (b"moof" in job.out.read_bytes()) == ("its index is not in front" in errors)
+
+
+def test_a_second_signal_ends_at_once(tmp_path, model_folder, pictures):
+    job = Job(tmp_path, model_folder, pictures, quality="best")
+    job.written(1.5)
+    job.started.send(signal.SIGINT)
+    time.sleep(0.4)
+    job.started.send(signal.SIGINT)
+    job.check(130, within=1.0)
+
+
+def test_a_killed_run_is_recovered(tmp_path, model_folder, pictures):
+    job = Job(tmp_path, model_folder, pictures, quality="best")
+    job.written(1.5)
+    job.started.send(signal.SIGKILL)
+    job.check(-signal.SIGKILL)
+
+
+def test_the_webcam_keeps_its_recording(tmp_path, model_folder, clip):
+    """As `timeout 5 lanes-webcam ...`, which sends two signals at once."""
+    job = Job(tmp_path, model_folder, clip, "webcam")
+    job.written(1.5)
+    job.started.send(signal.SIGTERM)
+    job.started.send(signal.SIGTERM)
+    job.check(143)
+
+
+def test_a_signal_before_the_first_frame_leaves_nothing(tmp_path, model_folder, clip):
+    job = Job(tmp_path, model_folder, clip)
+    time.sleep(0.3)
+    job.started.send(signal.SIGTERM)
+    code, _, errors, _ = job.started.end()
+    assert code in (143, -signal.SIGTERM)
+    assert "Traceback" not in errors
+    assert videos(tmp_path) == []
+
+
+def test_an_ignored_hangup_stays_ignored(tmp_path, model_folder, clip):
+    """`nohup lanes-video ... &` goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        job = Job(tmp_path, model_folder, clip, **{"max-frames": 50})
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    job.written()
+    job.started.send(signal.SIGHUP)
+    frames, _ = job.check(0, within=60)
+    assert frames == 50

@@ -1,0 +1,124 @@
+"""Commands in processes of their own, ended by signals, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import cv2
+import numpy as np
+
+from lanes.video.part import hidden_name
+from lanes.video.recover import recover
+
+PATIENCE = 60
+LIMIT = 3.0
+SLACK = 1.5
+"""Seconds for closing the engine and the interpreter, on a busy machine."""
+RATE = 25
+
+
+def frames_of(path):
+    """The frames of a video, counted by PyAV alone."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def videos(folder):
+    return sorted(path for path in folder.rglob("*.mp4") if path.name != "in.mp4")
+
+
+def noisy_pictures(folder, size, count=3000):
+    """Fill `folder` with pictures that are slow to encode."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    cv2.imwrite(str(folder / "0.jpg"), noise)
+    for number in range(1, count):
+        os.link(folder / "0.jpg", folder / f"{number}.jpg")
+    return folder
+
+
+class Started:
+    """`lanes.cli`'s `command` with `words`; its standard streams are pipes."""
+
+    def __init__(self, command, words, folder=None):
+        script = f"from lanes.cli.main import {command}; {command}()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, words)],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Tests that a shell began in the background ignore SIGINT, and so would the command.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def until(self, begun, wait=0.0):
+        """Wait for `begun()`, and `wait` seconds more."""
+        deadline = time.monotonic() + PATIENCE
+        while not begun() and self.process.poll() is None:
+            assert time.monotonic() < deadline, "never begun"
+            time.sleep(0.02)
+        time.sleep(wait)
+
+    def send(self, number):
+        """Send a signal."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+
+    def end(self):
+        """Wait for the end: exit code, standard output, standard error, seconds waited."""
+        began = time.monotonic()
+        try:
+            printed, errors = self.process.communicate(timeout=PATIENCE)
+        finally:
+            self.process.kill()
+        return self.process.returncode, printed, errors, time.monotonic() - began
+
+
+class Job:
+    """`lanes-video` or `lanes-webcam` that writes `folder`/out.mp4."""
+
+    def __init__(self, folder, model, source, command="video", quality="fast", **words):
+        self.folder, self.out = folder, folder / "out.mp4"
+        options = [source, "--model", model, "--backend", "onnxruntime"]
+        if command == "video":
+            options += ["-o", self.out, "--quality", quality, "--json", folder / "out.jsonl"]
+        else:
+            options += ["--no-window", "--record", self.out]
+        options += [part for key, value in words.items() for part in (f"--{key}", value)]
+        self.started = Started(f"{command}_main", options, folder)
+
+    def written(self, seconds=0.0):
+        """Wait until the video has begun, and `seconds` more."""
+        hidden = hidden_name(self.out)
+        self.started.until(lambda: self.out.exists() or hidden.exists() and hidden.stat().st_size)
+        time.sleep(seconds)
+
+    def check(self, code, within=LIMIT + SLACK):
+        """It ended with `code`, in time, and its video holds all but the last second."""
+        ended, printed, errors, seconds = self.started.end()
+        assert ended == code, (ended, printed, errors)
+        assert "Traceback" not in errors, errors
+        assert seconds < within, (seconds, printed, errors)
+        return check_left(self.folder), errors
+
+
+def check_left(folder):
+    """`folder` holds out.mp4, with all but the last second; returns the number of its frames."""
+    recover(folder)
+    assert not list(folder.glob(".*"))
+    assert videos(folder) == [folder / "out.mp4"]
+    frames = frames_of(folder / "out.mp4")
+    assert frames > 0
+    lines = folder / "out.jsonl"
+    if lines.exists():
+        # A line is written when the encoder has been given the frame.
+        numbers = [json.loads(line)["index"] for line in lines.read_text().splitlines()]
+        assert numbers == list(range(len(numbers)))
+        assert frames >= len(numbers) - RATE
+    return frames
