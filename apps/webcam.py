@@ -23,6 +23,7 @@ from lanes.errors import BadInput, BadOutput, LanesError, ended_by
 from lanes.live.player import ENDS, Live, LiveOptions, Snapshot, hud_lines
 from lanes.live.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
 from lanes.pipeline.labelled import Look
+from lanes.pipeline.tidy import tidy
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.meters import LatencyMeter
@@ -67,6 +68,7 @@ class WebcamOptions:
     record: Path | None = None
     seconds: float | None = None
     overwrite: bool = False
+    tidied: bool = False
 
 
 def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
@@ -85,7 +87,11 @@ def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer
         models = stack.enter_context(Models(options))
         end = stack.enter_context(ending.finishing())
         playing = LiveOptions(
-            video=options.record, overwrite=options.overwrite, alpha=options.alpha, real_time=True
+            video=options.record,
+            overwrite=options.overwrite,
+            alpha=options.alpha,
+            real_time=True,
+            steps=[tidy] if options.tidied else [],
         )
         live = stack.enter_context(Live(options.source, models.first, playing))
         if not _await_first(live, options.source, console):

@@ -18,7 +18,7 @@ from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadInput
 from lanes.images.read import read_picture
 from lanes.pipeline.label_video import Options, Summary, annotate, check_options
-from lanes.pipeline.labelled import Labelled, labelled
+from lanes.pipeline.labelled import Labelled, Step, labelled
 from lanes.pipeline.stages import prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.types import Frame, Image
@@ -71,12 +71,14 @@ class Model(Segmenter):
         max_frames: int | None = None,
         infer_every: int = 1,
         scores: bool = False,
+        steps: Iterable[Step] = (),
     ) -> Iterator[Labelled]:
         """Label a video, camera, address or folder of images frame by frame, in order.
 
         `start` and `end` are seconds. A camera or stream gives its newest frame. With `infer_every`
         N the network labels every Nth frame, and optical flow carries its labels to the others.
-        `scores` are as for one image; the frames between have none.
+        `scores` are as for one image; the frames between have none. `steps` change each result: see
+        `lanes.pipeline.labelled`.
 
         Raises:
             BadInput, BadVideo: it cannot be opened or read.
@@ -87,14 +89,19 @@ class Model(Segmenter):
             frames = prefetch(timed(source), newest=source.live)
             # Closed before the source is: its thread must not read from a source that is gone.
             with closing(frames):
-                yield from self._labelled(frames, model, infer_every, source.live)
+                yield from self._labelled(frames, model, infer_every, source.live, steps)
 
     def _labelled(
-        self, frames: Iterable[Frame], model: Segmenter, infer_every: int = 1, live: bool = False
+        self,
+        frames: Iterable[Frame],
+        model: Segmenter,
+        infer_every: int = 1,
+        live: bool = False,
+        steps: Iterable[Step] = (),
     ) -> Iterator[Labelled]:
         results = segment(frames, model, infer_every, at_once=lambda: live)
         with closing(results):
-            yield from labelled(results, self.task)
+            yield from labelled(results, self.task, steps=steps)
 
     def __repr__(self) -> str:
         engine = f"{self.backend.name} {self.backend.precision} on {self.backend.device}"

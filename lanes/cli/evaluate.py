@@ -10,7 +10,7 @@ import typer
 
 from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import roots_of
+from lanes.cli.options import TidyOption, roots_of
 
 
 @grouped
@@ -26,6 +26,7 @@ def evaluate(
     root: Annotated[
         str, typer.Argument(metavar="ROOT", help="The data set's folder, if it needs one.")
     ] = "",
+    tidied: TidyOption = False,
     split: Annotated[str, typer.Option(help="Split of the data: train, choose, val, ...")] = "val",
     json: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
     pictures: Annotated[
@@ -42,6 +43,7 @@ def evaluate(
         from rich.progress import track
 
         from lanes import assets
+        from lanes.images.regions import tidied as tidied_labels
         from lanes.metrics import evaluate as evaluation
         from lanes.system.atomic import make_folder
 
@@ -53,7 +55,10 @@ def evaluate(
         with engine.load(model) as loaded:
             if pictures:
                 make_folder(pictures)  # fail before the evaluation
-            found = evaluation.evaluate(loaded, opened, name, split, shown)
+            surface = loaded.task.surface if tidied else ()
+            found = evaluation.evaluate(
+                loaded, opened, name, split, shown, lambda labels: tidied_labels(labels, surface)
+            )
             if pictures:
                 evaluation.draw(found, loaded, opened, pictures)
         if json:

@@ -21,7 +21,13 @@ from lanes.cli.export import export, half
 from lanes.cli.groups import Engine, VideoInput, VideoOutput, grouped
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
-from lanes.cli.options import AlphaOption, ModelOption, OverwriteOption, QuietOption
+from lanes.cli.options import (
+    AlphaOption,
+    ModelOption,
+    OverwriteOption,
+    QuietOption,
+    TidyOption,
+)
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
 from lanes.cli.stability import stability
@@ -66,6 +72,7 @@ def video(
             help="Run the network on every Nth frame; optical flow labels the frames between.",
         ),
     ] = 1,
+    tidied: TidyOption = False,
     show: Annotated[
         bool, typer.Option("--show", help="Show the frames in a window; q quits.")
     ] = False,
@@ -75,8 +82,10 @@ def video(
     # Imported here, so that --help and usage errors are fast.
     from lanes.cli.video import run_video
     from lanes.pipeline.label_video import Options
+    from lanes.pipeline.tidy import tidy
 
-    options = Options(**vars(source), **vars(result), infer_every=infer_every)
+    steps = [tidy] if tidied else []
+    options = Options(**vars(source), **vars(result), infer_every=infer_every, steps=steps)
     raise typer.Exit(guarded(lambda: run_video(inputs, model, engine, options, show, quiet)))
 
 
@@ -187,6 +196,7 @@ def webcam(
     seconds: Annotated[
         float | None, typer.Option(help="Stop this many seconds after the first frame.")
     ] = None,
+    tidied: TidyOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Label a camera or stream live, and show it; old frames are dropped for the newest.
@@ -209,6 +219,7 @@ def webcam(
             record=record,
             seconds=seconds,
             overwrite=overwrite,
+            tidied=tidied,
         )
         return int(program.run(options))
 

@@ -46,6 +46,10 @@ FiguresOption: TypeAlias = Annotated[
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]
+TidyOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes in it."),
+]
 DataOption: TypeAlias = Annotated[
     list[str],
     typer.Option(

@@ -9,7 +9,7 @@ import typer
 
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.guard import guarded
-from lanes.cli.options import BackendOption, PrecisionOption
+from lanes.cli.options import BackendOption, PrecisionOption, TidyOption
 
 
 def stability(
@@ -19,9 +19,7 @@ def stability(
     ] = None,
     backend: BackendOption = "auto",
     precision: PrecisionOption = "auto",
-    tidied: Annotated[
-        bool, typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes.")
-    ] = False,
+    tidied: TidyOption = False,
 ) -> None:
     """Measure the temporal consistency of models on clips; one row per model and clip.
 

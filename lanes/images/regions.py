@@ -47,8 +47,10 @@ def tidied(labels: LabelMap, surface: Sequence[int]) -> LabelMap:
     """`labels` (H, W) with small stray pieces removed and small holes filled.
 
     Pieces up to `LARGEST_PIECE` become background (0), holes up to `LARGEST_HOLE` become ground.
-    Returns `labels` itself if there is nothing to do.
+    Returns `labels` itself if there is nothing to do, or no surface.
     """
+    if not surface:
+        return labels
     scale = labels.size / REFERENCE_AREA
     pieces, holes = _parts(labels, surface)
     small_pieces = pieces.of(pieces.areas <= LARGEST_PIECE * scale)

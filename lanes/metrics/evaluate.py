@@ -40,7 +40,7 @@ from lanes.metrics.dataset_scores import Scores
 from lanes.metrics.figures import NAN, OF_MEASURES, Figure, Kind, by_measure, overall
 from lanes.segmenter import Segmenter
 from lanes.system.atomic import atomic_file, make_folder
-from lanes.types import Dataset
+from lanes.types import Dataset, LabelMap
 from lanes.video.output_files import write_image
 
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
@@ -146,10 +146,11 @@ def evaluate(
     name: str,
     split: str,
     progress: Callable[[range], Iterable[int]] = iter,
+    change: Callable[[LabelMap], LabelMap] = lambda labels: labels,
 ) -> Evaluation:
     """Label every image of `dataset`, which is the `split` of `name`, and score the labels.
 
-    `progress` may wrap the indices to show progress.
+    `progress` may wrap the indices to show progress. `change` is applied to the labels first.
 
     Raises:
         BadInput: the data set and the model have different tasks.
@@ -163,7 +164,7 @@ def evaluate(
     scores = Scores(dataset)
     for index in progress(range(len(dataset))):
         sample = dataset[index]
-        scores.add(sample, segmenter.label(sample.image))
+        scores.add(sample, change(segmenter.label(sample.image)))
     return Evaluation(
         model=card.name,
         backend=segmenter.backend.name,

@@ -12,6 +12,5 @@ def tidy(labelled: Labelled) -> Labelled:
     It takes 2 ms a frame at 640x352, while the network labels the next frame. A task without a
     surface is left as it is.
     """
-    surface = labelled.task.surface
-    labels = tidied(labelled.network_labels, surface) if surface else labelled.network_labels
+    labels = tidied(labelled.network_labels, labelled.task.surface)
     return labelled if labels is labelled.network_labels else labelled.relabelled(labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from lanes.colour import default_colour, from_bgr
 from lanes.pipeline.consistency import stability
 from lanes.pipeline.tidy import tidy
 from lanes.types import Frame
+from lanes.video import VideoSink
 
 SIZE = (64, 96)
 
@@ -64,6 +66,27 @@ def test_stray_pieces_and_holes_are_counted_a_frame(model):
     found = stability(frames_of([dark, one, two, two]), model)
     assert found.strays == (0.5, 0.5)
     assert stability(frames_of([dark, one, two, two]), model, [tidy]).strays == (0, 0)
+
+
+def test_the_commands_tidy_up(model_folder, tmp_path, monkeypatch, capsys):
+    """A clip of a road with a hole in it: the hole is counted, filled and scored."""
+    monkeypatch.chdir(tmp_path)
+    clip, truth = tmp_path / "a.mp4", tmp_path / "truth"
+    image = np.full((*SIZE, 3), 120, np.uint8)
+    image[40:44, 40:44] = 10
+    colour = default_colour(SIZE[0])
+    with VideoSink(clip, size=SIZE, rate=Fraction(25), colour=colour, quality="best") as sink:
+        for _ in range(3):
+            sink.write(image)
+    truth.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(truth / f"{number:06d}.png"), np.ones(SIZE, np.uint8))
+    for options, holes, score in (([], "1.00", "0.99"), (["--tidy"], "0.00", "1.000")):
+        assert run("stability", [str(clip), "--model", str(model_folder), *options]) == 0
+        assert holes in capsys.readouterr().out
+        words = ["a.mp4", "--labels", "truth", "--overwrite", "--model", str(model_folder)]
+        assert run("video", [*words, *options]) == 0
+        assert f"drivable {score}" in capsys.readouterr().out
 
 
 def test_the_script_prints_a_row_for_each_clip(model_folder, tmp_path, monkeypatch, capsys):
