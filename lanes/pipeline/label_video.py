@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,7 +96,8 @@ class Summary:
             self.stages[stage].add(taken)
 
     def take_losses(self, source: Source) -> None:
-        """Note what `source` could not read."""
+        """Note what `source`, which is read no further, could not read."""
+        source.close()
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
 
@@ -150,11 +151,13 @@ def _run(
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
-    source = stack.enter_context(open_source(given, *cut, threads=threads.decode))
+    source = stack.enter_context(
+        open_source(given, *cut, seconds=options.seconds, threads=threads.decode)
+    )
     stack.callback(summary.take_losses, source)
     truth = None
     if options.labels:
-        whole = cut == (None, None, None)
+        whole = (*cut, options.seconds) == (None,) * 4
         truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
         stack.callback(truth.close)
     summary.output = output_path(given, source, options)
@@ -171,7 +174,7 @@ def _run(
     summary.began = time.perf_counter()
     stack.callback(last.finish, source, sink)
     background = stack.enter_context(Background(last.consume))
-    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
+    frames = prefetch(timed(source), newest=source.live)
     # Closed before the source is: its thread must not read from a source that is gone.
     frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
@@ -207,16 +210,6 @@ def _sink(
         audio_from=given if file else None,
         threads=threads,
     )
-
-
-def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
-    """The frames up to `seconds` after the first."""
-    first: float | None = None
-    for frame in source:
-        first = frame.seconds if first is None else first
-        if seconds is not None and frame.seconds - first >= seconds:
-            return
-        yield frame
 
 
 class _LastStage:

@@ -41,6 +41,7 @@ def open_source(
     end: float | None = None,
     max_frames: int | None = None,
     *,
+    seconds: float | None = None,
     threads: int = 0,
     timeout: float = 10.0,
 ) -> Source:
@@ -48,8 +49,9 @@ def open_source(
 
     A number or /dev/videoN is a camera; text with :// is the address of a stream; "-" is a video on
     standard input; a folder, a pattern such as `day*/*.png` or a file with an image suffix is
-    images; anything else is a video file. `start` and `end` are seconds from the first picture.
-    `threads` decode a video. A network may be silent for `timeout` seconds.
+    images; anything else is a video file. `start` and `end` are seconds from the first picture,
+    `seconds` from the first frame at or after `start`. `threads` decode a video. A network may
+    be silent for `timeout` seconds.
 
     Raises:
         BadInput: the input does not exist, or has nothing from `start` to `end`.
@@ -59,12 +61,14 @@ def open_source(
     if not text.strip():
         raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
     if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
-        return CameraSource(int(camera[1]), start, end, max_frames)
+        return CameraSource(int(camera[1]), start, end, max_frames, seconds=seconds)
     if text.startswith("file://"):
         text = unquote(text.removeprefix("file://"))
     if is_url(text) or text == STDIN:
-        return VideoSource(text, start, end, max_frames, threads=threads, timeout=timeout)
+        return VideoSource(
+            text, start, end, max_frames, seconds=seconds, threads=threads, timeout=timeout
+        )
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):
-        return ImagesSource(path, start, end, max_frames)
-    return VideoSource(path, start, end, max_frames, threads=threads)
+        return ImagesSource(path, start, end, max_frames, seconds=seconds)
+    return VideoSource(path, start, end, max_frames, seconds=seconds, threads=threads)

@@ -22,23 +22,31 @@ UNSPECIFIED = 2
 class Cut:
     """The part of an input to read: from `start` up to, not including, `end`.
 
-    Both are in seconds from the input's first picture; at most `max_frames` frames.
+    Both are in seconds from the input's first picture. It has at most `max_frames` frames, and
+    lasts at most `seconds` from its first frame.
     """
 
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     max_frames: int | None = None
+    seconds: Fraction | None = None
 
     @classmethod
-    def of(cls, start: float | None, end: float | None, max_frames: int | None) -> Cut:
+    def of(
+        cls,
+        start: float | None,
+        end: float | None,
+        max_frames: int | None,
+        seconds: float | None = None,
+    ) -> Cut:
         """The cut for a user's numbers.
 
         Raises:
             BadInput: the numbers leave nothing to read.
         """
-        for name, seconds in (("start", start), ("end", end)):
-            if seconds is not None and not isfinite(seconds):
-                raise BadInput(f"the {name} is {seconds}; give a number of seconds")
+        for name, given in (("start", start), ("end", end), ("length", seconds)):
+            if given is not None and not isfinite(given):
+                raise BadInput(f"the {name} is {given}; give a number of seconds")
         if start is not None and start < 0:
             raise BadInput(f"the start is {start} s; give 0 or more seconds")
         if end is not None and end <= (start or 0):
@@ -49,11 +57,21 @@ class Cut:
             raise BadInput(f"got a limit of {max_frames} frames; give 1 or more")
         # islice counts no further, nor does any video.
         limit = None if max_frames is None else min(max_frames, sys.maxsize)
-        return cls(_exact(start or 0), None if end is None else _exact(end), limit)
+        last, length = (None if s is None else _exact(s) for s in (end, seconds))
+        return cls(_exact(start or 0), last, limit, length)
+
+    def stop(self, first: Fraction) -> Fraction | None:
+        """The second at which the part ends if its first frame is at second `first`; None: never.
+
+        Both are seconds from the input's first picture.
+        """
+        ends = [] if self.end is None else [self.end]
+        ends += [] if self.seconds is None else [first + self.seconds]
+        return min(ends, default=None)
 
     def seconds_of(self, duration: float | None) -> float | None:
         """The length of the part, for an input of `duration` seconds; None if unknown."""
-        ends = [float(end) for end in (duration, self.end) if end is not None]
+        ends = [float(end) for end in (duration, self.stop(self.start)) if end is not None]
         return max(0.0, min(ends) - float(self.start)) if ends else None
 
     def frames_of(
@@ -68,7 +86,8 @@ class Cut:
         if rate is not None:
             first = ceil(self.start * rate)
             counts = [] if frames is None else [frames]
-            counts += [] if self.end is None else [ceil(self.end * rate)]
+            stop = self.stop(self.start)
+            counts += [] if stop is None else [ceil(stop * rate)]
             frames = max(1, min(counts) - first) if counts else None
         counts = [count for count in (frames, self.max_frames) if count is not None]
         return min(counts) if counts else None

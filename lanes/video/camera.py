@@ -38,8 +38,10 @@ class CameraSource(Source):
         start: float | None = None,
         end: float | None = None,
         max_frames: int | None = None,
+        *,
+        seconds: float | None = None,
     ) -> None:
-        self._cut = Cut.of(start, end, max_frames)
+        self._cut = Cut.of(start, end, max_frames, seconds)
         self.name = f"camera{index}"
         self.warnings = []
         self._camera = _open(index)
@@ -71,13 +73,16 @@ class CameraSource(Source):
 
     def _read(self, shots: Iterator[_Shot]) -> Iterator[Frame]:
         began, index, last = 0.0, 0, -1
+        stop: Fraction | None = self._cut.end
         for taken, image in shots:
             began = began or taken
             pts = max(round((taken - began) / self.time_base), last + 1)
-            if self._cut.end is not None and pts * self.time_base >= self._cut.end:
+            if stop is not None and pts * self.time_base >= stop:
                 return
             if pts * self.time_base < self._cut.start:
                 continue
+            if not index:
+                stop = self._cut.stop(pts * self.time_base)
             planes = from_bgr(image, self.colour)
             yield Frame(planes, self.colour, index, pts, self.time_base, image=image)
             index, last = index + 1, pts

@@ -13,6 +13,9 @@ from av.container.core import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from lanes.video.losses import Losses
+from lanes.video.timeline import Timeline
+
 # A damaged spot causes an error or two; a lost disk or network causes them forever.
 _MOST_READ_ERRORS = 10
 # How far a seek may land from its target.
@@ -28,8 +31,9 @@ class Decoder:
     """The frames of one stream, in display order.
 
     `step` is the assumed time between frames that have no time of their own. `origin` is the time
-    of the first picture. `errors` counts undecodable packets, `damaged` partly decoded frames;
-    `silent` is True after a network stopped sending.
+    of the first picture. `losses` are all that was met on the way, also before the first frame that
+    was asked for; `silent` is True after a network stopped sending, `at_end` at the end of
+    the stream. `last` is the decoding time of the last packet.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, step: int) -> None:
@@ -38,12 +42,18 @@ class Decoder:
         self._step = step
         self._time_base = Fraction(stream.time_base or 1)
         self.origin = stream.start_time
-        self.errors = 0
-        self.damaged = 0
-        self.silent = False
+        second = round(1 / self._time_base)
+        self.losses, self._timeline = Losses(step, second), Timeline(step, second)
+        self.silent = self.at_end = False
+        self.last: int | None = None
         self._counted = False
         # PyAV's default, generating missing times, gets the order of B-frames in AVI files wrong.
         container.flags &= ~cast(int, Flags.gen_pts.value)
+
+    @property
+    def end(self) -> int:
+        """The time at which the last picture of the packets read so far ends."""
+        return self._timeline.end
 
     def frames(self, start: Fraction) -> Iterator[av.VideoFrame]:
         """The frames from `start` seconds after the first frame."""
@@ -57,7 +67,8 @@ class Decoder:
         if start:
             target = self.origin + start / self._time_base
             # Without times in the file, frames must be counted from its beginning.
-            frames = self._skip(frames if self._counted else self._sought(frames, target), target)
+            frames = frames if self._counted else self._sought(frames, target)
+            frames = dropwhile(lambda frame: time_of(frame) < target, frames)
         yield from frames
 
     def _sought(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
@@ -71,6 +82,8 @@ class Decoder:
                 self._container.seek(int(place), stream=self._stream)
             except av.FFmpegError:
                 continue  # A live stream cannot seek; it is read up to the target.
+            self.losses.restart()
+            self._timeline.restart()
             frames = self._timed()
             first = next(frames, None)
             if first is not None:
@@ -79,39 +92,29 @@ class Decoder:
                     break
         return frames
 
-    def _skip(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
-        """The frames from time `target` on."""
-        frames = dropwhile(lambda frame: time_of(frame) < target, frames)
-        first = next(frames, None)
-        # Errors so far do not count: after a seek, reference frames may be missing.
-        self.errors = self.damaged = 0
-        return frames if first is None else chain([first], frames)
-
     def _timed(self) -> Iterator[av.VideoFrame]:
-        """The frames, each with a time; times never jump back by more than a second."""
+        """The frames, each with a time."""
         last: int | None = None
-        shift = 0
         for frame in self._decoded():
-            following = (self.origin or 0) if last is None else last + self._step
-            self._counted |= frame.pts is None
-            time = following if frame.pts is None else frame.pts + shift
-            if last is not None and (last - time) * self._time_base > 1:
-                # Joined recordings restart at zero; continue where the last one ended.
-                shift += following - time
-                time = following
-            frame.pts = last = time
+            if frame.pts is None:
+                self._counted = True
+                frame.pts = (self.origin or 0) if last is None else last + self._step
+            last = frame.pts
             yield frame
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
+        self.at_end = False
         for packet in self._packets():
             try:
                 frames = self._stream.decode(packet)
             except av.FFmpegError:
-                self.errors += 1
+                self.losses.failed(packet)
                 continue
             for frame in frames:
-                self.damaged += frame.is_corrupt
+                self.losses.came(frame.pts, frame.is_corrupt)
                 yield frame
+        self.losses.ended()
+        self.at_end = True
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         """The stream's packets, despite read errors; finally None, which flushes the decoder."""
@@ -121,6 +124,10 @@ class Decoder:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
                         failures = 0
+                        if self._timeline.place(packet):
+                            self.losses.joint()
+                        self.losses.sent(packet)
+                        self.last = packet.dts if packet.dts is not None else packet.pts
                         yield packet
                 break
             except (av.error.ExitError, av.error.TimeoutError):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, islice
+from math import inf
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ from lanes.types import Frame
 from lanes.video.base import UNSPECIFIED, Cut, Source
 from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
 from lanes.video.decoder import Decoder, time_of
+from lanes.video.losses import between
 from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
 
 # The usual tone mapping, from the example in the documentation of FFmpeg's tonemap filter.
@@ -46,14 +48,17 @@ class VideoSource(Source):
         end: float | None = None,
         max_frames: int | None = None,
         *,
+        seconds: float | None = None,
         threads: int = 0,
         timeout: float = 10.0,
     ) -> None:
-        self._cut = Cut.of(start, end, max_frames)
+        self._cut = Cut.of(start, end, max_frames, seconds)
         self._threads = threads
         self._path = shown(path)
         self.name = Path(self._path).stem
         self.warnings = []
+        self._read_to: float | Fraction = 0
+        self._noted = False
         self._container = open_container(path, timeout)
         try:
             self._describe(video_stream(self._container, path), is_url(path))
@@ -64,11 +69,13 @@ class VideoSource(Source):
 
     def close(self) -> None:
         """Release the file or stream."""
+        self._note_losses()
         super().close()
         self._container.close()
 
     def _describe(self, stream: VideoStream, is_stream: bool) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
+        self._stream = stream
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.time_base = Fraction(stream.time_base or self.time_base)
@@ -96,11 +103,11 @@ class VideoSource(Source):
                 f"{self._path} is HDR video ({transfer}), whose colours would be wrong; "
                 f"convert it to standard range first: {conversion(self._path, _TO_SDR)}"
             )
-        if self.live:
-            # A stream is joined between key frames: errors before the first frame do not count.
-            self._decoder.errors = self._decoder.damaged = 0
         orientation = Orientation.of(first)
         self._planes = PlaneReader(orientation, self._threads)
+        if self.live:
+            # A stream is joined between key frames: damage before the first frame does not count.
+            self._decoder.losses.damaged.clear()
         self.colour = colour_of(first)
         self.primaries = first.color_primaries or UNSPECIFIED
         self.transfer = first.color_trc or UNSPECIFIED
@@ -139,17 +146,24 @@ class VideoSource(Source):
 
     def _read(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
         """The frames up to the end of the cut."""
-        origin, end, count, last = self._decoder.origin or 0, self._cut.end, 0, 0
-        stop = None if end is None else origin + end / self.time_base
-        for picture in islice(pictures, self._cut.max_frames):
-            last = time_of(picture)
-            if stop is not None and last >= stop:
-                self._note_losses(self._decoder.errors)
-                return
-            yield self._frame(picture, count)
-            count += 1
-        at_end = count != self._cut.max_frames
-        self._note_losses(self._missing(count, last - origin) if at_end else self._decoder.errors)
+        stop: float | Fraction = inf
+        for index, picture in enumerate(islice(pictures, self._cut.max_frames)):
+            time = time_of(picture)
+            if not index:
+                end = self._cut.stop((time - self._origin) * self.time_base)
+                stop = inf if end is None else self._origin + end / self.time_base
+            if time >= stop:
+                self._read_to = stop
+                break
+            self._read_to = time + 1
+            yield self._frame(picture, index)
+        if self._decoder.at_end:
+            self._read_to = stop
+        self._note_losses()
+
+    @property
+    def _origin(self) -> int:
+        return self._decoder.origin or 0
 
     def _frame(self, picture: av.VideoFrame, index: int) -> Frame:
         try:
@@ -161,26 +175,37 @@ class VideoSource(Source):
             ) from error
         return Frame(planes, colour, index, time_of(picture), self.time_base)
 
-    def _missing(self, count: int, last: int) -> int:
-        """The number of stated frames beyond the `count` decoded; `last` is relative to origin."""
-        if self._stated_frames is not None and not self._cut.start:
-            return max(0, self._stated_frames - count)
+    def _cut_off(self) -> list[int]:
+        """The times of the frames that should follow the last packet of a file that was cut off."""
+        if not self._decoder.at_end or self._decoder.last is None:
+            return []
+        if "mp4" in self._container.format.name:
+            entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
+            return [entry.timestamp for entry in entries if entry.timestamp > self._decoder.last]
         if self._stream_duration is None or self.rate is None:
-            return self._decoder.errors
-        rest = self._stream_duration - float(last * self.time_base) - float(1 / self.rate)
+            return []
+        end, step = self._decoder.end, 1 / (self.rate * self.time_base)
+        rest = self._origin + round(self._stream_duration / self.time_base) - end
         # Stated durations are rough; a file more than a second too short was cut off.
-        return self._decoder.errors + (round(rest * self.rate) if rest > 1 else 0)
+        count = round(rest / step) if rest * self.time_base > 1 else 0
+        return [end + round(step * number) for number in range(count)]
 
-    def _note_losses(self, lost: int) -> None:
-        self.lost = lost
+    def _note_losses(self) -> None:
+        """Report the losses of the frames that were read, once."""
+        if self._noted:
+            return
+        self._noted = True
+        losses = self._decoder.losses
+        part = (self._origin + self._cut.start / self.time_base, self._read_to)
+        self.lost = between([*losses.times, *self._cut_off()], *part)
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "
                 "the file is cut off or damaged"
             )
-        if self._decoder.damaged:
+        if damaged := between(losses.damaged, *part):
             self.warnings.append(
-                f"{self._decoder.damaged} frames of {self._path} are damaged and only partly shown"
+                f"{damaged} frames of {self._path} are damaged and only partly shown"
             )
         if self._decoder.silent:
             self.warnings.append(f"{self._path} sent nothing more: treated as its end")

@@ -165,6 +165,17 @@ def test_seconds_end_any_source(run, clip, tmp_path):
     assert len(frames_of(tmp_path / "drive_lanes.mp4")) == 6
 
 
+@pytest.mark.parametrize("cut", [[], ["--seconds", "3"], ["--end", "3"], ["--max-frames", "70"]])
+def test_losses_are_reported_however_the_run_ends(run, tmp_path, cut):
+    path = make_clip(tmp_path / "a.ts", 100, codec="mpeg2video")
+    content = path.read_bytes()
+    half = len(content) // 376 * 188
+    path.write_bytes(content[:half] + content[half + 55 * 188 :])
+    done = run(path, *cut)
+    assert done.exit_code == 1
+    assert "could not be read" in done.output
+
+
 def test_several_inputs_one_of_them_bad(run, clip, tmp_path):
     other = make_clip(tmp_path / "other.mp4", frames=3)
     (tmp_path / "text.mp4").write_text("hello")
