@@ -91,6 +91,10 @@ def video(
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds (cameras and streams).")
     ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second of images, and of streams that have no times."),
+    ] = None,
     infer_every: Annotated[
         int,
         typer.Option(
@@ -117,6 +121,7 @@ def video(
         end=end,
         max_frames=max_frames,
         seconds=seconds,
+        fps=fps,
         infer_every=infer_every,
         alpha=alpha,
         hud=hud,

@@ -87,8 +87,7 @@ class Figures:
             # What a live source takes for a frame is the wait for it.
             seconds.pop("decode", None)
             seconds["total"] = time.perf_counter() - result.frame.captured
-        rate = source.rate
-        position = result.number / float(rate) if rate and not source.live else result.frame.seconds
+        position = result.frame.seconds - source.origin
         with self._changed:
             self._rate.tick()
             for stage, taken in seconds.items():

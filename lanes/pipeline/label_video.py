@@ -27,7 +27,6 @@ from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import Quality, Source, VideoSink, open_source
-from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
 from lanes.video.opening import is_url
 from lanes.video.output_files import StillSink, default_output, is_still
@@ -52,6 +51,7 @@ class Options:
     end: float | None = None
     max_frames: int | None = None
     seconds: float | None = None
+    fps: float | None = None
     alpha: float = ALPHA
     hud: bool = True
     overwrite: bool = False
@@ -152,13 +152,13 @@ def _run(
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
     source = stack.enter_context(
-        open_source(given, *cut, seconds=options.seconds, threads=threads.decode)
+        open_source(given, *cut, seconds=options.seconds, fps=options.fps, threads=threads.decode)
     )
     stack.callback(summary.take_losses, source)
     truth = None
     if options.labels:
         whole = (*cut, options.seconds) == (None,) * 4
-        truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
+        truth = open_truth(options.labels, source, segmenter.task, whole)
         stack.callback(truth.close)
     summary.output = output_path(given, source, options)
     recorder = stack.enter_context(Recorder(summary.output))
@@ -172,14 +172,13 @@ def _run(
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, source, sink)
+    stack.callback(last.finish, sink)
     background = stack.enter_context(Background(last.consume))
     frames = prefetch(timed(source), newest=source.live)
     # Closed before the source is: its thread must not read from a source that is gone.
     frames = stack.enter_context(closing(frames))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
-    first = first_number(options.start, source.rate)
-    for result in labelled(results, segmenter.task, first, options.steps):
+    for result in labelled(results, segmenter.task, source.first, options.steps):
         background.put(result)
         progress(summary, source.frames)
         if show and (newest := last.take_newest()) and show(newest):
@@ -227,7 +226,6 @@ class _LastStage:
         self.every, self.with_hud = options.infer_every, with_hud
         # In place: the network has seen the frame, and nobody else needs it as it was.
         self.look = Look(options.alpha, in_place=True)
-        self.times: tuple[float, float] | None = None
         self.newest: Frame | None = None
 
     def consume(self, result: Labelled) -> None:
@@ -239,8 +237,6 @@ class _LastStage:
             self.look = replace(self.look, lines=tuple(self._hud_lines(result)))
         result.look = self.look
         self.recorder.write(result)
-        now = result.frame.seconds
-        self.times = (self.times[0] if self.times else now, now)
         self.summary.note(result)
         self.newest = result.drawn
 
@@ -249,11 +245,10 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, source: Source, sink: VideoSink | StillSink) -> None:
+    def finish(self, sink: VideoSink | StillSink) -> None:
         """Add to the summary what is known only after the last frame."""
-        if self.times:
-            frame_seconds = float(1 / source.rate) if source.rate else 0.0
-            self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
+        if isinstance(sink, VideoSink):
+            self.summary.media_seconds = sink.seconds
         if self.scores:
             self.summary.iou = self.scores.total
         self.summary.warnings += sink.warnings

@@ -10,11 +10,13 @@ A source yields `Frame`s; `VideoSink` writes them:
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 from lanes.errors import BadInput
-from lanes.video.base import Source
+from lanes.video.base import Source, rate_of
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
 from lanes.video.opening import STDIN, is_url
@@ -42,6 +44,7 @@ def open_source(
     max_frames: int | None = None,
     *,
     seconds: float | None = None,
+    fps: float | None = None,
     threads: int = 0,
     timeout: float = 10.0,
 ) -> Source:
@@ -50,25 +53,30 @@ def open_source(
     A number or /dev/videoN is a camera; text with :// is the address of a stream; "-" is a video on
     standard input; a folder, a pattern such as `day*/*.png` or a file with an image suffix is
     images; anything else is a video file. `start` and `end` are seconds from the first picture,
-    `seconds` from the first frame at or after `start`. `threads` decode a video. A network may
-    be silent for `timeout` seconds.
+    `seconds` from the first frame at or after `start`. `fps` is the rate of images (default:
+    25) and of streams without times. `threads` decode a video. A network may be silent for
+    `timeout` seconds.
 
     Raises:
-        BadInput: the input does not exist, or has nothing from `start` to `end`.
+        BadInput: the input does not exist, has nothing from `start` to `end`, or has a rate of its
+            own and `fps` is given.
         BadVideo: it is not a video, or cannot be shown correctly.
     """
     text = str(input)
     if not text.strip():
         raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
+    cut = (start, end, max_frames)
     if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
-        return CameraSource(int(camera[1]), start, end, max_frames, seconds=seconds)
+        if fps is not None:
+            raise BadInput(f"camera {camera[1]} has a rate of its own; leave out --fps")
+        return CameraSource(int(camera[1]), *cut, seconds=seconds)
     if text.startswith("file://"):
         text = unquote(text.removeprefix("file://"))
+    video = partial(VideoSource, seconds=seconds, fps=fps, threads=threads)
     if is_url(text) or text == STDIN:
-        return VideoSource(
-            text, start, end, max_frames, seconds=seconds, threads=threads, timeout=timeout
-        )
+        return video(text, *cut, timeout=timeout)
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):
-        return ImagesSource(path, start, end, max_frames, seconds=seconds)
-    return VideoSource(path, start, end, max_frames, seconds=seconds, threads=threads)
+        rate = Fraction(25) if fps is None else rate_of(fps)
+        return ImagesSource(path, *cut, seconds=seconds, rate=rate)
+    return video(path, *cut)

@@ -98,24 +98,39 @@ def _exact(seconds: float) -> Fraction:
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
-def first_number(start: float | None, rate: Fraction | None) -> int:
-    """The number, in the whole input, of the first frame at or after `start`; 0 without a rate.
+def standard_rate(rate: float) -> Fraction | None:
+    """The exact rate behind a rounded one (29.97 is 30000/1001); None if it is not a rate."""
+    if not 0 < rate <= 1000:
+        return None
+    ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
+    if abs(rate - round(rate)) > 0.005 and abs(rate - ntsc) < 0.005:
+        return ntsc
+    return Fraction(rate).limit_denominator(1000)
 
-    >>> first_number(0.8, Fraction(25))
-    20
+
+def rate_of(fps: float) -> Fraction:
+    """The exact rate that a user means by `fps`.
+
+    Raises:
+        BadInput: it is no rate.
     """
-    return ceil(_exact(start or 0) * (rate or 0))
+    rate = standard_rate(fps)
+    if rate is None:
+        raise BadInput(f"got {fps:g} frames a second; give more than 0, up to 1000")
+    return rate
 
 
 class Source(Iterator[Frame]):
     """Iterates once over the frames of one input, in order. Close it, or use it in a `with`.
 
     `size` is the size of the first frame, upright; other frames may differ. `rate` is exact
-    (30000/1001), None if unknown. `frames` and `duration` (seconds) are estimates, None if unknown.
-    A `live` source does not wait for its reader. `lost_since` is the `time.monotonic()` of the
-    current loss, None while it delivers; `losses` counts them. `primaries` and `transfer` are ITU-T
-    H.273 numbers. `lost` counts unreadable frames; `warnings` reports them and everything else that
-    users should know. Both are complete after the last frame.
+    (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
+    `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
+    estimates, None if unknown. A `live` source does not wait for its reader.
+    `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
+    counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
+    frames; `warnings` reports them and everything else that users should know. Both are complete
+    after the last frame, or `close`.
     """
 
     name: str
@@ -123,6 +138,8 @@ class Source(Iterator[Frame]):
     colour: YuvColour
     rate: Fraction | None = None
     time_base: Fraction = Fraction(1, 90_000)
+    first: int = 0
+    origin: float = 0.0
     frames: int | None = None
     duration: float | None = None
     live: bool = False

@@ -15,7 +15,7 @@ import numpy as np
 from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadVideo
 from lanes.types import Frame, Image
-from lanes.video.base import Cut, Source
+from lanes.video.base import Cut, Source, standard_rate
 
 _MOST_TRIED = 5
 _Shot = tuple[float, Image]
@@ -89,16 +89,6 @@ class CameraSource(Source):
             if index == self._cut.max_frames:
                 return
         self.warnings.append(f"{self.name} gave no more pictures: treated as the end")
-
-
-def standard_rate(rate: float) -> Fraction | None:
-    """The exact rate behind a rounded one (29.97 is 30000/1001); None if it is not a rate."""
-    if not 0 < rate <= 1000:
-        return None
-    ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
-    if abs(rate - round(rate)) > 0.005 and abs(rate - ntsc) < 0.005:
-        return ntsc
-    return Fraction(rate).limit_denominator(1000)
 
 
 def _open(index: int) -> cv2.VideoCapture:

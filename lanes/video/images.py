@@ -92,6 +92,7 @@ class ImagesSource(Source):
                 f"none of the {len(self._numbered)} images can be read, such as "
                 f"{self._numbered[0][1]}; check whether an image viewer can open it"
             )
+        self.first = first[0]
         height, width = first[2].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
         return self._read(islice(chain([first], images), max_frames))

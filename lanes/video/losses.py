@@ -41,7 +41,7 @@ class Losses:
             return
         # Pictures before the first key frame refer to what was cut away.
         self._first = packet.pts if self._first is None else self._first
-        if packet.pts >= self._first and not packet.is_discard and is_shown(packet):
+        if packet.pts >= self._first and is_picture(packet):
             heappush(self._sent, packet.pts)
         if packet.is_corrupt:
             self._hit = packet.pts
@@ -53,10 +53,8 @@ class Losses:
         else:
             self._hit = packet.pts
 
-    def came(self, time: int | None, damaged: bool) -> None:
+    def came(self, time: int, damaged: bool) -> None:
         """Note a decoded frame."""
-        if time is None:
-            time = self._sent[0] if self._sent else self._last or 0
         if damaged:
             self.damaged.append(time)
         if self._last is not None and time < self._last:
@@ -94,10 +92,12 @@ def between(times: list[int], start: float | Fraction, stop: float | Fraction) -
     return sum(start <= time < stop for time in times)
 
 
-def is_shown(packet: Packet[VideoStream]) -> bool:
-    """Whether a packet holds a picture to show; VP8 has pictures that others only refer to.
+def is_picture(packet: Packet[VideoStream]) -> bool:
+    """Whether a packet holds a picture to show.
 
-    RFC 6386, section 9.1: bit 4 of the first byte is show_frame.
+    Edit lists leave out some packets. VP8 has pictures that others only refer to: RFC 6386, section
+    9.1: bit 4 of the first byte is show_frame.
     """
     context = packet.stream.codec_context
-    return context is None or context.name != "vp8" or bool(bytes(packet)[0] & 16)
+    hidden = context is not None and context.name == "vp8" and not bytes(packet)[0] & 16
+    return not (packet.is_discard or hidden)

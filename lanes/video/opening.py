@@ -53,6 +53,20 @@ def shown(path: str | Path) -> str:
     return re.split(r"[?#]", re.sub(r"(?<=://).*@", "", str(path)))[0]
 
 
+def may_reopen(path: str | Path) -> bool:
+    """Whether the input can be opened again from its beginning: it is no pipe."""
+    return is_url(path) or Path(path).is_file()
+
+
+_NO_TIMES = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS."""
+
+
+def has_no_times(container: InputContainer) -> bool:
+    """Whether the format stores no times, as raw H.264 and MJPEG; FFmpeg makes some up."""
+    return bool(container.format.flags & _NO_TIMES) or container.format.name.endswith("_pipe")
+
+
 def existing(path: str | Path) -> Path:
     """Return `path` if it exists.
 

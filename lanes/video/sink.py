@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from statistics import median_low
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
@@ -130,7 +132,8 @@ class VideoSink:
         self._primaries, self._transfer = primaries, transfer
         self._sample_aspect_ratio = sample_aspect_ratio
         self._quality, self._threads = quality, threads
-        self._step = max(1, round(1 / (self.rate * self.time_base)))
+        # The times between the last frames, in ticks.
+        self._steps = deque([max(1, round(1 / (self.rate * self.time_base)))], maxlen=25)
         self._zero, self._last = Fraction(0), -1
         self._temporary = _temporary(self.path.absolute())
         self._audio: AudioCopy | None = None
@@ -169,7 +172,12 @@ class VideoSink:
         if self._container is None:
             raise BadOutput(f"{self.path} is already closed; open a new VideoSink")
         picture = to_picture(self._fitted(frame))
-        picture.pts = self._last = self._time_of(frame)
+        time = self._time_of(frame)
+        if self.frames == 1:
+            self._steps.clear()
+        if self.frames:
+            self._steps.append(time - self._last)
+        picture.pts = self._last = time
         picture.time_base = self.time_base
         picture.duration = self._step
         self.frames += 1
@@ -232,6 +240,15 @@ class VideoSink:
                 self.close()
         finally:
             self.abort()
+
+    @property
+    def seconds(self) -> float:
+        """The length of the video so far: the last frame lasts as long as most before it."""
+        return float((self._last + self._step) * self.time_base) if self.frames else 0.0
+
+    @property
+    def _step(self) -> int:
+        return median_low(self._steps)
 
     def _open(self, audio_from: str | Path | None) -> None:
         """Start the file, without sound if the format cannot hold it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 from math import inf
 from pathlib import Path
@@ -15,11 +16,19 @@ from av.video.stream import VideoStream
 
 from lanes.errors import AfterEnd, BadInput, BadVideo
 from lanes.types import Frame
-from lanes.video.base import UNSPECIFIED, Cut, Source
+from lanes.video.base import UNSPECIFIED, Cut, Source, rate_of
 from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
-from lanes.video.decoder import Decoder, time_of
+from lanes.video.decoder import Clock, Decoder, time_of
 from lanes.video.losses import between
-from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
+from lanes.video.opening import (
+    conversion,
+    has_no_times,
+    is_url,
+    may_reopen,
+    open_container,
+    shown,
+    video_stream,
+)
 
 # The usual tone mapping, from the example in the documentation of FFmpeg's tonemap filter.
 _TO_SDR = (
@@ -28,16 +37,22 @@ _TO_SDR = (
 )
 
 
+_ASSUMED_RATE = Fraction(25)
+"""Frames a second of streams that state none; also FFmpeg's assumption."""
+
+
 class VideoSource(Source):
     """The frames of a video file or a network stream.
 
-    Times are the file's own. Interlaced frames are deinterlaced, stored rotations applied, and all
-    pixel formats converted to 8-bit 4:2:0, keeping range and matrix. Damaged parts are skipped and
-    counted. `threads` decode (0 = FFmpeg's choice). A network that is silent for `timeout` seconds
-    counts as the end of the stream.
+    Times are the file's own. Streams without times (raw H.264, MJPEG) get them from `fps`, their
+    own rate, or their arrival if they are live. Interlaced frames are deinterlaced, stored
+    rotations applied, and all pixel formats converted to 8-bit 4:2:0, keeping range and matrix.
+    Damaged parts are skipped and counted. `threads` decode (0 = FFmpeg's choice). A network that is
+    silent for `timeout` seconds counts as the end of the stream.
 
     Raises:
-        BadInput: there is no such file, or it has nothing from `start` to `end`.
+        BadInput: there is no such file, it has nothing from `start` to `end`, or it has times and
+            `fps` is given.
         BadVideo: it is not a video, or cannot be shown correctly (HDR).
     """
 
@@ -49,6 +64,7 @@ class VideoSource(Source):
         max_frames: int | None = None,
         *,
         seconds: float | None = None,
+        fps: float | None = None,
         threads: int = 0,
         timeout: float = 10.0,
     ) -> None:
@@ -58,10 +74,11 @@ class VideoSource(Source):
         self.name = Path(self._path).stem
         self.warnings = []
         self._read_to: float | Fraction = 0
-        self._noted = False
+        self._noted = self._assumed = False
         self._container = open_container(path, timeout)
         try:
-            self._describe(video_stream(self._container, path), is_url(path))
+            reopen = partial(open_container, path, timeout) if may_reopen(path) else None
+            self._describe(video_stream(self._container, path), is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
             self._container.close()
@@ -73,24 +90,56 @@ class VideoSource(Source):
         super().close()
         self._container.close()
 
-    def _describe(self, stream: VideoStream, is_stream: bool) -> None:
+    def _describe(
+        self,
+        stream: VideoStream,
+        is_stream: bool,
+        fps: float | None,
+        reopen: Callable[[], InputContainer] | None,
+    ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
         self._stream = stream
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
-        self.time_base = Fraction(stream.time_base or self.time_base)
-        self.rate = _rate(stream)
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = _duration(stream)
-        self._stated_frames = _frames(self._container, stream)
         whole = self._stream_duration
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
+        self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
-        self.frames = self._cut.frames_of(self._stated_frames, whole, self.rate)
-        step = 1 / ((self.rate or 25) * self.time_base)
-        self._decoder = Decoder(self._container, stream, max(1, round(step)))
+        self.frames = self._cut.frames_of(_frames(self._container, stream), whole, self.rate)
+
+    def _new_decoder(
+        self,
+        stream: VideoStream,
+        fps: float | None,
+        reopen: Callable[[], InputContainer] | None,
+    ) -> Decoder:
+        """The decoder, and the `rate` and `time_base` of its frames."""
+        untimed = has_no_times(self._container)
+        if fps is not None and not untimed:
+            raise BadInput(f"{self._path} has times of its own; leave out --fps")
+        clock = None
+        self.rate = _rate(stream, untimed) if fps is None else rate_of(fps)
+        if untimed and self.live and fps is None:
+            self.rate, clock = None, Clock(self.time_base)
+        elif untimed:
+            self.time_base = 1 / (self.rate or _ASSUMED_RATE)
+            self._assumed = fps is None and not stream.codec_context.framerate
+        else:
+            self.time_base = Fraction(stream.time_base or self.time_base)
+        step = max(1, round(1 / ((self.rate or _ASSUMED_RATE) * self.time_base)))
+        return Decoder(
+            self._container,
+            stream,
+            step,
+            self.time_base,
+            counted=untimed,
+            clock=clock,
+            reopen=reopen,
+        )
 
     def _begin(self) -> Iterator[Frame]:
         """Decode the first frame, set the attributes that depend on it, and return all frames."""
@@ -104,6 +153,7 @@ class VideoSource(Source):
                 f"convert it to standard range first: {conversion(self._path, _TO_SDR)}"
             )
         orientation = Orientation.of(first)
+        self.first, self.origin = self._decoder.first, float(self._origin * self.time_base)
         self._planes = PlaneReader(orientation, self._threads)
         if self.live:
             # A stream is joined between key frames: damage before the first frame does not count.
@@ -149,6 +199,11 @@ class VideoSource(Source):
         stop: float | Fraction = inf
         for index, picture in enumerate(islice(pictures, self._cut.max_frames)):
             time = time_of(picture)
+            if index == 1 and self._assumed:
+                self.warnings.append(
+                    f"{self._path} states no frame rate: {float(_ASSUMED_RATE):g} FPS are assumed; "
+                    "give the right one with --fps"
+                )
             if not index:
                 end = self._cut.stop((time - self._origin) * self.time_base)
                 stop = inf if end is None else self._origin + end / self.time_base
@@ -179,7 +234,7 @@ class VideoSource(Source):
         """The times of the frames that should follow the last packet of a file that was cut off."""
         if not self._decoder.at_end or self._decoder.last is None:
             return []
-        if "mp4" in self._container.format.name:
+        if self._stream.frames and "mp4" in self._container.format.name:
             entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
             return [entry.timestamp for entry in entries if entry.timestamp > self._decoder.last]
         if self._stream_duration is None or self.rate is None:
@@ -211,11 +266,13 @@ class VideoSource(Source):
             self.warnings.append(f"{self._path} sent nothing more: treated as its end")
 
 
-def _rate(stream: VideoStream) -> Fraction | None:
+def _rate(stream: VideoStream, untimed: bool) -> Fraction | None:
     """The stream's frames per second; the mean if they vary."""
     mean, nominal = (Fraction(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
-    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001.
-    rate = nominal if abs(mean - nominal) <= nominal / 500 else mean or nominal
+    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001. Without times, the mean
+    # is FFmpeg's assumption.
+    near = untimed or abs(mean - nominal) <= nominal / 500
+    rate = nominal if near else mean or nominal
     # Some cameras state their clock's tick rate instead.
     return rate if 0 < rate <= 1000 else None
 

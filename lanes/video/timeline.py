@@ -24,19 +24,24 @@ class Timeline:
         self._last: int | None = None
         self.end = 0
 
+    def like(self) -> Timeline:
+        """Another one for the same stream, from its beginning."""
+        return Timeline(self._step, self._second)
+
     def place(self, packet: Packet[VideoStream]) -> bool:
         """Shift the times of the packet; True if it begins another part."""
-        time = packet.dts if packet.dts is not None else packet.pts
-        if time is None:
-            return False
-        begins = self._last is not None and time + self.shift < self._last - self._second
-        if begins:
-            self.shift = self.end - (time if packet.pts is None else packet.pts)
-            self.part += 1
-        self._last = time + self.shift
-        shown = self._last if packet.pts is None else packet.pts + self.shift
-        self.end = max(self.end, shown + (packet.duration or self._step))
+        pts, dts = packet.pts, packet.dts
+        begins = False
+        if dts is not None:
+            begins = self._last is not None and dts + self.shift < self._last - self._second
+            if begins:
+                self.shift = self.end - (dts if pts is None else pts)
+                self.part += 1
+            self._last = dts + self.shift
         if self.shift:
-            packet.pts = None if packet.pts is None else packet.pts + self.shift
-            packet.dts = None if packet.dts is None else packet.dts + self.shift
+            packet.pts = None if pts is None else pts + self.shift
+            packet.dts = None if dts is None else dts + self.shift
+        shown = packet.dts if packet.pts is None else packet.pts
+        if shown is not None:
+            self.end = max(self.end, shown + (packet.duration or self._step))
         return begins

@@ -14,7 +14,6 @@ from clips import make_clip, number_of, numbers, picture, read
 from lanes.colour import YuvColour, to_bgr
 from lanes.errors import BadInput, BadVideo
 from lanes.video import VideoSource, open_source
-from lanes.video.base import first_number
 
 NTSC = Fraction(30000, 1001)
 UNTAGGED = YuvColour("bt601", full_range=False)
@@ -345,11 +344,3 @@ def comb_of(path):
     with av.open(str(path)) as container:
         stored = list(container.decode(video=0))[5].to_ndarray()[44:92]
     return abs(np.diff(stored.astype(int), axis=0)).mean()
-
-
-@pytest.mark.parametrize(
-    ("start", "rate", "number"),
-    [(None, Fraction(25), 0), (0.8, Fraction(25), 20), (0.81, Fraction(25), 21), (5.0, None, 0)],
-)
-def test_frames_are_numbered_in_the_whole_input(start, rate, number):
-    assert first_number(start, rate) == number
