@@ -22,7 +22,7 @@ from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.images import is_image, videos_in
-from lanes.video.opening import is_url
+from lanes.video.opening import is_url, without_scheme
 
 WINDOW = "lanes"
 NO_NETWORK = "classical"
@@ -88,6 +88,7 @@ def _videos_of(given: str) -> list[str]:
 
 def _is_live(given: str) -> bool:
     """Whether an input is a camera or a stream, of which the newest frame counts."""
+    given = without_scheme(given)
     return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 

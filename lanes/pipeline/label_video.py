@@ -28,7 +28,7 @@ from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url
+from lanes.video.opening import is_url, shown, without_scheme
 from lanes.video.output_files import StillSink, default_output, is_still
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
@@ -148,6 +148,7 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass frame after frame through the stages."""
+    given = without_scheme(given)
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
@@ -201,14 +202,21 @@ def _sink(
     file = not is_url(given) and Path(given).expanduser().is_file()
     if file and output.exists() and output.samefile(Path(given).expanduser()):
         raise BadOutput(f"{output} is the input itself; give the output another name")
-    return VideoSink.like(
+    readable_twice = file or (is_url(given) and not source.live)
+    sink = VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if file else None,
+        audio_from=given if readable_twice and source.sound else None,
         threads=threads,
     )
+    if source.sound and not readable_twice:
+        sink.warnings.append(
+            f"the sound of {shown(given)} is left out, because it can be read only once; to keep "
+            "it, record the input to a file first"
+        )
+    return sink
 
 
 class _LastStage:

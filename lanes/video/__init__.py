@@ -13,13 +13,12 @@ import re
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote
 
 from lanes.errors import BadInput
 from lanes.video.base import Source, rate_of
 from lanes.video.camera import CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
-from lanes.video.opening import STDIN, is_url
+from lanes.video.opening import STDIN, is_url, without_scheme
 from lanes.video.reconnect import ReconnectingSource
 from lanes.video.sink import Quality, VideoSink, check_output
 from lanes.video.source import VideoSource
@@ -62,7 +61,7 @@ def open_source(
             own and `fps` is given.
         BadVideo: it is not a video, or cannot be shown correctly.
     """
-    text = str(input)
+    text = without_scheme(input)
     if not text.strip():
         raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
     cut = (start, end, max_frames)
@@ -70,8 +69,6 @@ def open_source(
         if fps is not None:
             raise BadInput(f"camera {camera[1]} has a rate of its own; leave out --fps")
         return CameraSource(int(camera[1]), *cut, seconds=seconds)
-    if text.startswith("file://"):
-        text = unquote(text.removeprefix("file://"))
     video = partial(VideoSource, seconds=seconds, fps=fps, threads=threads)
     if is_url(text) or text == STDIN:
         return video(text, *cut, timeout=timeout)

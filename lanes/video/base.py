@@ -127,6 +127,7 @@ class Source(Iterator[Frame]):
     (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
     `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
     estimates, None if unknown. A `live` source does not wait for its reader.
+    `sound` says whether the input has sound, too.
     `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
     counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
     frames; `warnings` reports them and everything else that users should know. Both are complete
@@ -143,6 +144,7 @@ class Source(Iterator[Frame]):
     frames: int | None = None
     duration: float | None = None
     live: bool = False
+    sound: bool = False
     lost_since: float | None = None
     losses: int = 0
     sample_aspect_ratio: Fraction = Fraction(1)

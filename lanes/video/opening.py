@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import av
 from av.container import InputContainer
@@ -39,6 +40,14 @@ STDIN = "-"
 def is_url(path: str | Path) -> bool:
     """Whether `path` is the address of a stream rather than a file."""
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
+
+
+def without_scheme(path: str | Path) -> str:
+    """The path in a `file://` address; anything else as it is."""
+    text = str(path)
+    if not text.lower().startswith("file://"):
+        return text
+    return unquote(text[len("file://") :].removeprefix("localhost"))
 
 
 def shown(path: str | Path) -> str:

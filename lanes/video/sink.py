@@ -27,7 +27,7 @@ from lanes.types import Frame, Image, Size
 from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
 from lanes.video.fit import even, letterboxed, to_picture
-from lanes.video.opening import is_url
+from lanes.video.opening import shown
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
@@ -200,8 +200,7 @@ class VideoSink:
         try:
             self._mux(self._container, self._stream.encode(None))
             if self._audio is not None:
-                self._audio.copy_until((self._last + self._step) * self.time_base)
-                self._audio.close()
+                self._audio.finish((self._last + self._step) * self.time_base)
             self._container.close()
             self._temporary.replace(self.path)
         except (av.FFmpegError, OSError) as error:
@@ -252,7 +251,7 @@ class VideoSink:
 
     def _open(self, audio_from: str | Path | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
-        if audio_from is None or is_url(audio_from):
+        if audio_from is None:
             self._begin(None)
             return
         try:
@@ -260,7 +259,7 @@ class VideoSink:
         except av.FFmpegError as error:
             self.abort()
             self._begin(None)
-            self.warnings.append(f"the sound of {audio_from} is left out: {error.strerror}")
+            self.warnings.append(f"the sound of {shown(audio_from)} is left out: {error.strerror}")
 
     def _begin(self, audio_from: str | Path | None) -> None:
         """Open the file and write its header."""

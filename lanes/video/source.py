@@ -103,6 +103,7 @@ class VideoSource(Source):
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = _duration(stream)
+        self.sound = bool(self._container.streams.audio)
         whole = self._stream_duration
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
