@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from lanes.errors import AfterEnd, BadInput, BadVideo
 from lanes.types import Frame
 from lanes.video.base import UNSPECIFIED, Cut, Source, rate_of
-from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
+from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of
 from lanes.video.decoder import Clock, Decoder, time_of
 from lanes.video.losses import between
 from lanes.video.opening import (
@@ -29,13 +29,7 @@ from lanes.video.opening import (
     shown,
     video_stream,
 )
-
-# The usual tone mapping, from the example in the documentation of FFmpeg's tonemap filter.
-_TO_SDR = (
-    "-vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -c:a copy"
-)
-
+from lanes.video.tone_map import ToneMap, hdr_transfer
 
 _ASSUMED_RATE = Fraction(25)
 """Frames a second of streams that state none; also FFmpeg's assumption."""
@@ -47,13 +41,14 @@ class VideoSource(Source):
     Times are the file's own. Streams without times (raw H.264, MJPEG) get them from `fps`, their
     own rate, or their arrival if they are live. Interlaced frames are deinterlaced, stored
     rotations applied, and all pixel formats converted to 8-bit 4:2:0, keeping range and matrix.
-    Damaged parts are skipped and counted. `threads` decode (0 = FFmpeg's choice). A network that is
-    silent for `timeout` seconds counts as the end of the stream.
+    High dynamic range (HLG, PQ) becomes standard range. Damaged parts are skipped and counted.
+    `threads` decode (0 = FFmpeg's choice). A network that is silent for `timeout` seconds counts as
+    the end of the stream.
 
     Raises:
         BadInput: there is no such file, it has nothing from `start` to `end`, or it has times and
             `fps` is given.
-        BadVideo: it is not a video, or cannot be shown correctly (HDR).
+        BadVideo: it is not a video.
     """
 
     def __init__(
@@ -148,11 +143,12 @@ class VideoSource(Source):
         first = next(pictures, None)
         if first is None:
             raise self._nothing()
+        pictures = chain([first], pictures)
         if transfer := hdr_transfer(first):
-            raise BadVideo(
-                f"{self._path} is HDR video ({transfer}), whose colours would be wrong; "
-                f"convert it to standard range first: {conversion(self._path, _TO_SDR)}"
-            )
+            self.warnings.append(f"{self._path} is HDR ({transfer}): converted to standard range")
+            pictures = map(ToneMap(first, self.time_base), pictures)
+            first = next(pictures)
+            pictures = chain([first], pictures)
         orientation = Orientation.of(first)
         self.first, self.origin = self._decoder.first, float(self._origin * self.time_base)
         self._planes = PlaneReader(orientation, self._threads)
@@ -166,7 +162,7 @@ class VideoSource(Source):
         if orientation.transpose:
             self.size = (first.width, first.height)
             self.sample_aspect_ratio = 1 / self.sample_aspect_ratio
-        return self._read(chain([first], pictures))
+        return self._read(pictures)
 
     def _nothing(self) -> BadInput:
         if self._decoder.origin is None or not self._cut.start:
