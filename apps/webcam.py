@@ -27,6 +27,7 @@ from lanes.segmenter import Segmenter
 from lanes.system.meters import LatencyMeter
 from lanes.system.threads import opencv_threads, share, usable_cores
 from lanes.types import Image
+from lanes.video import CameraMode
 from lanes.video.opening import shown
 from lanes.video.output_files import write_image
 
@@ -66,6 +67,7 @@ class Wish:
     record: Path | None = None
     seconds: float | None = None
     overwrite: bool = False
+    camera: CameraMode | None = None
 
 
 def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
@@ -83,7 +85,11 @@ def run(wish: Wish, opened: Callable[[Viewer], None] = lambda viewer: None) -> i
         stack.enter_context(opencv_threads(share(usable_cores()).opencv))
         models = stack.enter_context(Models(wish))
         options = LiveOptions(
-            video=wish.record, overwrite=wish.overwrite, alpha=wish.alpha, real_time=True
+            video=wish.record,
+            overwrite=wish.overwrite,
+            alpha=wish.alpha,
+            real_time=True,
+            camera=wish.camera,
         )
         live = stack.enter_context(Live(wish.source, models.first, options))
         _await_first(live, wish.source, console)

@@ -21,6 +21,9 @@ from lanes.cli.import_model import import_model
 from lanes.cli.options import (
     AlphaOption,
     BackendOption,
+    CameraFormatOption,
+    CameraFpsOption,
+    CameraSizeOption,
     DeviceOption,
     ModelOption,
     OverwriteOption,
@@ -95,6 +98,13 @@ def video(
         float | None,
         typer.Option(help="Frames a second of images, and of streams that have no times."),
     ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Number of the video stream, from 0, if there are several."),
+    ] = None,
+    camera_size: CameraSizeOption = None,
+    camera_fps: CameraFpsOption = None,
+    camera_format: CameraFormatOption = None,
     infer_every: Annotated[
         int,
         typer.Option(
@@ -109,7 +119,7 @@ def video(
 ) -> None:
     """Draw what a model sees (by default the road) on videos, images, cameras and streams."""
     # Imported here, so that --help and a mistyped option answer at once.
-    from lanes.cli.video import run_video
+    from lanes.cli.video import camera_mode, run_video
     from lanes.pipeline.label_video import Options
 
     options = Options(
@@ -122,6 +132,8 @@ def video(
         max_frames=max_frames,
         seconds=seconds,
         fps=fps,
+        stream=stream,
+        camera=camera_mode(camera_size, camera_fps, camera_format),
         infer_every=infer_every,
         alpha=alpha,
         hud=hud,
@@ -235,6 +247,9 @@ def webcam(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     alpha: AlphaOption = 0.5,
+    camera_size: CameraSizeOption = None,
+    camera_fps: CameraFpsOption = None,
+    camera_format: CameraFormatOption = None,
     window: Annotated[
         bool, typer.Option("--window/--no-window", help="Show the picture, or only record it.")
     ] = True,
@@ -257,6 +272,7 @@ def webcam(
 
     def run() -> int:
         from lanes import assets
+        from lanes.cli.video import camera_mode
 
         program = assets.app("webcam")
         wish = program.Wish(
@@ -270,6 +286,7 @@ def webcam(
             record=record,
             seconds=seconds,
             overwrite=overwrite,
+            camera=camera_mode(camera_size, camera_fps, camera_format),
         )
         return int(program.run(wish))
 

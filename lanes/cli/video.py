@@ -21,6 +21,7 @@ from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_o
 from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
 from lanes.types import Frame
+from lanes.video import CameraMode
 from lanes.video.images import is_image, videos_in
 from lanes.video.opening import is_url, without_scheme
 
@@ -72,6 +73,12 @@ def run_video(
                 return INTERRUPTED
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
+
+
+def camera_mode(size: str | None, fps: float | None, format: str | None) -> CameraMode | None:
+    """What to ask of a camera; None if nothing is given."""
+    mode = CameraMode(size, fps, format)
+    return None if mode == CameraMode() else mode
 
 
 def _videos_of(given: str) -> list[str]:
@@ -131,6 +138,8 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
         soft_wrap=True,
         highlight=False,
     )
+    if summary.details:
+        console.print(f"{escape(given)}: {escape(summary.details)}", highlight=False)
     table = Table("stage", "p50 ms", "p95 ms", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

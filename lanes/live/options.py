@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lanes.draw.overlay import ALPHA
 from lanes.pipeline.labelled import Step
-from lanes.video import Quality
+from lanes.video import CameraMode, Quality
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class LiveOptions:
     leaves out frames that come too late; else every frame is played, as fast as possible. `loop`
     begins again at the end. `consistency` measures how steady the labels are where no truth is.
     A network that is silent for `timeout` seconds is lost; with `reconnect` a camera or stream that
-    is lost is opened again, until it is back. `steps` change each result before it is shown: see
-    `lanes.pipeline.labelled`.
+    is lost is opened again, until it is back. `camera` is what to ask of a camera. `steps`
+    change each result before it is shown: see `lanes.pipeline.labelled`.
     """
 
     labels: Path | None = None
@@ -38,4 +38,5 @@ class LiveOptions:
     consistency: bool = True
     reconnect: bool = True
     timeout: float = 5.0
+    camera: CameraMode | None = None
     steps: Sequence[Step] = ()

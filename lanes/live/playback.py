@@ -123,7 +123,13 @@ class Playback:
             return given()
 
         def opened() -> Source:
-            return open_source(given, start or None, threads=threads, timeout=self._options.timeout)
+            return open_source(
+                given,
+                start or None,
+                camera=self._options.camera,
+                threads=threads,
+                timeout=self._options.timeout,
+            )
 
         source = opened()
         if not (source.live and self._options.reconnect):
@@ -138,6 +144,8 @@ class Playback:
             stack.callback(truth.close)
             self._scores = ClipScores(truth, task)
         first_time = self._figures.now.result is None
+        if first_time and source.details:
+            self._figures.notice(f"{source.name}: {source.details}")
         with self._control.changing() as control:
             control.source = source
             # Asked for before it was known that nothing can be sought here.

@@ -26,7 +26,7 @@ from lanes.segmenter import Segmenter
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
-from lanes.video import Quality, Source, VideoSink, open_source
+from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
 from lanes.video.opening import is_url, shown, without_scheme
 from lanes.video.output_files import StillSink, default_output, is_still
@@ -52,6 +52,8 @@ class Options:
     max_frames: int | None = None
     seconds: float | None = None
     fps: float | None = None
+    stream: int | None = None
+    camera: CameraMode | None = None
     alpha: float = ALPHA
     hud: bool = True
     overwrite: bool = False
@@ -65,10 +67,12 @@ class Options:
 class Summary:
     """What came of an input. `iou` is by class name, pooled over all frames with truth.
 
-    `inferred` of the `frames` were labelled by the network, the others' labels were carried.
+    `details` are what a camera was set to. `inferred` of the `frames` were labelled by the network,
+    the others' labels were carried.
     """
 
     output: Path = Path()
+    details: str = ""
     frames: int = 0
     inferred: int = 0
     began: float = 0.0
@@ -153,7 +157,15 @@ def _run(
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
     source = stack.enter_context(
-        open_source(given, *cut, seconds=options.seconds, fps=options.fps, threads=threads.decode)
+        open_source(
+            given,
+            *cut,
+            seconds=options.seconds,
+            fps=options.fps,
+            stream=options.stream,
+            camera=options.camera,
+            threads=threads.decode,
+        )
     )
     stack.callback(summary.take_losses, source)
     truth = None
@@ -161,6 +173,7 @@ def _run(
         whole = (*cut, options.seconds) == (None,) * 4
         truth = open_truth(options.labels, source, segmenter.task, whole)
         stack.callback(truth.close)
+    summary.details = source.details
     summary.output = output_path(given, source, options)
     recorder = stack.enter_context(Recorder(summary.output))
     sink = _sink(given, source, summary.output, options, threads.encode)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lanes.errors import BadInput
 from lanes.video.base import Source, rate_of
-from lanes.video.camera import CameraSource
+from lanes.video.camera import CameraMode, CameraSource
 from lanes.video.images import ImagesSource, is_glob, is_image
 from lanes.video.opening import STDIN, is_url, without_scheme
 from lanes.video.reconnect import ReconnectingSource
@@ -24,6 +24,7 @@ from lanes.video.sink import Quality, VideoSink, check_output
 from lanes.video.source import VideoSource
 
 __all__ = [
+    "CameraMode",
     "CameraSource",
     "ImagesSource",
     "Quality",
@@ -44,6 +45,8 @@ def open_source(
     *,
     seconds: float | None = None,
     fps: float | None = None,
+    stream: int | None = None,
+    camera: CameraMode | None = None,
     threads: int = 0,
     timeout: float = 10.0,
 ) -> Source:
@@ -54,26 +57,36 @@ def open_source(
     images; anything else is a video file. `start` and `end` are seconds from the first picture,
     `seconds` from the first frame at or after `start`. `fps` is the rate of images (default:
     25) and of streams without times. `threads` decode a video. A network may be silent for
-    `timeout` seconds.
+    `timeout` seconds. `stream` is the number of the video stream, where a file has several;
+    `camera` is what to ask of a camera.
 
     Raises:
-        BadInput: the input does not exist, has nothing from `start` to `end`, or has a rate of its
-            own and `fps` is given.
+        BadInput: the input does not exist, has nothing from `start` to `end`, or an option does not
+            go with it.
         BadVideo: it is not a video, or cannot be shown correctly.
     """
     text = without_scheme(input)
     if not text.strip():
         raise BadInput("the input's name is empty; give a file, a folder, a camera or an address")
     cut = (start, end, max_frames)
-    if camera := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
-        if fps is not None:
-            raise BadInput(f"camera {camera[1]} has a rate of its own; leave out --fps")
-        return CameraSource(int(camera[1]), *cut, seconds=seconds)
-    video = partial(VideoSource, seconds=seconds, fps=fps, threads=threads)
+    if match := re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text):
+        _refuse("a camera", fps=fps, stream=stream)
+        return CameraSource(int(match[1]), *cut, seconds=seconds, mode=camera)
+    if camera is not None:
+        raise BadInput(f"{text} is not a camera; leave out --camera-size, -fps and -format")
+    video = partial(VideoSource, seconds=seconds, fps=fps, stream=stream, threads=threads)
     if is_url(text) or text == STDIN:
         return video(text, *cut, timeout=timeout)
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path) or is_glob(str(path)):
+        _refuse("images", stream=stream)
         rate = Fraction(25) if fps is None else rate_of(fps)
         return ImagesSource(path, *cut, seconds=seconds, rate=rate)
     return video(path, *cut)
+
+
+def _refuse(kind: str, **options: object) -> None:
+    """Raise `BadInput` for options that do not go with a kind of input."""
+    for name, given in options.items():
+        if given is not None:
+            raise BadInput(f"--{name} does not go with {kind}; leave it out")

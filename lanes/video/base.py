@@ -123,6 +123,7 @@ def rate_of(fps: float) -> Fraction:
 class Source(Iterator[Frame]):
     """Iterates once over the frames of one input, in order. Close it, or use it in a `with`.
 
+    `details` are the size, rate and format that a camera was set to.
     `size` is the size of the first frame, upright; other frames may differ. `rate` is exact
     (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
     `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
@@ -135,6 +136,7 @@ class Source(Iterator[Frame]):
     """
 
     name: str
+    details: str = ""
     size: Size
     colour: YuvColour
     rate: Fraction | None = None

@@ -188,25 +188,36 @@ def _is_text(head: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
 
 
-def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The stream that players show; cover pictures of songs do not count.
-
-    Raises:
-        BadVideo: there is no video stream, or it cannot be decoded.
-    """
-    streams = [
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams; cover pictures of songs do not count."""
+    return [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic
     ]
+
+
+def video_stream(
+    container: InputContainer, path: str | Path, number: int | None = None
+) -> VideoStream:
+    """The video stream with this `number`, counted from 0; by default the one that players show.
+
+    Raises:
+        BadInput: there are streams, but none with this number.
+        BadVideo: there is no video stream, or it cannot be decoded.
+    """
+    streams = video_streams(container)
     if not streams:
         kinds = {stream.type for stream in container.streams}
         held = " and ".join(sorted(kinds - {"video"})) or (
             "a cover picture" if kinds else "nothing"
         )
         raise BadVideo(f"{shown(path)} has no video, it holds {held}; give a file with video")
+    if number is not None and not 0 <= number < len(streams):
+        raise BadInput(f"{shown(path)} has no video stream {number}; it has {listed(streams)}")
     best = container.streams.best("video")
     stream = next((stream for stream in streams if stream is best), streams[0])
+    stream = stream if number is None else streams[number]
     if stream.codec_context is None:
         raise BadVideo(
             f"{shown(path)} has a codec that this build of FFmpeg cannot decode; "
@@ -215,6 +226,14 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     if stream.codec_context.name in _TEXT_CODECS:
         raise BadVideo(f"{path} is not a video: it holds text; give a file that a player opens")
     return stream
+
+
+def listed(streams: list[VideoStream]) -> str:
+    """The streams' numbers and sizes, for use in messages."""
+    return ", ".join(
+        f"{number} ({stream.width}x{stream.height})" if stream.codec_context else str(number)
+        for number, stream in enumerate(streams)
+    )
 
 
 def conversion(path: str | Path, options: str) -> str:

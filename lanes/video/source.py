@@ -24,10 +24,12 @@ from lanes.video.opening import (
     conversion,
     has_no_times,
     is_url,
+    listed,
     may_reopen,
     open_container,
     shown,
     video_stream,
+    video_streams,
 )
 from lanes.video.tone_map import ToneMap, hdr_transfer
 
@@ -42,8 +44,8 @@ class VideoSource(Source):
     own rate, or their arrival if they are live. Interlaced frames are deinterlaced, stored
     rotations applied, and all pixel formats converted to 8-bit 4:2:0, keeping range and matrix.
     High dynamic range (HLG, PQ) becomes standard range. Damaged parts are skipped and counted.
-    `threads` decode (0 = FFmpeg's choice). A network that is silent for `timeout` seconds counts as
-    the end of the stream.
+    `stream` is the number of the video stream, from 0. `threads` decode (0 = FFmpeg's choice). A
+    network that is silent for `timeout` seconds counts as the end of the stream.
 
     Raises:
         BadInput: there is no such file, it has nothing from `start` to `end`, or it has times and
@@ -60,6 +62,7 @@ class VideoSource(Source):
         *,
         seconds: float | None = None,
         fps: float | None = None,
+        stream: int | None = None,
         threads: int = 0,
         timeout: float = 10.0,
     ) -> None:
@@ -73,7 +76,8 @@ class VideoSource(Source):
         self._container = open_container(path, timeout)
         try:
             reopen = partial(open_container, path, timeout) if may_reopen(path) else None
-            self._describe(video_stream(self._container, path), is_url(path), fps, reopen)
+            self._choose(path, stream)
+            self._describe(self._stream, is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
             self._container.close()
@@ -85,6 +89,17 @@ class VideoSource(Source):
         super().close()
         self._container.close()
 
+    def _choose(self, path: str | Path, number: int | None) -> None:
+        """Take one of the video streams; say which if there are several."""
+        self._stream = video_stream(self._container, path, number)
+        streams = video_streams(self._container)
+        if number is None and len(streams) > 1:
+            taken = streams.index(self._stream)
+            self.warnings.append(
+                f"{self._path} has {len(streams)} video streams: {listed(streams)}; number {taken} "
+                "is taken, --stream takes another"
+            )
+
     def _describe(
         self,
         stream: VideoStream,
@@ -93,7 +108,6 @@ class VideoSource(Source):
         reopen: Callable[[], InputContainer] | None,
     ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
-        self._stream = stream
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)

@@ -181,6 +181,16 @@ def test_a_rate_for_images(run, tmp_path):
     assert run("a.mp4", "--fps", "10").exit_code == 2
 
 
+def test_camera_options_are_checked(run, clip):
+    for words in (
+        ["0", "--camera-size", "big"],
+        [clip, "--camera-fps", "30"],
+        ["0", "--stream", 1],
+    ):
+        done = run(*words)
+        assert (done.exit_code, done.output.startswith("error")) == (2, True)
+
+
 def test_seconds_end_any_source(run, clip, tmp_path):
     assert run(clip, "--seconds", "0.2").exit_code == 0
     assert len(frames_of(tmp_path / "drive_lanes.mp4")) == 6
