@@ -29,6 +29,7 @@ from lanes.system import ending
 from lanes.system.meters import LatencyMeter
 from lanes.system.threads import opencv_threads, share, usable_cores
 from lanes.types import Image
+from lanes.video import CameraMode
 from lanes.video.opening import shown
 from lanes.video.output_files import write_image
 
@@ -69,6 +70,7 @@ class WebcamOptions:
     seconds: float | None = None
     overwrite: bool = False
     tidied: bool = False
+    camera: CameraMode | None = None
 
 
 def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
@@ -92,6 +94,7 @@ def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer
             alpha=options.alpha,
             real_time=True,
             steps=[tidy] if options.tidied else [],
+            camera=options.camera,
         )
         live = stack.enter_context(Live(options.source, models.first, playing))
         if not _await_first(live, options.source, console):

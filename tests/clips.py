@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import av
@@ -90,6 +91,15 @@ def write_tone(container, stream, seconds):
         frame = av.AudioResampler(layout, "stereo", 48000).resample(frame)[0]
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def set_matrix(path, matrix):
+    """Write a, b, c, d into the track header of an mp4, as a phone does."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    a, b, c, d = (value * 0x10000 for value in matrix)
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 0x40000000)
+    path.write_bytes(content)
 
 
 def read(path, *args, **options):

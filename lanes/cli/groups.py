@@ -17,6 +17,9 @@ import typer
 from lanes.cli.options import (
     AlphaOption,
     BackendOption,
+    CameraFormatOption,
+    CameraFpsOption,
+    CameraSizeOption,
     DeviceOption,
     OverwriteOption,
     PrecisionOption,
@@ -27,6 +30,7 @@ from lanes.cli.options import (
 
 if TYPE_CHECKING:
     from lanes.segmenter import Segmenter
+    from lanes.video import CameraMode
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,24 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """The mode to request of a camera."""
+
+    PANEL: ClassVar = "Camera"
+
+    camera_size: CameraSizeOption = None
+    camera_fps: CameraFpsOption = None
+    camera_format: CameraFormatOption = None
+
+    def mode(self) -> CameraMode | None:
+        """The mode; None if no option is given."""
+        from lanes.video import CameraMode
+
+        mode = CameraMode(self.camera_size, self.camera_fps, self.camera_format)
+        return None if mode == CameraMode() else mode
+
+
+@dataclass(frozen=True)
 class VideoInput:
     """The part of a video to label, and its ground truth."""
 
@@ -64,6 +86,14 @@ class VideoInput:
     max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None
     seconds: Annotated[
         float | None, typer.Option(help="Stop after this many seconds (cameras and streams).")
+    ] = None
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second of images, and of streams without times."),
+    ] = None
+    stream: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Number of the video stream, from 0, if there are several."),
     ] = None
 
 

@@ -18,7 +18,7 @@ from lanes.cli.benchmark import benchmark_app
 from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
-from lanes.cli.groups import Engine, VideoInput, VideoOutput, grouped
+from lanes.cli.groups import Camera, Engine, VideoInput, VideoOutput, grouped
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
 from lanes.cli.options import (
@@ -63,6 +63,7 @@ def video(
     ],
     source: VideoInput,
     result: VideoOutput,
+    camera: Camera,
     engine: Engine,
     model: ModelOption = DEFAULT_MODEL,
     infer_every: Annotated[
@@ -84,9 +85,18 @@ def video(
     from lanes.pipeline.label_video import Options
     from lanes.pipeline.tidy import tidy
 
-    steps = [tidy] if tidied else []
-    options = Options(**vars(source), **vars(result), infer_every=infer_every, steps=steps)
-    raise typer.Exit(guarded(lambda: run_video(inputs, model, engine, options, show, quiet)))
+    def run() -> int:
+        steps = [tidy] if tidied else []
+        options = Options(
+            **vars(source),
+            **vars(result),
+            camera=camera.mode(),
+            infer_every=infer_every,
+            steps=steps,
+        )
+        return run_video(inputs, model, engine, options, show, quiet)
+
+    raise typer.Exit(guarded(run))
 
 
 @app.command()
@@ -173,6 +183,7 @@ def dashboard(
 @app.command()
 @grouped
 def webcam(
+    camera: Camera,
     engine: Engine,
     source: Annotated[
         str,
@@ -220,6 +231,7 @@ def webcam(
             seconds=seconds,
             overwrite=overwrite,
             tidied=tidied,
+            camera=camera.mode(),
         )
         return int(program.run(options))
 

@@ -39,6 +39,16 @@ ThreadsOption: TypeAlias = Annotated[
     int | None, typer.Option(help="CPU threads for the network; default: all cores.")
 ]
 AlphaOption: TypeAlias = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
+CameraSizeOption: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Size to ask of a camera, such as 1280x720.")
+]
+CameraFpsOption: TypeAlias = Annotated[
+    float | None, typer.Option(metavar="FPS", help="Frames a second to ask of a camera.")
+]
+CameraFormatOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FOURCC", help="Pixel format to ask of a camera, such as mjpg or yuyv."),
+]
 QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
 FiguresOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write all results to this JSON file.")

@@ -23,7 +23,7 @@ from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.images import is_image, videos_in
-from lanes.video.opening import is_url
+from lanes.video.opening import is_url, without_scheme
 
 WINDOW = "lanes"
 NO_NETWORK = "classical"
@@ -86,6 +86,7 @@ def _videos_of(given: str) -> list[str]:
 
 def _is_live(given: str) -> bool:
     """Whether an input is a camera or a stream, which drops frames when it is late."""
+    given = without_scheme(given)
     return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 
@@ -128,6 +129,8 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
         soft_wrap=True,
         highlight=False,
     )
+    if summary.details:
+        console.print(f"{escape(given)}: {escape(summary.details)}", highlight=False)
     table = Table("stage", "p50 ms", "p95 ms", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lanes.draw.overlay import ALPHA
 from lanes.pipeline.labelled import Step
-from lanes.video import Quality
+from lanes.video import CameraMode, Quality
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class LiveOptions:
     own rate and drops frames that are too late; otherwise every frame is played, as fast as
     possible. `loop` restarts at the end. `consistency` measures temporal consistency if there is no
     ground truth. A stream without data for `timeout` seconds is lost. With `reconnect`, a lost
-    camera or stream is reopened, until it is back. `steps` change each result before it is shown;
-    see `lanes.pipeline.labelled`.
+    camera or stream is reopened, until it is back. `camera` is the mode to request of a camera.
+    `steps` change each result before it is shown; see `lanes.pipeline.labelled`.
     """
 
     labels: Path | None = None
@@ -38,4 +38,5 @@ class LiveOptions:
     consistency: bool = True
     reconnect: bool = True
     timeout: float = 5.0
+    camera: CameraMode | None = None
     steps: Sequence[Step] = ()

@@ -22,7 +22,6 @@ from lanes.system import ending
 from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
 from lanes.video import ReconnectingSource, Source, open_source
-from lanes.video.base import first_number
 from lanes.video.label_files import open_truth
 
 COMPARE_EVERY = 5
@@ -88,7 +87,7 @@ class Playback:
         """Play from `start` to the end of the input, or until a seek or a stop."""
         with ExitStack() as stack:
             source = stack.enter_context(self._open(start))
-            first = self._begin(source, start, stack)
+            self._begin(source, start, stack)
             # Live sources get a depth of 1: frames that wait for the network would be outdated.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
             stack.enter_context(closing(frames))
@@ -97,7 +96,7 @@ class Playback:
             pacer = Pacer(source, self._control, self._figures)
             while True:
                 model = self._control.segmenter
-                self._label(frames, model, source, pacer, first, background)
+                self._label(frames, model, source, pacer, background)
                 if model is self._control.segmenter:
                     return
 
@@ -112,14 +111,15 @@ class Playback:
         model: Segmenter,
         source: Source,
         pacer: Pacer,
-        first: int,
         background: Background[Labelled],
     ) -> None:
         """Label `frames` with `model` until another model is requested, and publish the results."""
         passing = pacer.passing(frames, model)
         results = segment(passing, model, self._options.infer_every, pacer.at_once)
         with closing(results):
-            for result in labelled(results, model.task, first, self._options.steps, pacer.cuts):
+            for result in labelled(
+                results, model.task, source.first, self._options.steps, pacer.cuts
+            ):
                 pacer.cuts.discard(result.frame.index)
                 self._figures.publish(result, source)
                 background.put(result)
@@ -130,22 +130,29 @@ class Playback:
             return given()
 
         def opened() -> Source:
-            return open_source(given, start or None, threads=threads, timeout=self._options.timeout)
+            return open_source(
+                given,
+                start or None,
+                camera=self._options.camera,
+                threads=threads,
+                timeout=self._options.timeout,
+            )
 
         source = opened()
         if not (source.live and self._options.reconnect):
             return source
         return ReconnectingSource(source, opened, self._control.stop, self._figures.notice)
 
-    def _begin(self, source: Source, start: float, stack: ExitStack) -> int:
-        """Set what depends on the source; returns the index of its first frame."""
+    def _begin(self, source: Source, start: float, stack: ExitStack) -> None:
+        """Set what depends on the source."""
         options, task = self._options, self._control.segmenter.task
         if options.labels:
-            truth = open_truth(options.labels, source, task, start or None, whole=not start)
+            truth = open_truth(options.labels, source, task, whole=not start)
             stack.callback(truth.close)
             self._scores = ClipScores(truth, task)
         first_time = self._figures.now.result is None
-        first = first_number(start, source.rate)
+        if first_time and source.details:
+            self._figures.notice(f"{source.name}: {source.details}")
         with self._control.changing() as control:
             control.source = source
             # Discard a seek that was requested before the source was known to be live.
@@ -153,12 +160,11 @@ class Playback:
             self._figures.note(
                 name=source.name,
                 live=source.live,
-                total=first + source.frames if source.frames is not None else None,
+                total=source.first + source.frames if source.frames is not None else None,
                 duration=start + source.duration if source.duration is not None else None,
             )
         if first_time and (options.video or options.json):
             self._recording.start(options.video, options.json, options.overwrite)
-        return first
 
     def _score_and_record(self, result: Labelled) -> None:
         if self._scores:

@@ -87,8 +87,7 @@ class Figures:
             # For a live source, the decoding time is mostly the wait for the frame.
             seconds.pop("decode", None)
             seconds["total"] = time.perf_counter() - result.frame.captured
-        rate = source.rate
-        position = result.number / float(rate) if rate and not source.live else result.frame.seconds
+        position = result.frame.seconds - source.origin
         with self._changed:
             self._rate.tick()
             for stage, taken in seconds.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,10 +28,9 @@ from lanes.system import ending
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
-from lanes.video import Quality, Source, VideoSink, open_source
-from lanes.video.base import first_number
+from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url, local_path
+from lanes.video.opening import is_url, local_path, shown
 from lanes.video.output_files import StillSink, default_output, is_still, output_beside
 from lanes.video.places import check_apart, files_read
 
@@ -55,6 +54,9 @@ class Options:
     end: float | None = None
     max_frames: int | None = None
     seconds: float | None = None
+    fps: float | None = None
+    stream: int | None = None
+    camera: CameraMode | None = None
     alpha: float = ALPHA
     hud: bool = True
     overwrite: bool = False
@@ -70,9 +72,11 @@ class Summary:
 
     The network labelled `inferred` of the `frames`, optical flow the others.
     `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
+    `details` describe the mode that a camera was set to.
     """
 
     output: Path = Path()
+    details: str = ""
     frames: int = 0
     inferred: int = 0
     began: float = 0.0
@@ -100,7 +104,8 @@ class Summary:
             self.stages[stage].add(taken)
 
     def take_losses(self, source: Source) -> None:
-        """Record what `source` could not read."""
+        """Record what `source` could not read; closes it."""
+        source.close()
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
 
@@ -168,17 +173,28 @@ def _run(
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
     cut = (options.start, options.end, options.max_frames)
-    source = stack.enter_context(open_source(given, *cut, threads=threads.decode))
+    source = stack.enter_context(
+        open_source(
+            given,
+            *cut,
+            seconds=options.seconds,
+            fps=options.fps,
+            stream=options.stream,
+            camera=options.camera,
+            threads=threads.decode,
+        )
+    )
     stack.callback(summary.take_losses, source)
     truth = None
     if options.labels:
-        whole = cut == (None, None, None)
-        truth = open_truth(options.labels, source, segmenter.task, options.start, whole)
+        whole = (*cut, options.seconds) == (None,) * 4
+        truth = open_truth(options.labels, source, segmenter.task, whole)
         stack.callback(truth.close)
-    frames = prefetch(timed(_limited(source, options.seconds)), newest=source.live)
-    # Closed before the source is: its thread must not read from a source that is gone. But after
-    # the files: a silent source may take long.
+    frames = prefetch(timed(source), newest=source.live)
+    # Closed before the source, so that its thread does not read from a closed source, but after
+    # the files, because a silent source may take long.
     stack.enter_context(closing(frames))
+    summary.details = source.details
     summary.output = output_path(default_output(given, source), options.output)
     sink = _sink(given, source, summary.output, options, threads.encode)
     stack.callback(summary.take_output, sink)
@@ -192,11 +208,10 @@ def _run(
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, source)
+    stack.callback(last.finish, sink)
     background = stack.enter_context(Background(last.consume))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
-    first = first_number(options.start, source.rate)
-    for result in labelled(results, segmenter.task, first, options.steps):
+    for result in labelled(results, segmenter.task, source.first, options.steps):
         background.put(result)
         progress(summary, source.frames)
         if show and (newest := last.take_newest()) and show(newest):
@@ -216,24 +231,21 @@ def _sink(
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
     file = not is_url(given) and Path(given).expanduser().is_file()
-    return VideoSink.like(
+    readable_twice = file or (is_url(given) and not source.live)
+    sink = VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if file else None,
+        audio_from=given if readable_twice and source.sound else None,
         threads=threads,
     )
-
-
-def _limited(source: Source, seconds: float | None) -> Iterator[Frame]:
-    """The frames within `seconds` of the first."""
-    first: float | None = None
-    for frame in source:
-        first = frame.seconds if first is None else first
-        if seconds is not None and frame.seconds - first >= seconds:
-            return
-        yield frame
+    if source.sound and not readable_twice:
+        sink.warnings.append(
+            f"the sound of {shown(given)} is left out, because it can be read only once; to keep "
+            "it, record the input to a file first"
+        )
+    return sink
 
 
 class _LastStage:
@@ -251,7 +263,6 @@ class _LastStage:
         self.every, self.with_hud = options.infer_every, with_hud
         # In place: the network is done with the frame, and nothing else needs the original.
         self.look = Look(options.alpha, in_place=True)
-        self.times: tuple[float, float] | None = None
         self.newest: Frame | None = None
 
     def consume(self, result: Labelled) -> None:
@@ -263,8 +274,6 @@ class _LastStage:
             self.look = replace(self.look, lines=tuple(self._hud_lines(result)))
         result.look = self.look
         self.recorder.write(result)
-        now = result.frame.seconds
-        self.times = (self.times[0] if self.times else now, now)
         self.summary.note(result)
         self.newest = result.drawn
 
@@ -273,11 +282,10 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, source: Source) -> None:
+    def finish(self, sink: VideoSink | StillSink) -> None:
         """Complete the summary after the last frame."""
-        if self.times:
-            frame_seconds = float(1 / source.rate) if source.rate else 0.0
-            self.summary.media_seconds = self.times[1] - self.times[0] + frame_seconds
+        if isinstance(sink, VideoSink):
+            self.summary.media_seconds = sink.seconds
         if self.scores:
             self.summary.iou = self.scores.total
 

@@ -69,11 +69,13 @@ class Prefetched(Iterator[T]):
         """End the thread, as soon as its source gives an item or fails."""
         self._ended = True
         self._stop.set()
-        if self._began:
+        # The garbage collector may run in the thread itself.
+        if self._began and threading.current_thread() is not self._thread:
             self._thread.join()
 
     def __del__(self) -> None:
-        self._stop.set()
+        # A thread that reads on would read from a source that its owner closes next.
+        self.close()
 
 
 def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Prefetched[T]:

@@ -1,4 +1,4 @@
-"""Copies the sound of a file to an output, packet by packet, without re-encoding."""
+"""The sound of a file for an output: copied packet by packet, or converted to AAC."""
 
 from __future__ import annotations
 
@@ -14,65 +14,88 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from lanes.video.opening import conversion
+from lanes.video.aac import AacTrack
+from lanes.video.decoder import use_own_times
+from lanes.video.opening import conversion, is_url, shown
+from lanes.video.timeline import Joints
 
 # Quoted, because PyAV makes Packet generic only for type checkers.
 _Timed: TypeAlias = "tuple[Fraction, Packet[Stream]]"
 
 _UNFIT = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
 """Errors by which a format rejects a packet; other errors come from the disk."""
+_TIMEOUT = 10.0
+"""A network may be silent for so many seconds."""
+# MP4 may hold much that only some players play: https://developer.mozilla.org/docs/Web/Media/Guides/
+# Formats/Containers#mpeg-4_mp4. PCM is QuickTime's own.
+_PLAYED = {
+    "mp4": ("aac", "mp3"),
+    "mov": ("aac", "mp3", "alac", "ac3", "pcm_"),
+    "matroska": ("",),
+}
+"""Beginnings of the names of codecs that players of a format surely play."""
 
 
 class AudioCopy:
-    """Adds the audio streams of a file to `output`, before its header is written.
+    """Adds the audio streams of a file or address to `output`, before its header is written.
 
-    Skips streams that the output's format cannot hold, with a warning.
+    Sound that players of the output's format do not surely play becomes AAC; sound that cannot be
+    decoded is left out. Both are warnings.
     """
 
     def __init__(self, path: str | Path, output: OutputContainer, warnings: list[str]) -> None:
-        self._path = path
+        self._path = shown(path)
         self._output = output
         self._warnings = warnings
-        self._copies: dict[int, AudioStream] = {}
-        self._last: dict[int, int] = {}
+        self._tracks: dict[int, _CopiedTrack | AacTrack] = {}
         self._zero = Fraction(0)
         self._packets: Iterator[_Timed] = iter(())
         self._waiting: _Timed | None = None
-        self._container = av.open(str(Path(path).absolute()), metadata_errors="replace")
+        self._container = _open(path)
+        use_own_times(self._container)
+        self._joints = Joints.of(self._container)
         for stream in self._container.streams:
-            if not isinstance(stream, AudioStream) or not self._add(stream):
+            kept = isinstance(stream, AudioStream) and self._add(stream)
+            if not kept and stream is not self._joints.stream:
                 stream.discard = Discard.all
 
     def _add(self, stream: AudioStream) -> bool:
+        kind = self._output.format.name
+        codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
         try:
-            copy = self._output.add_stream_from_template(stream)
+            if not codec.startswith(_PLAYED[kind]):
+                raise ValueError(f"not every player of {kind} files plays it")
+            self._tracks[stream.index] = _CopiedTrack(stream, self._output)
+        except (ValueError, av.FFmpegError) as unfit:
+            return self._convert(stream, codec, unfit)
+        return True
+
+    def _convert(self, stream: AudioStream, codec: str, unfit: Exception) -> bool:
+        """Add the stream as AAC, because of the error `unfit`."""
+        kind = self._output.format.name
+        try:
+            self._tracks[stream.index] = AacTrack(stream, self._output)
         except (ValueError, av.FFmpegError):
-            codec = stream.codec_context.name if stream.codec_context else "unknown codec"
             self._warnings.append(
-                f"the sound of {self._path} ({codec}) is left out: "
-                f"{self._output.format.name} files cannot hold it; "
+                f"the sound of {self._path} ({codec}) is left out: {kind} files cannot hold it; "
                 f"convert it first: {conversion(self._path, '-c:v copy -c:a aac')}"
             )
             return False
-        copy.metadata.update(stream.metadata)
-        self._copies[stream.index] = copy
+        self._warnings.append(f"the sound of {self._path} ({codec}) becomes AAC: {unfit}")
         return True
-
-    def __bool__(self) -> bool:
-        return bool(self._copies)
 
     def start(self, zero: Fraction) -> None:
         """Start the output at second `zero` of the file."""
-        if not self._copies:
+        if not self._tracks:
             return
         self._zero = zero
-        if zero > 1:
+        if zero > 1 and self._joints.stream is None:
             self._seek(zero - 1)
         self._packets = self._timed()
         self._waiting = next(self._packets, None)
 
     def _seek(self, seconds: Fraction) -> None:
-        stream = self._container.streams[min(self._copies)]
+        stream = self._container.streams[min(self._tracks)]
         # In a file without seeking, early packets are read and skipped.
         with contextlib.suppress(av.FFmpegError):
             self._container.seek(int(seconds / Fraction(stream.time_base or 1)), stream=stream)
@@ -80,19 +103,27 @@ class AudioCopy:
     def copy_until(self, seconds: Fraction) -> None:
         """Write all packets that start before `seconds` of the output."""
         while self._waiting is not None and self._waiting[0] < seconds:
-            self._write(self._waiting[1])
+            packet = self._waiting[1]
+            self._write(packet, packet.stream.index)
             self._waiting = next(self._packets, None)
+
+    def finish(self, seconds: Fraction) -> None:
+        """Write what starts before `seconds`, and close the file."""
+        self.copy_until(seconds)
+        for index in self._tracks:
+            self._write(None, index)
+        self.close()
 
     def close(self) -> None:
         """Close the file."""
         self._packets, self._waiting = iter(()), None
+        self._tracks = {}
         self._container.close()
 
     def _timed(self) -> Iterator[_Timed]:
         """The packets from the start of the output, with their times in the output."""
-        streams = [self._container.streams[index] for index in self._copies]
         try:
-            for packet in self._container.demux(streams):
+            for packet in self._joints.placed(self._container, list(self._tracks)):
                 if packet.pts is None or packet.dts is None:
                     continue
                 seconds = packet.pts * Fraction(packet.time_base) - self._zero
@@ -103,17 +134,39 @@ class AudioCopy:
         except av.FFmpegError as error:
             self._warnings.append(f"the sound of {self._path} breaks off: {error.strerror}")
 
-    def _write(self, packet: Packet[Stream]) -> None:
-        index = packet.stream.index
-        shift = round(self._zero / Fraction(packet.time_base))
-        packet.pts = (packet.pts or 0) - shift
-        packet.dts = time = (packet.dts or 0) - shift
+    def _write(self, packet: Packet[Stream] | None, index: int) -> None:
+        """Write a packet of a track; None ends it."""
+        if packet is not None:
+            shift = round(self._zero / Fraction(packet.time_base))
+            packet.pts, packet.dts = (packet.pts or 0) - shift, (packet.dts or 0) - shift
+        try:
+            for written in self._tracks[index].packets(packet):
+                self._output.mux(written)
+        except _UNFIT as error:
+            self._warnings.append(f"the sound of {self._path} is cut: {error.strerror}")
+            self.close()
+
+
+class _CopiedTrack:
+    """A stream of sound, copied; raises `ValueError` or `FFmpegError` if it does not fit."""
+
+    def __init__(self, stream: AudioStream, output: OutputContainer) -> None:
+        self._stream = output.add_stream_from_template(stream)
+        self._stream.metadata.update(stream.metadata)
+        self._last: int | None = None
+
+    def packets(self, packet: Packet[Stream] | None) -> Iterator[Packet[Stream]]:
+        """The packet for the output, if its time is after that of the last."""
+        if packet is None or packet.dts is None:
+            return
         # Times in damaged files sometimes go backwards; no format can hold that.
-        if time > self._last.get(index, time - 1):
-            self._last[index] = time
-            packet.stream = self._copies[index]
-            try:
-                self._output.mux(packet)
-            except _UNFIT as error:
-                self._warnings.append(f"the sound of {self._path} is cut: {error.strerror}")
-                self.close()
+        if self._last is None or packet.dts > self._last:
+            self._last = packet.dts
+            packet.stream = self._stream
+            yield packet
+
+
+def _open(path: str | Path) -> av.container.InputContainer:
+    if is_url(path):
+        return av.open(str(path), timeout=_TIMEOUT, metadata_errors="replace")
+    return av.open(str(Path(path).absolute()), metadata_errors="replace")

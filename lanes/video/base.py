@@ -22,23 +22,31 @@ UNSPECIFIED = 2
 class Cut:
     """The part of an input to read: from `start` up to, not including, `end`.
 
-    Both are in seconds from the input's first picture; at most `max_frames` frames.
+    Both are in seconds from the input's first picture. It has at most `max_frames` frames, and
+    lasts at most `seconds` from its first frame.
     """
 
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     max_frames: int | None = None
+    seconds: Fraction | None = None
 
     @classmethod
-    def of(cls, start: float | None, end: float | None, max_frames: int | None) -> Cut:
+    def of(
+        cls,
+        start: float | None,
+        end: float | None,
+        max_frames: int | None,
+        seconds: float | None = None,
+    ) -> Cut:
         """The cut for a user's numbers.
 
         Raises:
             BadInput: the numbers leave nothing to read.
         """
-        for name, seconds in (("start", start), ("end", end)):
-            if seconds is not None and not isfinite(seconds):
-                raise BadInput(f"the {name} is {seconds}; give a number of seconds")
+        for name, given in (("start", start), ("end", end), ("length", seconds)):
+            if given is not None and not isfinite(given):
+                raise BadInput(f"the {name} is {given}; give a number of seconds")
         if start is not None and start < 0:
             raise BadInput(f"the start is {start} s; give 0 or more seconds")
         if end is not None and end <= (start or 0):
@@ -49,11 +57,21 @@ class Cut:
             raise BadInput(f"got a limit of {max_frames} frames; give 1 or more")
         # islice counts no further, nor does any video.
         limit = None if max_frames is None else min(max_frames, sys.maxsize)
-        return cls(_exact(start or 0), None if end is None else _exact(end), limit)
+        last, length = (None if s is None else _exact(s) for s in (end, seconds))
+        return cls(_exact(start or 0), last, limit, length)
+
+    def stop(self, first: Fraction) -> Fraction | None:
+        """The second at which the part ends if its first frame is at second `first`; None: never.
+
+        Both are seconds from the input's first picture.
+        """
+        ends = [] if self.end is None else [self.end]
+        ends += [] if self.seconds is None else [first + self.seconds]
+        return min(ends, default=None)
 
     def seconds_of(self, duration: float | None) -> float | None:
         """The length of the part, for an input of `duration` seconds; None if unknown."""
-        ends = [float(end) for end in (duration, self.end) if end is not None]
+        ends = [float(end) for end in (duration, self.stop(self.start)) if end is not None]
         return max(0.0, min(ends) - float(self.start)) if ends else None
 
     def frames_of(
@@ -68,7 +86,8 @@ class Cut:
         if rate is not None:
             first = ceil(self.start * rate)
             counts = [] if frames is None else [frames]
-            counts += [] if self.end is None else [ceil(self.end * rate)]
+            stop = self.stop(self.start)
+            counts += [] if stop is None else [ceil(stop * rate)]
             frames = max(1, min(counts) - first) if counts else None
         counts = [count for count in (frames, self.max_frames) if count is not None]
         return min(counts) if counts else None
@@ -79,34 +98,55 @@ def _exact(seconds: float) -> Fraction:
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
-def first_number(start: float | None, rate: Fraction | None) -> int:
-    """The number, in the whole input, of the first frame at or after `start`; 0 without a rate.
+def standard_rate(rate: float) -> Fraction | None:
+    """The exact rate behind a rounded one (29.97 is 30000/1001); None if it is not a rate."""
+    if not 0 < rate <= 1000:
+        return None
+    ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
+    if abs(rate - round(rate)) > 0.005 and abs(rate - ntsc) < 0.005:
+        return ntsc
+    return Fraction(rate).limit_denominator(1000)
 
-    >>> first_number(0.8, Fraction(25))
-    20
+
+def rate_of(fps: float) -> Fraction:
+    """The exact rate that a user means by `fps`.
+
+    Raises:
+        BadInput: it is no rate.
     """
-    return ceil(_exact(start or 0) * (rate or 0))
+    rate = standard_rate(fps)
+    if rate is None:
+        raise BadInput(f"got {fps:g} frames a second; give more than 0, up to 1000")
+    return rate
 
 
 class Source(Iterator[Frame]):
     """Iterates once over the frames of one input, in order. Close it, or use it in a `with`.
 
+    `details` are the size, rate and format that a camera was set to.
     `size` is the size of the first frame, upright; other frames may differ. `rate` is exact
-    (30000/1001), None if unknown. `frames` and `duration` (seconds) are estimates, None if unknown.
-    A `live` source does not wait for its reader. `lost_since` is the `time.monotonic()` of the
-    current loss, None while it delivers; `losses` counts them. `primaries` and `transfer` are ITU-T
-    H.273 numbers. `lost` counts unreadable frames; `warnings` reports them and everything else that
-    users should know. Both are complete after the last frame.
+    (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
+    `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
+    estimates, None if unknown. A `live` source does not wait for its reader.
+    `sound` says whether the input has sound, too.
+    `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
+    counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
+    frames; `warnings` reports them and everything else that users should know. Both are complete
+    after the last frame, or `close`.
     """
 
     name: str
+    details: str = ""
     size: Size
     colour: YuvColour
     rate: Fraction | None = None
     time_base: Fraction = Fraction(1, 90_000)
+    first: int = 0
+    origin: float = 0.0
     frames: int | None = None
     duration: float | None = None
     live: bool = False
+    sound: bool = False
     lost_since: float | None = None
     losses: int = 0
     sample_aspect_ratio: Fraction = Fraction(1)

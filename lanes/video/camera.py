@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -13,20 +15,64 @@ import cv2
 import numpy as np
 
 from lanes.colour import default_colour, from_bgr
-from lanes.errors import BadVideo
+from lanes.errors import BadInput, BadVideo
 from lanes.types import Frame, Image
-from lanes.video.base import Cut, Source
+from lanes.video.base import Cut, Source, rate_of, standard_rate
 
 _MOST_TRIED = 5
 _Shot = tuple[float, Image]
 
 
+@dataclass(frozen=True)
+class CameraMode:
+    """What to ask of a camera; None leaves it as it is.
+
+    `size` is "WIDTHxHEIGHT", `fps` the frames a second, `format` the four letters of a pixel format
+    such as "mjpg" or "yuyv". A camera gives the nearest that it has.
+    """
+
+    size: str | None = None
+    fps: float | None = None
+    format: str | None = None
+
+    def check(self) -> None:
+        """Raise `BadInput` for what no camera understands."""
+        if self.size is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.size):
+            raise BadInput(f"got the camera size {self.size!r}; give one such as 1280x720")
+        if self.fps is not None:
+            rate_of(self.fps)
+        if self.format is not None and not re.fullmatch(r"[!-~]{4}", self.format):
+            raise BadInput(f"got the camera format {self.format!r}; give four letters such as mjpg")
+
+    def ask(self, camera: cv2.VideoCapture) -> None:
+        """Set what is given: the format first, because sizes and rates depend on it."""
+        if self.format is not None:
+            camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self.format.upper()))
+        if self.size is not None:
+            width, height = map(int, self.size.split("x"))
+            camera.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            camera.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        if self.fps is not None:
+            camera.set(cv2.CAP_PROP_FPS, self.fps)
+
+    def missed(self, size: str, rate: Fraction | None, format: str) -> bool:
+        """Whether the camera gives something else."""
+        return (
+            self.size not in (None, size)
+            or (self.fps is not None and (rate is None or abs(self.fps - rate) > 0.5))
+            or (self.format is not None and self.format.upper() != format.upper())
+        )
+
+
 class CameraSource(Source):
     """The pictures of camera `index`, each with its capture time.
+
+    `mode` is what to ask of the camera; `details` and a warning say what it gives.
 
     Times are ticks of 1/90000 s since the first picture; `start` and `end` are seconds since then.
 
     Raises:
+        BadInput: no camera understands `mode`.
         BadVideo: there is no such camera (names those that exist), or it gives no picture.
     """
 
@@ -38,11 +84,17 @@ class CameraSource(Source):
         start: float | None = None,
         end: float | None = None,
         max_frames: int | None = None,
+        *,
+        seconds: float | None = None,
+        mode: CameraMode | None = None,
     ) -> None:
-        self._cut = Cut.of(start, end, max_frames)
+        mode = mode or CameraMode()
+        mode.check()
+        self._cut = Cut.of(start, end, max_frames, seconds)
         self.name = f"camera{index}"
         self.warnings = []
         self._camera = _open(index)
+        mode.ask(self._camera)
         shots = self._shots()
         first = next(shots, None)
         if first is None:
@@ -53,9 +105,24 @@ class CameraSource(Source):
         height, width = first[1].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
         self.rate = standard_rate(self._camera.get(cv2.CAP_PROP_FPS))
+        self._describe(mode)
         self.duration = self._cut.seconds_of(None)
         self.frames = self._cut.frames_of(None, None, self.rate)
         self._frames = self._read(chain([first], shots))
+
+    def _describe(self, mode: CameraMode) -> None:
+        """Say what the camera gives."""
+        size = f"{self.size[1]}x{self.size[0]}"
+        code = int(self._camera.get(cv2.CAP_PROP_FOURCC))
+        letters = code.to_bytes(4, "little", signed=True).decode("ascii", "replace")
+        format = letters.strip("\0 ") if letters.isprintable() else ""
+        rate = f"{float(self.rate):g} FPS" if self.rate else ""
+        self.details = ", ".join(filter(None, (size, rate, format)))
+        if mode.missed(size, self.rate, format):
+            self.warnings.append(
+                f"{self.name} gives {self.details}, not what was asked for; on Linux, "
+                "v4l2-ctl --list-formats-ext lists what it can"
+            )
 
     def close(self) -> None:
         """Release the camera."""
@@ -71,29 +138,22 @@ class CameraSource(Source):
 
     def _read(self, shots: Iterator[_Shot]) -> Iterator[Frame]:
         began, index, last = 0.0, 0, -1
+        stop: Fraction | None = self._cut.end
         for taken, image in shots:
             began = began or taken
             pts = max(round((taken - began) / self.time_base), last + 1)
-            if self._cut.end is not None and pts * self.time_base >= self._cut.end:
+            if stop is not None and pts * self.time_base >= stop:
                 return
             if pts * self.time_base < self._cut.start:
                 continue
+            if not index:
+                stop = self._cut.stop(pts * self.time_base)
             planes = from_bgr(image, self.colour)
             yield Frame(planes, self.colour, index, pts, self.time_base, image=image)
             index, last = index + 1, pts
             if index == self._cut.max_frames:
                 return
         self.warnings.append(f"{self.name} gave no more pictures: treated as the end")
-
-
-def standard_rate(rate: float) -> Fraction | None:
-    """The exact rate behind a rounded one (29.97 is 30000/1001); None if it is not a rate."""
-    if not 0 < rate <= 1000:
-        return None
-    ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
-    if abs(rate - round(rate)) > 0.005 and abs(rate - ntsc) < 0.005:
-        return ntsc
-    return Fraction(rate).limit_denominator(1000)
 
 
 def _open(index: int) -> cv2.VideoCapture:

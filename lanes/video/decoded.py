@@ -33,12 +33,6 @@ _SWSCALE: dict[Matrix, Colorspace] = {
     "bt709": Colorspace.ITU709,
     "bt2020": Colorspace.BT2020,
 }
-_HDR = {16: "PQ", 18: "HLG"}
-
-
-def hdr_transfer(frame: av.VideoFrame) -> str | None:
-    """The name of the frame's high dynamic range transfer function, None for standard range."""
-    return _HDR.get(frame.color_trc)
 
 
 def colour_of(frame: av.VideoFrame) -> YuvColour:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import chain, dropwhile
-from typing import cast
+from itertools import chain
+from typing import TypeAlias, cast
 
 import av
 from av.container import InputContainer
 from av.container.core import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
+
+from lanes.video.losses import Losses, is_picture
+from lanes.video.timeline import Timeline
 
 # A damaged spot causes an error or two; a lost disk or network causes them forever.
 _MOST_READ_ERRORS = 10
@@ -24,26 +29,65 @@ def time_of(frame: av.VideoFrame) -> int:
     return cast(int, frame.pts)
 
 
+_Count: TypeAlias = Callable[[int, int], int]
+
+
+class Clock:
+    """Gives the time since its first reading, in ticks of `time_base`."""
+
+    def __init__(self, time_base: Fraction) -> None:
+        self._time_base = time_base
+        self._began: float | None = None
+
+    def __call__(self) -> int:
+        """The time now."""
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        return round((now - self._began) / self._time_base)
+
+
 class Decoder:
     """The frames of one stream, in display order.
 
-    `step` is the assumed time between frames that have no time of their own. `origin` is the time
-    of the first picture. `errors` counts undecodable packets, `damaged` partly decoded frames;
-    `silent` is True after a network stopped sending.
+    `time_base` is that of the frames. `step` is the assumed time between frames that have no time
+    of their own. A `clock` gives frames the time of their arrival instead; `counted` says that
+    the times in the stream mean nothing. `reopen` opens the input once more, to count frames.
+
+    `origin` is the time of the first picture, `first` the number of the first frame that was asked
+    for. `losses` are all that was met on the way, also before that frame; `silent` is True after a
+    network stopped sending, `at_end` at the end of the stream. `last` is the decoding time of the
+    last packet.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, step: int) -> None:
-        self._container = container
-        self._stream = stream
-        self._step = step
-        self._time_base = Fraction(stream.time_base or 1)
-        self.origin = stream.start_time
-        self.errors = 0
-        self.damaged = 0
-        self.silent = False
-        self._counted = False
-        # PyAV's default, generating missing times, gets the order of B-frames in AVI files wrong.
-        container.flags &= ~cast(int, Flags.gen_pts.value)
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        step: int,
+        time_base: Fraction,
+        *,
+        counted: bool = False,
+        clock: Callable[[], int] | None = None,
+        reopen: Callable[[], InputContainer] | None = None,
+    ) -> None:
+        self._container, self._stream = container, stream
+        self._step, self._time_base = step, time_base
+        self._untimed = self._counted = counted
+        self._clock, self._reopen = clock, reopen
+        self.origin = None if counted else stream.start_time
+        second = round(1 / time_base)
+        self.losses, self._timeline = Losses(step, second), Timeline(step, second)
+        self.silent = self.at_end = False
+        self.first = 0
+        self.last: int | None = None
+        self._counting = True
+        self._sent: list[tuple[int, int]] = []
+        use_own_times(container)
+
+    @property
+    def end(self) -> int:
+        """The time at which the last picture of the packets read so far ends."""
+        return self._timeline.end
 
     def frames(self, start: Fraction) -> Iterator[av.VideoFrame]:
         """The frames from `start` seconds after the first frame."""
@@ -56,9 +100,47 @@ class Decoder:
         frames = chain([first], frames)
         if start:
             target = self.origin + start / self._time_base
-            # Without times in the file, frames must be counted from its beginning.
-            frames = self._skip(frames if self._counted else self._sought(frames, target), target)
+            frames = self._from(frames, target, time_of(first))
         yield from frames
+
+    def _from(
+        self, frames: Iterator[av.VideoFrame], target: Fraction, first: int
+    ) -> Iterator[av.VideoFrame]:
+        """The frames from the time `target` on; sets `first`."""
+        # Without times in the file, frames must be counted from its beginning.
+        before = None if self._counted else self._packets_before(target, first)
+        if before is not None:
+            frames = self._sought(frames, target)
+        for skipped, frame in enumerate(frames):
+            if time_of(frame) >= target:
+                self.first = skipped
+                if before is not None and self._sent:
+                    shown_before = sum(shown < time_of(frame) for _, shown in self._sent)
+                    self.first = before(*self._sent[0]) + shown_before
+                yield frame
+                break
+        self._counting = False
+        yield from frames
+
+    def _packets_before(self, target: Fraction, first: int) -> _Count | None:
+        """A function that counts the shown packets before one that a seek to `target` finds.
+
+        None if seeking would lead astray: there is no way back, or the times begin anew on the way.
+        """
+        if self._stream.frames and "mp4" in self._container.format.name:
+            entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
+            decoded = [entry.timestamp for entry in entries]
+            return lambda dts, pts: bisect_left(decoded, dts)
+        if self._reopen is None:
+            return None
+        with self._reopen() as container:
+            use_own_times(container)
+            stream = cast(VideoStream, container.streams[self._stream.index])
+            shown = _times_before(container.demux(stream), self._timeline.like(), target, first)
+        if shown is None:
+            return None
+        # By their pts: FFmpeg finds other dts in Matroska files after a seek.
+        return lambda dts, pts: shown.index(pts) if pts in shown else len(shown)
 
     def _sought(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
         """Frames from a point before the time `target`; `frames` unchanged if seeking fails.
@@ -71,6 +153,9 @@ class Decoder:
                 self._container.seek(int(place), stream=self._stream)
             except av.FFmpegError:
                 continue  # A live stream cannot seek; it is read up to the target.
+            self.losses.restart()
+            self._timeline.restart()
+            self._sent = []
             frames = self._timed()
             first = next(frames, None)
             if first is not None:
@@ -79,39 +164,32 @@ class Decoder:
                     break
         return frames
 
-    def _skip(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
-        """The frames from time `target` on."""
-        frames = dropwhile(lambda frame: time_of(frame) < target, frames)
-        first = next(frames, None)
-        # Errors so far do not count: after a seek, reference frames may be missing.
-        self.errors = self.damaged = 0
-        return frames if first is None else chain([first], frames)
-
     def _timed(self) -> Iterator[av.VideoFrame]:
-        """The frames, each with a time; times never jump back by more than a second."""
+        """The frames, each with a time."""
         last: int | None = None
-        shift = 0
         for frame in self._decoded():
-            following = (self.origin or 0) if last is None else last + self._step
-            self._counted |= frame.pts is None
-            time = following if frame.pts is None else frame.pts + shift
-            if last is not None and (last - time) * self._time_base > 1:
-                # Joined recordings restart at zero; continue where the last one ended.
-                shift += following - time
-                time = following
-            frame.pts = last = time
+            if frame.pts is None:
+                self._counted = True
+                frame.pts = self._following(last)
+            last = frame.pts
+            self.losses.came(last, frame.is_corrupt)
             yield frame
 
+    def _following(self, last: int | None) -> int:
+        """The time of a frame without one; `last` is that of the frame before."""
+        if self._clock is not None:
+            return max(self._clock(), 0 if last is None else last + 1)
+        return (self.origin or 0) if last is None else last + self._step
+
     def _decoded(self) -> Iterator[av.VideoFrame]:
+        self.at_end = False
         for packet in self._packets():
             try:
-                frames = self._stream.decode(packet)
+                yield from self._stream.decode(packet)
             except av.FFmpegError:
-                self.errors += 1
-                continue
-            for frame in frames:
-                self.damaged += frame.is_corrupt
-                yield frame
+                self.losses.failed(packet)
+        self.losses.ended()
+        self.at_end = True
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         """The stream's packets, despite read errors; finally None, which flushes the decoder."""
@@ -121,6 +199,7 @@ class Decoder:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
                         failures = 0
+                        self._note(packet)
                         yield packet
                 break
             except (av.error.ExitError, av.error.TimeoutError):
@@ -129,3 +208,42 @@ class Decoder:
             except av.FFmpegError:
                 failures += 1
         yield None
+
+    def _note(self, packet: Packet[VideoStream]) -> None:
+        """Give the packet its time, and note it."""
+        if self._untimed:
+            packet.pts = packet.dts = None
+        if self._timeline.place(packet):
+            self.losses.joint()
+        self.losses.sent(packet)
+        self.last = packet.dts if packet.dts is not None else packet.pts
+        if self._counting and self.last is not None and is_picture(packet):
+            self._sent.append((self.last, self.last if packet.pts is None else packet.pts))
+
+
+def use_own_times(container: InputContainer) -> None:
+    """Take packets as they are, without times where the file has none.
+
+    PyAV's default, generating missing times, gets the order of B-frames in AVI files wrong.
+    """
+    container.flags &= ~cast(int, Flags.gen_pts.value)
+
+
+def _times_before(
+    packets: Iterator[Packet[VideoStream]], timeline: Timeline, target: Fraction, first: int
+) -> list[int] | None:
+    """The times of the packets up to the key frame after `target`, from the frame at `first` on.
+
+    None if there are packets without times, or times that begin anew.
+    """
+    times: list[int] = []
+    for packet in packets:
+        if not packet.size or not is_picture(packet):
+            continue
+        if timeline.place(packet) or packet.pts is None:
+            return None
+        if packet.is_keyframe and packet.pts > target:
+            break
+        if packet.pts >= first:
+            times.append(packet.pts)
+    return times

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
+from math import ceil
 from pathlib import Path
 
 import cv2
@@ -67,10 +68,13 @@ class ImagesSource(Source):
         max_frames: int | None = None,
         *,
         rate: Fraction = Fraction(25),
+        seconds: float | None = None,
     ) -> None:
-        cut = Cut.of(start, end, max_frames)
+        cut = Cut.of(start, end, max_frames, seconds)
         paths = find_images(images)
-        first, stop = (None if s is None else -(-s * rate // 1) for s in (cut.start, cut.end))
+        first = ceil(cut.start * rate)
+        end_of_cut = cut.stop(first / rate)
+        stop = None if end_of_cut is None else ceil(end_of_cut * rate)
         self._numbered = list(enumerate(paths))[first:stop]
         if not self._numbered:
             raise AfterEnd(
@@ -92,6 +96,7 @@ class ImagesSource(Source):
                 f"none of the {len(self._numbered)} images can be read; the first was "
                 f"{self.warnings[-len(self._numbered)]}"
             )
+        self.first = first[0]
         height, width = first[2].shape[:2]
         self.size, self.colour = (height, width), default_colour(height)
         return self._read(islice(chain([first], images), max_frames))

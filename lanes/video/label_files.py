@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import av
 import numpy as np
-from av.video.stream import VideoStream
 
 from lanes.errors import BadInput
 from lanes.images.read import read_mask
@@ -33,20 +31,18 @@ class Truth(Protocol):
         """Release the labels."""
 
 
-def open_truth(
-    path: Path, source: Source, task: Task, start: float | None = None, whole: bool = True
-) -> Truth:
+def open_truth(path: Path, source: Source, task: Task, whole: bool = True) -> Truth:
     """Open the labels of `source`: a folder of label images or a lossless label video.
 
-    The caller must close them. `start` is the second of the labels at which the source starts.
-    `whole` means that the source is not cut, so there must be as many label maps as frames.
+    The caller must close them. `whole` means that the source is not cut, so there must be as many
+    label maps as frames.
 
     Raises:
         BadInput: the labels are missing or unreadable, or their number differs from the frames'.
     """
     if not path.exists():
         raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
-    truth = LabelFolder(path, task) if path.is_dir() else LabelVideo(path, task, start or 0.0)
+    truth = LabelFolder(path, task) if path.is_dir() else LabelVideo(path, task)
     if whole and truth.count and source.frames and truth.count != source.frames:
         truth.close()
         raise BadInput(
@@ -98,8 +94,8 @@ class LabelFolder:
 class LabelVideo:
     """A lossless video with label ids as luma, such as FFV1 with grey pixels."""
 
-    def __init__(self, path: Path, task: Task, start: float) -> None:
-        """Open `path` from second `start`."""
+    def __init__(self, path: Path, task: Task) -> None:
+        """Open `path`."""
         self.path, self.task = path, task
         self.container = open_file(path)
         try:
@@ -109,9 +105,8 @@ class LabelVideo:
             raise
         self.count = stream.frames or None
         stream.thread_type = "AUTO"
-        self.start = start
-        self.frames = self._frames(stream)
-        self.last: int | None = None
+        self.frames = self.container.decode(stream)
+        self.last = -1
 
     def close(self) -> None:
         """Close the file and end the decoder's threads; see `Truth`."""
@@ -119,18 +114,10 @@ class LabelVideo:
         self.frames = iter(())
         self.container.close()
 
-    def _frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        first: float | None = None
-        for frame in self.container.decode(stream):
-            seconds = frame.time or 0.0
-            first = seconds if first is None else first
-            if seconds - first >= self.start - 1e-6:
-                yield frame
-
     def labels_of(self, frame: Frame, number: int) -> LabelMap:
         """See `Truth`."""
-        # A player in real time skips frames.
-        skipped = 0 if self.last is None else number - self.last - 1
+        # The source may start later, and a player in real time skips frames.
+        skipped = number - self.last - 1
         self.last = number
         try:
             picture = next(islice(self.frames, skipped, None), None)

@@ -44,6 +44,14 @@ def is_url(path: str | Path) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
 
 
+def without_scheme(path: str | Path) -> str:
+    """The path in a `file://` address; anything else as it is."""
+    text = str(path)
+    if not text.lower().startswith("file://"):
+        return text
+    return unquote(text[len("file://") :].removeprefix("localhost"))
+
+
 def local_path(given: str | Path) -> Path | None:
     """The file, folder or pattern that an input names; None for a camera, stream or stdin, or "".
 
@@ -51,8 +59,8 @@ def local_path(given: str | Path) -> Path | None:
     PosixPath('/a b.mp4')
     """
     text = str(given)
-    if text.lower().startswith("file://"):
-        return Path(unquote(text[len("file://") :]))
+    if (path := without_scheme(given)) != text:
+        return Path(path)
     if is_url(text) or text == STDIN or not text.strip() or CAMERA.fullmatch(text):
         return None
     return Path(text).expanduser()
@@ -78,6 +86,20 @@ def shown(path: str | Path) -> str:
     if not is_url(path):
         return str(path)
     return re.split(r"[?#]", re.sub(r"(?<=://).*@", "", str(path)))[0]
+
+
+def may_reopen(path: str | Path) -> bool:
+    """Whether the input can be opened again from its beginning: it is no pipe."""
+    return is_url(path) or Path(path).is_file()
+
+
+_NO_TIMES = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS."""
+
+
+def has_no_times(container: InputContainer) -> bool:
+    """Whether the format stores no times, as raw H.264 and MJPEG; FFmpeg makes some up."""
+    return bool(container.format.flags & _NO_TIMES) or container.format.name.endswith("_pipe")
 
 
 def existing(path: str | Path) -> Path:
@@ -190,25 +212,36 @@ def _is_text(head: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
 
 
-def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The stream that players show; cover pictures of songs do not count.
-
-    Raises:
-        BadVideo: there is no video stream, or it cannot be decoded.
-    """
-    streams = [
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams; cover pictures of songs do not count."""
+    return [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic
     ]
+
+
+def video_stream(
+    container: InputContainer, path: str | Path, number: int | None = None
+) -> VideoStream:
+    """The video stream with this `number`, counted from 0; by default the one that players show.
+
+    Raises:
+        BadInput: there are streams, but none with this number.
+        BadVideo: there is no video stream, or it cannot be decoded.
+    """
+    streams = video_streams(container)
     if not streams:
         kinds = {stream.type for stream in container.streams}
         held = " and ".join(sorted(kinds - {"video"})) or (
             "a cover picture" if kinds else "nothing"
         )
         raise BadVideo(f"{shown(path)} has no video, it holds {held}; give a file with video")
+    if number is not None and not 0 <= number < len(streams):
+        raise BadInput(f"{shown(path)} has no video stream {number}; it has {listed(streams)}")
     best = container.streams.best("video")
     stream = next((stream for stream in streams if stream is best), streams[0])
+    stream = stream if number is None else streams[number]
     if stream.codec_context is None:
         raise BadVideo(
             f"{shown(path)} has a codec that this build of FFmpeg cannot decode; "
@@ -217,6 +250,14 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     if stream.codec_context.name in _TEXT_CODECS:
         raise BadVideo(f"{path} is not a video: it holds text; give a file that a player opens")
     return stream
+
+
+def listed(streams: list[VideoStream]) -> str:
+    """The streams' numbers and sizes, for use in messages."""
+    return ", ".join(
+        f"{number} ({stream.width}x{stream.height})" if stream.codec_context else str(number)
+        for number, stream in enumerate(streams)
+    )
 
 
 def conversion(path: str | Path, options: str) -> str:

@@ -39,6 +39,7 @@ class ReconnectingSource(Source):
             first.colour,
             first.rate,
         )
+        self.details = first.details
         self.sample_aspect_ratio = first.sample_aspect_ratio
         self.primaries, self.transfer = first.primaries, first.transfer
         self.warnings = []

@@ -7,8 +7,10 @@ import errno
 import os
 import shlex
 import shutil
+from collections import deque
 from fractions import Fraction
 from pathlib import Path
+from statistics import median_low
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, cast
 
@@ -28,7 +30,7 @@ from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
 from lanes.video.faststart import faststart
 from lanes.video.fit import even, letterboxed, to_picture
-from lanes.video.opening import is_url
+from lanes.video.opening import shown
 from lanes.video.part import Part, copy_name
 from lanes.video.places import FORMATS, check_output
 from lanes.video.recover import left_over, salvage
@@ -105,7 +107,8 @@ class VideoSink:
         self._primaries, self._transfer = primaries, transfer
         self._sample_aspect_ratio = sample_aspect_ratio
         self._quality, self._threads = quality, threads
-        self._step = max(1, round(1 / (self.rate * self.time_base)))
+        # The times between the last frames, in ticks.
+        self._steps = deque([max(1, round(1 / (self.rate * self.time_base)))], maxlen=25)
         self._zero, self._last = Fraction(0), -1
         self._audio: AudioCopy | None = None
         self._container: OutputContainer | None = None
@@ -144,7 +147,12 @@ class VideoSink:
         if self._container is None:
             raise BadOutput(f"{self.path} is already closed; open a new VideoSink")
         picture = to_picture(self._fitted(frame))
-        picture.pts = self._last = self._time_of(frame)
+        time = self._time_of(frame)
+        if self.frames == 1:
+            self._steps.clear()
+        if self.frames:
+            self._steps.append(time - self._last)
+        picture.pts = self._last = time
         picture.time_base = self.time_base
         picture.duration = self._step
         self.frames += 1
@@ -195,7 +203,7 @@ class VideoSink:
                 self.warnings.append(f"the last frames of {self.path} are left out: no time")
                 break
         if self._audio is not None:
-            self._audio.copy_until((self._last + self._step) * self.time_base)
+            self._audio.finish((self._last + self._step) * self.time_base)
             self._audio.close()
         container.close()
         if self._part.file.failed:
@@ -238,6 +246,15 @@ class VideoSink:
         finally:
             self.abort()
 
+    @property
+    def seconds(self) -> float:
+        """The length of the video so far: the last frame lasts as long as most before it."""
+        return float((self._last + self._step) * self.time_base) if self.frames else 0.0
+
+    @property
+    def _step(self) -> int:
+        return median_low(self._steps)
+
     def _new_part(self, overwrite: bool) -> Part:
         part = Part(self.path, overwrite, salvage)
         folder = self.path.absolute().parent
@@ -252,7 +269,7 @@ class VideoSink:
 
     def _open(self, audio_from: str | Path | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
-        if audio_from is None or is_url(audio_from):
+        if audio_from is None:
             self._begin(None)
             return
         try:
@@ -260,7 +277,7 @@ class VideoSink:
         except av.FFmpegError as error:
             self._close_files()
             self._begin(None)
-            self.warnings.append(f"the sound of {audio_from} is left out: {error.strerror}")
+            self.warnings.append(f"the sound of {shown(audio_from)} is left out: {error.strerror}")
 
     def _begin(self, audio_from: str | Path | None) -> None:
         """Open the file and write its header."""

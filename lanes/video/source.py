@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
+from math import inf
 from pathlib import Path
 
 import av
@@ -14,29 +17,41 @@ from av.video.stream import VideoStream
 
 from lanes.errors import AfterEnd, BadInput, BadVideo
 from lanes.types import Frame
-from lanes.video.base import UNSPECIFIED, Cut, Source
-from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of, hdr_transfer
-from lanes.video.decoder import Decoder, time_of
-from lanes.video.opening import conversion, is_url, open_container, shown, video_stream
-
-# The usual tone mapping, from the example in the documentation of FFmpeg's tonemap filter.
-_TO_SDR = (
-    "-vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p -c:a copy"
+from lanes.video.base import UNSPECIFIED, Cut, Source, rate_of
+from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of
+from lanes.video.decoder import Clock, Decoder, time_of
+from lanes.video.losses import between
+from lanes.video.opening import (
+    conversion,
+    has_no_times,
+    is_url,
+    listed,
+    may_reopen,
+    open_container,
+    shown,
+    video_stream,
+    video_streams,
 )
+from lanes.video.tone_map import ToneMap, hdr_transfer
+
+_ASSUMED_RATE = Fraction(25)
+"""Frames a second of streams that state none; also FFmpeg's assumption."""
 
 
 class VideoSource(Source):
     """The frames of a video file or a network stream.
 
-    Times are the file's own. Interlaced frames are deinterlaced, stored rotations applied, and all
-    pixel formats converted to 8-bit 4:2:0, keeping range and matrix. Damaged parts are skipped and
-    counted. `threads` decode (0 = FFmpeg's choice). A network that is silent for `timeout` seconds
-    counts as the end of the stream.
+    Times are the file's own. Streams without times (raw H.264, MJPEG) get them from `fps`, their
+    own rate, or their arrival if they are live. Interlaced frames are deinterlaced, stored
+    rotations applied, and all pixel formats converted to 8-bit 4:2:0, keeping range and matrix.
+    High dynamic range (HLG, PQ) becomes standard range. Damaged parts are skipped and counted.
+    `stream` is the number of the video stream, from 0. `threads` decode (0 = FFmpeg's choice). A
+    network that is silent for `timeout` seconds counts as the end of the stream.
 
     Raises:
-        BadInput: there is no such file, or it has nothing from `start` to `end`.
-        BadVideo: it is not a video, or cannot be shown correctly (HDR).
+        BadInput: there is no such file, it has nothing from `start` to `end`, or it has times and
+            `fps` is given.
+        BadVideo: it is not a video.
     """
 
     def __init__(
@@ -46,44 +61,103 @@ class VideoSource(Source):
         end: float | None = None,
         max_frames: int | None = None,
         *,
+        seconds: float | None = None,
+        fps: float | None = None,
+        stream: int | None = None,
         threads: int = 0,
         timeout: float = 10.0,
     ) -> None:
-        self._cut = Cut.of(start, end, max_frames)
+        # FFmpeg crashes if a container is closed while a thread reads from it.
+        self._reading = threading.RLock()
+        self._cut = Cut.of(start, end, max_frames, seconds)
         self._threads = threads
         self._path = shown(path)
         self.name = Path(self._path).stem
         self.warnings = []
+        self._read_to: float | Fraction = 0
+        self._noted = self._assumed = False
         self._container = open_container(path, timeout)
         try:
-            self._describe(video_stream(self._container, path), is_url(path))
+            reopen = partial(open_container, path, timeout) if may_reopen(path) else None
+            self._choose(path, stream)
+            self._describe(self._stream, is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
             self._container.close()
             raise
 
-    def close(self) -> None:
-        """Release the file or stream."""
-        super().close()
-        self._container.close()
+    def __next__(self) -> Frame:
+        with self._reading:
+            return super().__next__()
 
-    def _describe(self, stream: VideoStream, is_stream: bool) -> None:
+    def close(self) -> None:
+        """Release the file or stream; waits for another thread that reads a frame."""
+        with self._reading:
+            self._note_losses()
+            super().close()
+            self._container.close()
+
+    def _choose(self, path: str | Path, number: int | None) -> None:
+        """Take one of the video streams; say which if there are several."""
+        self._stream = video_stream(self._container, path, number)
+        streams = video_streams(self._container)
+        if number is None and len(streams) > 1:
+            taken = streams.index(self._stream)
+            self.warnings.append(
+                f"{self._path} has {len(streams)} video streams: {listed(streams)}; number {taken} "
+                "is taken, --stream takes another"
+            )
+
+    def _describe(
+        self,
+        stream: VideoStream,
+        is_stream: bool,
+        fps: float | None,
+        reopen: Callable[[], InputContainer] | None,
+    ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
-        self.time_base = Fraction(stream.time_base or self.time_base)
-        self.rate = _rate(stream)
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = _duration(stream)
-        self._stated_frames = _frames(self._container, stream)
+        self.sound = bool(self._container.streams.audio)
         whole = self._stream_duration
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
+        self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
-        self.frames = self._cut.frames_of(self._stated_frames, whole, self.rate)
-        step = 1 / ((self.rate or 25) * self.time_base)
-        self._decoder = Decoder(self._container, stream, max(1, round(step)))
+        self.frames = self._cut.frames_of(_frames(self._container, stream), whole, self.rate)
+
+    def _new_decoder(
+        self,
+        stream: VideoStream,
+        fps: float | None,
+        reopen: Callable[[], InputContainer] | None,
+    ) -> Decoder:
+        """The decoder, and the `rate` and `time_base` of its frames."""
+        untimed = has_no_times(self._container)
+        if fps is not None and not untimed:
+            raise BadInput(f"{self._path} has times of its own; leave out --fps")
+        clock = None
+        self.rate = _rate(stream, untimed) if fps is None else rate_of(fps)
+        if untimed and self.live and fps is None:
+            self.rate, clock = None, Clock(self.time_base)
+        elif untimed:
+            self.time_base = 1 / (self.rate or _ASSUMED_RATE)
+            self._assumed = fps is None and not stream.codec_context.framerate
+        else:
+            self.time_base = Fraction(stream.time_base or self.time_base)
+        step = max(1, round(1 / ((self.rate or _ASSUMED_RATE) * self.time_base)))
+        return Decoder(
+            self._container,
+            stream,
+            step,
+            self.time_base,
+            counted=untimed,
+            clock=clock,
+            reopen=reopen,
+        )
 
     def _begin(self) -> Iterator[Frame]:
         """Decode the first frame, set the attributes that depend on it, and return all frames."""
@@ -91,16 +165,18 @@ class VideoSource(Source):
         first = next(pictures, None)
         if first is None:
             raise self._nothing()
+        pictures = chain([first], pictures)
         if transfer := hdr_transfer(first):
-            raise BadVideo(
-                f"{self._path} is HDR video ({transfer}), whose colours would be wrong; "
-                f"convert it to standard range first: {conversion(self._path, _TO_SDR)}"
-            )
-        if self.live:
-            # A stream is joined between key frames: errors before the first frame do not count.
-            self._decoder.errors = self._decoder.damaged = 0
+            self.warnings.append(f"{self._path} is HDR ({transfer}): converted to standard range")
+            pictures = map(ToneMap(first, self.time_base), pictures)
+            first = next(pictures)
+            pictures = chain([first], pictures)
         orientation = Orientation.of(first)
+        self.first, self.origin = self._decoder.first, float(self._origin * self.time_base)
         self._planes = PlaneReader(orientation, self._threads)
+        if self.live:
+            # A stream is joined between key frames: damage before the first frame does not count.
+            self._decoder.losses.damaged.clear()
         self.colour = colour_of(first)
         self.primaries = first.color_primaries or UNSPECIFIED
         self.transfer = first.color_trc or UNSPECIFIED
@@ -108,7 +184,7 @@ class VideoSource(Source):
         if orientation.transpose:
             self.size = (first.width, first.height)
             self.sample_aspect_ratio = 1 / self.sample_aspect_ratio
-        return self._read(chain([first], pictures))
+        return self._read(pictures)
 
     def _nothing(self) -> BadInput:
         if self._decoder.origin is None or not self._cut.start:
@@ -139,17 +215,29 @@ class VideoSource(Source):
 
     def _read(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
         """The frames up to the end of the cut."""
-        origin, end, count, last = self._decoder.origin or 0, self._cut.end, 0, 0
-        stop = None if end is None else origin + end / self.time_base
-        for picture in islice(pictures, self._cut.max_frames):
-            last = time_of(picture)
-            if stop is not None and last >= stop:
-                self._note_losses(self._decoder.errors)
-                return
-            yield self._frame(picture, count)
-            count += 1
-        at_end = count != self._cut.max_frames
-        self._note_losses(self._missing(count, last - origin) if at_end else self._decoder.errors)
+        stop: float | Fraction = inf
+        for index, picture in enumerate(islice(pictures, self._cut.max_frames)):
+            time = time_of(picture)
+            if index == 1 and self._assumed:
+                self.warnings.append(
+                    f"{self._path} states no frame rate: {float(_ASSUMED_RATE):g} FPS are assumed; "
+                    "give the right one with --fps"
+                )
+            if not index:
+                end = self._cut.stop((time - self._origin) * self.time_base)
+                stop = inf if end is None else self._origin + end / self.time_base
+            if time >= stop:
+                self._read_to = stop
+                break
+            self._read_to = time + 1
+            yield self._frame(picture, index)
+        if self._decoder.at_end:
+            self._read_to = stop
+        self._note_losses()
+
+    @property
+    def _origin(self) -> int:
+        return self._decoder.origin or 0
 
     def _frame(self, picture: av.VideoFrame, index: int) -> Frame:
         try:
@@ -161,36 +249,49 @@ class VideoSource(Source):
             ) from error
         return Frame(planes, colour, index, time_of(picture), self.time_base)
 
-    def _missing(self, count: int, last: int) -> int:
-        """The number of stated frames beyond the `count` decoded; `last` is relative to origin."""
-        if self._stated_frames is not None and not self._cut.start:
-            return max(0, self._stated_frames - count)
+    def _cut_off(self) -> list[int]:
+        """The times of the frames that should follow the last packet of a file that was cut off."""
+        if not self._decoder.at_end or self._decoder.last is None:
+            return []
+        if self._stream.frames and "mp4" in self._container.format.name:
+            entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
+            return [entry.timestamp for entry in entries if entry.timestamp > self._decoder.last]
         if self._stream_duration is None or self.rate is None:
-            return self._decoder.errors
-        rest = self._stream_duration - float(last * self.time_base) - float(1 / self.rate)
+            return []
+        end, step = self._decoder.end, 1 / (self.rate * self.time_base)
+        rest = self._origin + round(self._stream_duration / self.time_base) - end
         # Stated durations are rough; a file more than a second too short was cut off.
-        return self._decoder.errors + (round(rest * self.rate) if rest > 1 else 0)
+        count = round(rest / step) if rest * self.time_base > 1 else 0
+        return [end + round(step * number) for number in range(count)]
 
-    def _note_losses(self, lost: int) -> None:
-        self.lost = lost
+    def _note_losses(self) -> None:
+        """Report the losses of the frames that were read, once."""
+        if self._noted:
+            return
+        self._noted = True
+        losses = self._decoder.losses
+        part = (self._origin + self._cut.start / self.time_base, self._read_to)
+        self.lost = between([*losses.times, *self._cut_off()], *part)
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "
                 "the file is cut off or damaged"
             )
-        if self._decoder.damaged:
+        if damaged := between(losses.damaged, *part):
             self.warnings.append(
-                f"{self._decoder.damaged} frames of {self._path} are damaged and only partly shown"
+                f"{damaged} frames of {self._path} are damaged and only partly shown"
             )
         if self._decoder.silent:
             self.warnings.append(f"{self._path} sent nothing more: treated as its end")
 
 
-def _rate(stream: VideoStream) -> Fraction | None:
+def _rate(stream: VideoStream, untimed: bool) -> Fraction | None:
     """The stream's frames per second; the mean if they vary."""
     mean, nominal = (Fraction(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
-    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001.
-    rate = nominal if abs(mean - nominal) <= nominal / 500 else mean or nominal
+    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001. Without times, the mean
+    # is FFmpeg's assumption.
+    near = untimed or abs(mean - nominal) <= nominal / 500
+    rate = nominal if near else mean or nominal
     # Some cameras state their clock's tick rate instead.
     return rate if 0 < rate <= 1000 else None
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
 
 import av
 import cv2
@@ -161,3 +164,41 @@ def test_output_that_cannot_be_printed_loses_no_video(tmp_path, model_folder, wh
         os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
     assert frames_in(tmp_path / "a_lanes.mp4") == 3
+
+
+# ------------------------------------------------------------------ sound
+
+
+def has_sound(path):
+    with av.open(str(path)) as container:
+        return (
+            any(packet.size for packet in container.demux(audio=0))
+            if container.streams.audio
+            else False
+        )
+
+
+def test_sound_of_a_file_address_is_kept(run, tmp_path):
+    make_clip(tmp_path / "a b.mp4", frames=10, audio="aac")
+    assert run(f"file://{tmp_path}/a%20b.mp4").exit_code == 0
+    assert has_sound(tmp_path / "a b_lanes.mp4")
+
+
+def test_sound_of_a_web_address_is_kept(run, tmp_path):
+    make_clip(tmp_path / "a.mp4", frames=10, audio="aac")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        done = run(f"http://127.0.0.1:{server.server_port}/a.mp4", "-o", "b.mp4")
+        server.shutdown()
+    assert (done.exit_code, "warning" in done.stderr) == (0, False), done.stderr
+    assert has_sound(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("audio", ["aac", None])
+def test_sound_that_a_pipe_loses_is_reported(tmp_path, model_folder, audio):
+    path = make_clip(tmp_path / "a.mkv", frames=10, audio=audio)
+    with path.open("rb") as file:
+        done = process(model_folder, "-", "-o", tmp_path / "b.mp4", stdin=file)
+    assert done.returncode == 0
+    assert (b"the sound of stdin is left out" in done.stderr) is bool(audio)

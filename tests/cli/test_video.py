@@ -159,9 +159,51 @@ def test_cut_of_a_clip(run, clip, tmp_path):
     assert left(tmp_path / "m") == [f"{n:06d}.png" for n in range(3, 7)]
 
 
+def test_masks_of_a_part_have_the_numbers_of_the_whole(run, tmp_path):
+    """Frames at uneven times are counted: 0.3 s at the mean rate would be number 2."""
+    times = [0, 1, 2, 3, 4, 20, 21, 40]
+    path = make_clip(tmp_path / "a.mkv", 8, times=times, time_base=Fraction(1, 25))
+    assert run(path, "--masks", "whole").exit_code == 0
+    part = ["--start", "0.3", "-o", "b.mp4", "--masks", "part"]
+    assert run(path, *part).exit_code == 0
+    assert left(tmp_path / "part") == [f"{n:06d}.png" for n in range(5, 8)]
+    done = run(path, "--start", "0.3", "-o", "c.mp4", "--labels", "whole")
+    assert (done.exit_code, "mean 1.000" in done.output) == (0, True)
+
+
+def test_a_rate_for_images(run, tmp_path):
+    (tmp_path / "day").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "day" / f"{number}.png"), picture(number))
+    assert run("day", "--fps", "10", "-o", "a.mp4").exit_code == 0
+    assert [frame.time for frame in frames_of(tmp_path / "a.mp4")] == [0, 0.1, 0.2]
+    assert run("a.mp4", "--fps", "10").exit_code == 2
+
+
+def test_camera_options_are_checked(run, clip):
+    for words in (
+        ["0", "--camera-size", "big"],
+        [clip, "--camera-fps", "30"],
+        ["0", "--stream", 1],
+    ):
+        done = run(*words)
+        assert (done.exit_code, done.output.startswith("error")) == (2, True)
+
+
 def test_seconds_end_any_source(run, clip, tmp_path):
     assert run(clip, "--seconds", "0.2").exit_code == 0
     assert len(frames_of(tmp_path / "drive_lanes.mp4")) == 6
+
+
+@pytest.mark.parametrize("cut", [[], ["--seconds", "3"], ["--end", "3"], ["--max-frames", "70"]])
+def test_losses_are_reported_however_the_run_ends(run, tmp_path, cut):
+    path = make_clip(tmp_path / "a.ts", 100, codec="mpeg2video")
+    content = path.read_bytes()
+    half = len(content) // 376 * 188
+    path.write_bytes(content[:half] + content[half + 55 * 188 :])
+    done = run(path, *cut)
+    assert done.exit_code == 1
+    assert "could not be read" in done.output
 
 
 def test_several_inputs_one_of_them_bad(run, clip, tmp_path):

@@ -58,9 +58,9 @@ def test_a_job_gives_each_stage_its_threads(tmp_path, model_folder, monkeypatch,
     clip = make_clip(tmp_path / "x.mp4", frames=3)
     given = {}
 
-    def open_source(*words, threads):
+    def open_source(*words, threads, **more):
         given["decode"] = threads
-        return opened(*words, threads=threads)
+        return opened(*words, threads=threads, **more)
 
     def like(source, *words, threads, **more):
         given["encode"], given["opencv"] = threads, cv2.getNumThreads()

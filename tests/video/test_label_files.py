@@ -84,12 +84,12 @@ def test_label_video_exactly(tmp_path, clip):
             )
 
 
-def test_label_video_from_the_second_that_the_clip_starts_at(tmp_path, clip):
+def test_label_video_from_the_frame_that_the_clip_starts_at(tmp_path, clip):
     path = label_video(tmp_path / "truth.mkv")
     with VideoSource(clip, start=0.08) as source:
-        truth = open_truth(path, source, TASK, start=0.08, whole=False)
+        truth = open_truth(path, source, TASK, whole=False)
         frame = next(source)
-        np.testing.assert_array_equal(truth.labels_of(frame, 2), label_map(2))
+        np.testing.assert_array_equal(truth.labels_of(frame, source.first), label_map(2))
 
 
 def test_the_demos_label_video_is_exact(tmp_path):

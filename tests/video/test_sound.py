@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from clips import make_clip, numbers, read
 from lanes.video import VideoSink
+from lanes.video.aac import AacTrack
 from written_clips import PLAIN, copy, planes_of, sound_of, stream_of, write
 
 
@@ -90,21 +93,120 @@ def test_sound_that_is_refused_later_ends(tmp_path, talkie):
     assert len(read(tmp_path / "a.mp4")[0]) == 10
 
 
-@pytest.mark.parametrize("codec", ["libmp3lame", "ac3", "libopus"])
-def test_other_sounds(tmp_path, codec):
-    path = make_clip(tmp_path / "in.mkv", 50, audio=codec)
-    _, sink = copy(path, tmp_path / "out.mp4", audio_from=path)
-    assert len(sound_of(tmp_path / "out.mp4")) > 40
-    assert sink.warnings == []
+def heard(path):
+    """The sound as played: the rate, and samples (2, N) from second 0 on."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        rate = frames[0].sample_rate
+        samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+        first = round(frames[0].pts * frames[0].time_base * rate)
+    return rate, np.pad(samples, ((0, 0), (first, 0))) if first > 0 else samples[:, -first:]
 
 
-def test_sound_that_mp4_cannot_hold_is_left_out(tmp_path):
+def pitch(path):
+    """The strongest frequency in Hz."""
+    rate, samples = heard(path)
+    return abs(np.fft.rfft(samples[0])).argmax() * rate / samples.shape[1]
+
+
+def codec_of(path):
+    with av.open(str(path)) as container:
+        return container.streams.audio[0].codec_context.name
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "copied"),
+    [
+        ("libmp3lame", ".mp4", True),
+        ("ac3", ".mov", True),
+        ("ac3", ".mp4", False),
+        ("libopus", ".mp4", False),
+        ("libopus", ".mkv", True),
+        ("pcm_s24le", ".mov", True),
+        ("pcm_s24le", ".mp4", False),
+        ("adpcm_ms", ".mov", False),
+    ],
+)
+def test_sound_that_players_may_not_play_becomes_aac(tmp_path, codec, suffix, copied):
+    path = make_clip(tmp_path / f"in{'.avi' if 'adpcm' in codec else '.mkv'}", 50, audio=codec)
+    out = tmp_path / f"out{suffix}"
+    _, sink = copy(path, out, audio_from=path)
+    assert (codec_of(out) == codec_of(path)) is copied
+    if copied:
+        assert sink.warnings == []
+        return
+    assert codec_of(out) == "aac"
+    assert [f"({codec.removeprefix('lib')}) becomes AAC" in w for w in sink.warnings] == [True]
+    assert pitch(out) == pytest.approx(440, abs=2)
+    rate, samples = heard(out)
+    assert samples.shape[1] / rate == pytest.approx(2, abs=0.05)
+
+
+def test_converted_sound_of_a_part_is_in_time(tmp_path):
+    """A tone that begins at second 1."""
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s24le", 48000, layout="mono")
+        for number in range(50):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            container.mux(stream.encode(frame))
+            wave = np.full((1, 1920), 0 if number < 25 else 2**29, np.int32)
+            frame = av.AudioFrame.from_ndarray(wave, "s32", "mono")
+            frame.sample_rate = 48000
+            container.mux(sound.encode(frame))
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    copy(path, tmp_path / "out.mp4", audio_from=path, start=0.6)
+    rate, samples = heard(tmp_path / "out.mp4")
+    assert abs(samples[0] > 0.1).argmax() / rate == pytest.approx(0.4, abs=0.01)
+
+
+def test_sound_without_a_decoder_is_left_out(tmp_path, monkeypatch):
     path = make_clip(tmp_path / "in.avi", 10, audio="adpcm_ms")
+    monkeypatch.setattr(AacTrack, "__init__", lambda *words: (_ for _ in ()).throw(ValueError))
     _, sink = copy(path, tmp_path / "out.mp4", audio_from=path)
     assert sound_of(tmp_path / "out.mp4") == []
     assert len(sink.warnings) == 1
     assert "adpcm_ms) is left out: mp4 files cannot hold it" in sink.warnings[0]
     assert "-c:v copy -c:a aac in_converted.mp4" in sink.warnings[0]
+
+
+def test_sound_of_joined_recordings_stays_with_its_pictures(tmp_path):
+    """Each part has another loudness."""
+    parts = [
+        talking(tmp_path / f"{n}.ts", loudness).read_bytes() for n, loudness in enumerate((4, 8, 2))
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    source, sink = copy(path, tmp_path / "out.mp4", audio_from=path)
+    assert (sink.frames, source.lost, sink.warnings) == (150, 0, [])
+    rate, samples = heard(tmp_path / "out.mp4")
+    assert samples.shape[1] / rate == pytest.approx(6, abs=0.15)
+    for second, loudness in ((1, 4), (3, 8), (5, 2)):
+        heard_there = abs(samples[0, round((second - 0.7) * rate) : round((second + 0.7) * rate)])
+        assert heard_there.max() == pytest.approx(loudness / 16, rel=0.2)
+    assert (abs(samples[0]) > 0.35).argmax() / rate == pytest.approx(2, abs=0.05)
+
+
+def talking(path, loudness):
+    """Two seconds of pictures with a tone of a loudness."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", 48000, layout="mono")
+        for number in range(50):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            wave = np.sin(np.arange(1920) * 440 * 2 * np.pi / 48000) * loudness / 16
+            samples = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
+            samples.sample_rate, samples.pts = 48000, number * 1920
+            container.mux(sound.encode(samples))
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    return path
 
 
 def test_sound_of_a_file_without(tmp_path):
@@ -118,7 +220,8 @@ def test_sound_that_cannot_be_opened_is_left_out(tmp_path):
     assert len(sink.warnings) == 1
     assert "gone.mp4 is left out: No such file" in sink.warnings[0]
     assert len(read(tmp_path / "a.mp4")[0]) == 6
-    assert write(tmp_path / "b.mp4", audio_from="rtsp://127.0.0.1/a").warnings == []
+    sink = write(tmp_path / "b.mp4", audio_from="http://me:secret@127.0.0.1:9/a.mp4")
+    assert ["http://127.0.0.1:9/a.mp4 is left out" in w for w in sink.warnings] == [True]
 
 
 def test_sound_of_a_damaged_file(tmp_path, talkie):

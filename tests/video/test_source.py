@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from fractions import Fraction
 
 import av
@@ -10,11 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from clips import make_clip, number_of, numbers, picture, read
+from clips import make_clip, number_of, numbers, picture, read, set_matrix
 from lanes.colour import YuvColour, to_bgr
-from lanes.errors import BadInput, BadVideo
+from lanes.errors import BadInput
 from lanes.video import VideoSource, open_source
-from lanes.video.base import first_number
 
 NTSC = Fraction(30000, 1001)
 UNTAGGED = YuvColour("bt601", full_range=False)
@@ -240,13 +240,6 @@ def test_untagged_large_picture_is_bt709(tmp_path):
     assert source.colour == YuvColour("bt709", full_range=False)
 
 
-@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_is_refused_with_a_command(tmp_path, transfer, name):
-    path = make_clip(tmp_path / "my hdr.mp4", 2, pix_fmt="yuv420p10le", tags=(9, 9, transfer, 1))
-    with pytest.raises(BadVideo, match=rf"HDR video \({name}\).*ffmpeg -i '.*my hdr.mp4'.*tonemap"):
-        open_source(path)
-
-
 def test_wide_colours_in_standard_range_are_read(tmp_path):
     path = make_clip(tmp_path / "a.mp4", 2, pix_fmt="yuv420p10le", tags=(9, 9, 14, 1))
     _, source = read(path)
@@ -268,15 +261,6 @@ def test_pixels_that_are_not_square(tmp_path):
 
 
 # ------------------------------------------------------------------ orientation
-
-
-def set_matrix(path, matrix):
-    """Write a, b, c, d into the track header of an mp4, as a phone does."""
-    content = bytearray(path.read_bytes())
-    place = content.index(b"tkhd") + 44
-    a, b, c, d = (value * 0x10000 for value in matrix)
-    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 0x40000000)
-    path.write_bytes(content)
 
 
 def clockwise(image):
@@ -347,9 +331,14 @@ def comb_of(path):
     return abs(np.diff(stored.astype(int), axis=0)).mean()
 
 
-@pytest.mark.parametrize(
-    ("start", "rate", "number"),
-    [(None, Fraction(25), 0), (0.8, Fraction(25), 20), (0.81, Fraction(25), 21), (5.0, None, 0)],
-)
-def test_frames_are_numbered_in_the_whole_input(start, rate, number):
-    assert first_number(start, rate) == number
+def test_a_source_may_be_closed_while_a_thread_reads(tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", frames=60)
+    for _ in range(20):
+        source = VideoSource(clip)
+        thread = threading.Thread(target=lambda source=source: sum(1 for _ in source))
+        thread.start()
+        next(source, None)
+        source.close()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert next(source, None) is None

@@ -1,0 +1,105 @@
+"""One ascending time line for recordings that were joined into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+_DISCONTINUOUS = 0x200
+"""FFmpeg's AVFMT_TS_DISCONT: formats whose times may begin anew, such as MPEG-TS."""
+
+
+class Timeline:
+    """Shifts the times of video packets so that each part begins where the one before ends.
+
+    A part begins where times jump back by more than a `second` (in ticks). `shift` is that of the
+    current part; `end` is when the latest picture so far ends.
+    Packets without a duration last `step` ticks.
+    """
+
+    def __init__(self, step: int, second: int) -> None:
+        self._step, self._second = step, second
+        self.restart()
+
+    def restart(self) -> None:
+        """Take the times of the file as they are, as after a seek."""
+        self.shift = 0
+        self._last: int | None = None
+        self.end = 0
+
+    def like(self) -> Timeline:
+        """Another one for the same stream, from its beginning."""
+        return Timeline(self._step, self._second)
+
+    def place(self, packet: Packet[VideoStream]) -> bool:
+        """Shift the times of the packet; True if it begins another part."""
+        pts, dts = packet.pts, packet.dts
+        begins = False
+        if dts is not None:
+            begins = self._last is not None and dts + self.shift < self._last - self._second
+            if begins:
+                self.shift = self.end - (dts if pts is None else pts)
+            self._last = dts + self.shift
+        if self.shift:
+            packet.pts = None if pts is None else pts + self.shift
+            packet.dts = None if dts is None else dts + self.shift
+        shown = packet.dts if packet.pts is None else packet.pts
+        if shown is not None:
+            self.end = max(self.end, shown + (packet.duration or self._step))
+        return begins
+
+
+class Joints:
+    """Puts the sound of a file on the `Timeline` of its video `stream`; None if no joints can be.
+
+    Packets of a new part come from several streams out of order. So a packet of sound waits for the
+    next picture, and then gets that part's shift by which it is nearest to the pictures.
+    """
+
+    def __init__(self, stream: VideoStream | None) -> None:
+        self.stream = stream
+
+    @classmethod
+    def of(cls, container: InputContainer) -> Joints:
+        """For the format of `container`."""
+        video = container.streams.best("video")
+        may_be = bool(container.format.flags & _DISCONTINUOUS)
+        return cls(video if may_be and isinstance(video, VideoStream) else None)
+
+    def placed(self, container: InputContainer, sounds: list[int]) -> Iterator[Packet[Stream]]:
+        """The packets of the streams with the indices `sounds`, with their times set."""
+        streams = [container.streams[index] for index in sounds]
+        if self.stream is None:
+            yield from container.demux(streams)
+            return
+        tick = Fraction(self.stream.time_base or 1)
+        timeline = Timeline(round(1 / (25 * tick)), round(1 / tick))
+        shifts = [Fraction(0)]
+        waiting: list[Packet[Stream]] = []
+        for packet in container.demux([self.stream, *streams]):
+            if packet.stream is not self.stream:
+                waiting.append(packet)
+                continue
+            if packet.size and timeline.place(cast("Packet[VideoStream]", packet)):
+                shifts.append(timeline.shift * tick)
+            for sound in waiting:
+                yield _nearest(sound, shifts, timeline.end * tick)
+            waiting = []
+        for sound in waiting:
+            yield _nearest(sound, shifts, timeline.end * tick)
+
+
+def _nearest(packet: Packet[Stream], shifts: list[Fraction], end: Fraction) -> Packet[Stream]:
+    """The packet, shifted by the one of `shifts` (seconds) that brings it nearest to `end`."""
+    if packet.pts is not None and packet.dts is not None:
+        tick = Fraction(packet.time_base)
+        seconds = packet.pts * tick
+        shift = round(min(shifts, key=lambda shift: abs(seconds + shift - end)) / tick)
+        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+    return packet
