@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -51,15 +52,16 @@ class Ending:
 
     def exit(self) -> None:
         """Run the steps of `before_exit`, then exit without waiting for any thread."""
-        for step in list(_steps):
+        for reference in list(_steps):
             with contextlib.suppress(Exception):
-                step()
+                if step := reference():
+                    step()
         _say(f"ended by {signal.Signals(self.number).name}")
         os._exit(ended_by(self.number))
 
 
 _current: Ending | None = None
-_steps: list[Step] = []
+_steps: list[weakref.WeakMethod[Step]] = []
 
 
 def asked() -> bool:
@@ -73,14 +75,16 @@ def seconds_left() -> float:
 
 
 def before_exit(step: Step) -> None:
-    """Run `step`, from another thread, if the process must exit before it has finished."""
-    _steps.append(step)
+    """Call the method `step`, from another thread, if the process must exit before it is done.
+
+    Its object is not kept alive.
+    """
+    _steps.append(weakref.WeakMethod(step))
 
 
 def not_before_exit(step: Step) -> None:
-    """Forget a step of `before_exit`."""
-    with contextlib.suppress(ValueError):
-        _steps.remove(step)
+    """Forget a method of `before_exit`, and those whose objects are gone."""
+    _steps[:] = [known for known in _steps if known() not in (None, step)]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from clips import make_clip
-from ended import Job, noisy_pictures, videos
+from ended import Job, Started, check_left, noisy_pictures, videos
+from lanes.video.part import hidden_name
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_a_second_signal_ends_at_once(tmp_path, model_folder, pictures):
     job.started.send(signal.SIGINT)
     time.sleep(0.4)
     job.started.send(signal.SIGINT)
-    job.check(130, within=1.0)
+    job.check(130)
 
 
 def test_a_killed_run_is_recovered(tmp_path, model_folder, pictures):
@@ -63,7 +64,7 @@ def test_a_signal_before_the_first_frame_leaves_nothing(tmp_path, model_folder, 
     job = Job(tmp_path, model_folder, clip)
     time.sleep(0.3)
     job.started.send(signal.SIGTERM)
-    code, _, errors, _ = job.started.end()
+    code, _, errors = job.started.end()
     assert code in (143, -signal.SIGTERM)
     assert "Traceback" not in errors
     assert videos(tmp_path) == []
@@ -78,5 +79,25 @@ def test_an_ignored_hangup_stays_ignored(tmp_path, model_folder, clip):
         signal.signal(signal.SIGHUP, before)
     job.written()
     job.started.send(signal.SIGHUP)
-    frames, _ = job.check(0, within=60)
+    job.started.until(job.out.exists)
+    frames, _ = job.check(0)
     assert frames == 50
+
+
+SCRIPT = """
+import sys, lanes
+lanes.label_video(sys.argv[1], sys.argv[2], model=sys.argv[3], json=sys.argv[4])
+print("not ended")
+"""
+
+
+def test_a_program_of_ones_own_is_ended_after_its_file(tmp_path, model_folder, pictures):
+    """`label_video` finishes the video, and leaves SIGTERM its meaning."""
+    words = [pictures, tmp_path / "out.mp4", model_folder, tmp_path / "out.jsonl"]
+    started = Started(SCRIPT, words, tmp_path)
+    hidden = hidden_name(tmp_path / "out.mp4")
+    started.until(lambda: hidden.exists() and hidden.stat().st_size > 1000)
+    started.send(signal.SIGTERM)
+    code, printed, errors = started.end()
+    assert (code, printed, errors) == (-signal.SIGTERM, "", "")
+    assert check_left(tmp_path) > 0

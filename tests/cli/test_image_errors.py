@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clips import make_clip
-from ended import Started
+from ended import Started, command
 from lanes.cells import instances as instance_maps
 from lanes.video import output_files
 from smears import label_images, left, rows_of, said, save, smear
@@ -164,12 +164,12 @@ def test_a_signal_leaves_whole_files_and_tables_of_what_was_done(
         os.link(first, tmp_path / "in" / f"{name}.png")
     out = tmp_path / "in_lanes"
     started = Started(
-        "image_main",
+        command("image_main"),
         [tmp_path / "in", "--model", cell_models["blood_cells"], "--backend", "onnxruntime"],
     )
     started.until((out / "3_overlay.png").exists)
     started.send(number)
-    ended, printed, errors, _ = started.end()
+    ended, printed, errors = started.end()
     assert ended == code, (printed, errors)
     assert "Traceback" not in errors
     names = [row["image"] for row in rows_of(out / "summary.csv")]
