@@ -28,7 +28,7 @@ from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url, shown, without_scheme
+from lanes.video.opening import is_url, without_scheme
 from lanes.video.output_files import StillSink, default_output, is_still
 
 STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
@@ -164,6 +164,7 @@ def _run(
             fps=options.fps,
             stream=options.stream,
             camera=options.camera,
+            tap_sound=not _is_file(given),
             threads=threads.decode,
         )
     )
@@ -212,24 +213,22 @@ def _sink(
 ) -> VideoSink | StillSink:
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
-    file = not is_url(given) and Path(given).expanduser().is_file()
+    file = _is_file(given)
     if file and output.exists() and output.samefile(Path(given).expanduser()):
         raise BadOutput(f"{output} is the input itself; give the output another name")
-    readable_twice = file or (is_url(given) and not source.live)
-    sink = VideoSink.like(
+    return VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if readable_twice and source.sound else None,
+        audio_from=given if file else source.tap,
         threads=threads,
     )
-    if source.sound and not readable_twice:
-        sink.warnings.append(
-            f"the sound of {shown(given)} is left out, because it can be read only once; to keep "
-            "it, record the input to a file first"
-        )
-    return sink
+
+
+def _is_file(given: str) -> bool:
+    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
+    return not is_url(given) and Path(given).expanduser().is_file()
 
 
 class _LastStage:

@@ -13,6 +13,7 @@ from typing import Self
 from lanes.colour import YuvColour
 from lanes.errors import BadInput
 from lanes.types import Frame, Size
+from lanes.video.sound import Tap
 
 UNSPECIFIED = 2
 """The number for an unspecified colour tag in video files."""
@@ -128,7 +129,7 @@ class Source(Iterator[Frame]):
     (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
     `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
     estimates, None if unknown. A `live` source does not wait for its reader.
-    `sound` says whether the input has sound, too.
+    `tap` gives the sound that is met on the way, where that was asked for.
     `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
     counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
     frames; `warnings` reports them and everything else that users should know. Both are complete
@@ -146,7 +147,7 @@ class Source(Iterator[Frame]):
     frames: int | None = None
     duration: float | None = None
     live: bool = False
-    sound: bool = False
+    tap: Tap | None = None
     lost_since: float | None = None
     losses: int = 0
     sample_aspect_ratio: Fraction = Fraction(1)

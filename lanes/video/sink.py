@@ -28,6 +28,7 @@ from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
 from lanes.video.fit import even, letterboxed, to_picture
 from lanes.video.opening import shown
+from lanes.video.sound import Tap
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
@@ -118,11 +119,11 @@ class VideoSink:
         primaries: int = UNSPECIFIED,
         transfer: int = UNSPECIFIED,
         quality: Quality = "fast",
-        audio_from: str | Path | None = None,
+        audio_from: str | Path | Tap | None = None,
         overwrite: bool = False,
         threads: int = 0,
     ) -> None:
-        inputs = [] if audio_from is None else [audio_from]
+        inputs = [audio_from] if isinstance(audio_from, str | Path) else []
         self.path = check_output(path, overwrite=overwrite, inputs=inputs)
         self.size, self.colour = size, colour
         self.rate = rate or Fraction(25)
@@ -249,7 +250,7 @@ class VideoSink:
     def _step(self) -> int:
         return median_low(self._steps)
 
-    def _open(self, audio_from: str | Path | None) -> None:
+    def _open(self, audio_from: str | Path | Tap | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
         if audio_from is None:
             self._begin(None)
@@ -257,11 +258,12 @@ class VideoSink:
         try:
             self._begin(audio_from)
         except av.FFmpegError as error:
+            name = audio_from.name if isinstance(audio_from, Tap) else shown(audio_from)
             self.abort()
             self._begin(None)
-            self.warnings.append(f"the sound of {shown(audio_from)} is left out: {error.strerror}")
+            self.warnings.append(f"the sound of {name} is left out: {error.strerror}")
 
-    def _begin(self, audio_from: str | Path | None) -> None:
+    def _begin(self, audio_from: str | Path | Tap | None) -> None:
         """Open the file and write its header."""
         kind = _FORMATS[self.path.suffix.lower()]
         options = {} if kind == "matroska" else {"movflags": "+faststart"}
