@@ -123,7 +123,9 @@ class VideoSource(Source):
         self.live = is_stream and whole is None
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
-        self.frames = self._cut.frames_of(stated_frames(self._container, stream), whole, self.rate)
+        stated = stated_frames(self._container, stream)
+        self.frames = self._cut.frames_of(stated, whole, self.rate)
+        self.frames_exact = bool(stated) and "mp4" in self._container.format.name
 
     def _new_decoder(
         self,
