@@ -30,7 +30,7 @@ from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url, local_path, shown
+from lanes.video.opening import is_url, local_path
 from lanes.video.output_files import StillSink, default_output, is_still, output_beside
 from lanes.video.places import check_apart, files_read
 
@@ -181,6 +181,7 @@ def _run(
             fps=options.fps,
             stream=options.stream,
             camera=options.camera,
+            tap_sound=not _is_file(given),
             threads=threads.decode,
         )
     )
@@ -230,22 +231,20 @@ def _sink(
 ) -> VideoSink | StillSink:
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
-    file = not is_url(given) and Path(given).expanduser().is_file()
-    readable_twice = file or (is_url(given) and not source.live)
-    sink = VideoSink.like(
+    file = _is_file(given)
+    return VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if readable_twice and source.sound else None,
+        audio_from=given if file else source.tap,
         threads=threads,
     )
-    if source.sound and not readable_twice:
-        sink.warnings.append(
-            f"the sound of {shown(given)} is left out, because it can be read only once; to keep "
-            "it, record the input to a file first"
-        )
-    return sink
+
+
+def _is_file(given: str) -> bool:
+    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
+    return not is_url(given) and Path(given).expanduser().is_file()
 
 
 class _LastStage:

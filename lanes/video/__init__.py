@@ -47,6 +47,7 @@ def open_source(
     fps: float | None = None,
     stream: int | None = None,
     camera: CameraMode | None = None,
+    tap_sound: bool = False,
     threads: int = 0,
     timeout: float = 10.0,
 ) -> Source:
@@ -58,7 +59,7 @@ def open_source(
     `seconds` from the first frame at or after `start`. `fps` is the rate of images (default:
     25) and of streams without times. `threads` decode a video. A network may be silent for
     `timeout` seconds. `stream` is the number of the video stream, where a file has several;
-    `camera` is what to ask of a camera.
+    `camera` is what to ask of a camera. `tap_sound` makes a `Source.tap`.
 
     Raises:
         BadInput: the input does not exist, has nothing from `start` to `end`, or an option does not
@@ -74,7 +75,9 @@ def open_source(
         return CameraSource(int(match[1]), *cut, seconds=seconds, mode=camera)
     if camera is not None:
         raise BadInput(f"{text} is not a camera; leave out --camera-size, -fps and -format")
-    video = partial(VideoSource, seconds=seconds, fps=fps, stream=stream, threads=threads)
+    video = partial(
+        VideoSource, seconds=seconds, fps=fps, stream=stream, tap_sound=tap_sound, threads=threads
+    )
     path = local_path(input)
     if path is None:
         return video(text, *cut, timeout=timeout)

@@ -1,8 +1,7 @@
-"""The sound of a file for an output: copied packet by packet, or converted to AAC."""
+"""The sound of an output: copied packet by packet, or converted to AAC."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,20 +11,17 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
+from av.stream import Stream
 
 from lanes.video.aac import AacTrack
-from lanes.video.decoder import use_own_times
-from lanes.video.opening import conversion, is_url, shown
-from lanes.video.timeline import Joints
+from lanes.video.opening import conversion
+from lanes.video.sound import FileSound, Tap
 
 # Quoted, because PyAV makes Packet generic only for type checkers.
 _Timed: TypeAlias = "tuple[Fraction, Packet[Stream]]"
 
 _UNFIT = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
 """Errors by which a format rejects a packet; other errors come from the disk."""
-_TIMEOUT = 10.0
-"""A network may be silent for so many seconds."""
 # MP4 may hold much that only some players play: https://developer.mozilla.org/docs/Web/Media/Guides/
 # Formats/Containers#mpeg-4_mp4. PCM is QuickTime's own.
 _PLAYED = {
@@ -37,27 +33,25 @@ _PLAYED = {
 
 
 class AudioCopy:
-    """Adds the audio streams of a file or address to `output`, before its header is written.
+    """Adds sound to `output`, before its header is written.
 
-    Sound that players of the output's format do not surely play becomes AAC; sound that cannot be
-    decoded is left out. Both are warnings.
+    It comes from a file, an address, or the `Tap` of a stream. Sound that players of the output's
+    format do not surely play becomes AAC; sound that cannot be decoded is left out. Both are
+    warnings.
     """
 
-    def __init__(self, path: str | Path, output: OutputContainer, warnings: list[str]) -> None:
-        self._path = shown(path)
+    def __init__(
+        self, source: str | Path | Tap, output: OutputContainer, warnings: list[str]
+    ) -> None:
+        self._input = source if isinstance(source, Tap) else FileSound(source)
+        self._path = self._input.name
         self._output = output
         self._warnings = warnings
         self._tracks: dict[int, _CopiedTrack | AacTrack] = {}
         self._zero = Fraction(0)
-        self._packets: Iterator[_Timed] = iter(())
+        self._packets: Iterator[Packet[Stream]] = iter(())
         self._waiting: _Timed | None = None
-        self._container = _open(path)
-        use_own_times(self._container)
-        self._joints = Joints.of(self._container)
-        for stream in self._container.streams:
-            kept = isinstance(stream, AudioStream) and self._add(stream)
-            if not kept and stream is not self._joints.stream:
-                stream.discard = Discard.all
+        self._streams = [stream for stream in self._input.streams if self._add(stream)]
 
     def _add(self, stream: AudioStream) -> bool:
         kind = self._output.format.name
@@ -89,23 +83,18 @@ class AudioCopy:
         if not self._tracks:
             return
         self._zero = zero
-        if zero > 1 and self._joints.stream is None:
-            self._seek(zero - 1)
-        self._packets = self._timed()
-        self._waiting = next(self._packets, None)
-
-    def _seek(self, seconds: Fraction) -> None:
-        stream = self._container.streams[min(self._tracks)]
-        # In a file without seeking, early packets are read and skipped.
-        with contextlib.suppress(av.FFmpegError):
-            self._container.seek(int(seconds / Fraction(stream.time_base or 1)), stream=stream)
+        if zero > 1:
+            self._input.seek(zero - 1)
+        self._packets = self._input.packets(self._streams)
 
     def copy_until(self, seconds: Fraction) -> None:
         """Write all packets that start before `seconds` of the output."""
-        while self._waiting is not None and self._waiting[0] < seconds:
-            packet = self._waiting[1]
-            self._write(packet, packet.stream.index)
-            self._waiting = next(self._packets, None)
+        while (waiting := self._waiting or self._next()) is not None:
+            self._waiting = waiting
+            if waiting[0] >= seconds:
+                return
+            self._waiting = None
+            self._write(waiting[1], waiting[1].stream.index)
 
     def finish(self, seconds: Fraction) -> None:
         """Write what starts before `seconds`, and close the file."""
@@ -118,21 +107,23 @@ class AudioCopy:
         """Close the file."""
         self._packets, self._waiting = iter(()), None
         self._tracks = {}
-        self._container.close()
+        self._input.close()
 
-    def _timed(self) -> Iterator[_Timed]:
-        """The packets from the start of the output, with their times in the output."""
+    def _next(self) -> _Timed | None:
+        """The next packet from the start of the output on, with its time in the output."""
         try:
-            for packet in self._joints.placed(self._container, list(self._tracks)):
+            for packet in self._packets:
                 if packet.pts is None or packet.dts is None:
                     continue
                 seconds = packet.pts * Fraction(packet.time_base) - self._zero
                 lasts = (packet.duration or 0) * Fraction(packet.time_base)
                 # Keep one earlier packet: most codecs need it to decode the first.
                 if seconds + 2 * lasts > 0:
-                    yield seconds, packet
+                    return seconds, packet
         except av.FFmpegError as error:
             self._warnings.append(f"the sound of {self._path} breaks off: {error.strerror}")
+            self._packets = iter(())
+        return None
 
     def _write(self, packet: Packet[Stream] | None, index: int) -> None:
         """Write a packet of a track; None ends it."""
@@ -164,9 +155,3 @@ class _CopiedTrack:
             self._last = packet.dts
             packet.stream = self._stream
             yield packet
-
-
-def _open(path: str | Path) -> av.container.InputContainer:
-    if is_url(path):
-        return av.open(str(path), timeout=_TIMEOUT, metadata_errors="replace")
-    return av.open(str(Path(path).absolute()), metadata_errors="replace")

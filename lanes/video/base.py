@@ -13,6 +13,7 @@ from typing import Self
 from lanes.colour import YuvColour
 from lanes.errors import BadInput
 from lanes.types import Frame, Size
+from lanes.video.sound import Tap
 
 UNSPECIFIED = 2
 """The number for an unspecified colour tag in video files."""
@@ -127,8 +128,9 @@ class Source(Iterator[Frame]):
     `size` is the size of the first frame, upright; other frames may differ. `rate` is exact
     (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
     `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
-    estimates, None if unknown. A `live` source does not wait for its reader.
-    `sound` says whether the input has sound, too.
+    estimates, None if unknown; `frames_exact` says that an index counts the frames. A `live` source
+    does not wait for its reader. `tap` gives the sound that is met on the way, where that was asked
+    for.
     `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
     counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
     frames; `warnings` reports them and everything else that users should know. Both are complete
@@ -144,9 +146,10 @@ class Source(Iterator[Frame]):
     first: int = 0
     origin: float = 0.0
     frames: int | None = None
+    frames_exact: bool = False
     duration: float | None = None
     live: bool = False
-    sound: bool = False
+    tap: Tap | None = None
     lost_since: float | None = None
     losses: int = 0
     sample_aspect_ratio: Fraction = Fraction(1)

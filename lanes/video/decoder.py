@@ -13,10 +13,11 @@ import av
 from av.container import InputContainer
 from av.container.core import Flags
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from lanes.video.losses import Losses, is_picture
-from lanes.video.timeline import Timeline
+from lanes.video.timeline import Joints, Timeline
 
 # A damaged spot causes an error or two; a lost disk or network causes them forever.
 _MOST_READ_ERRORS = 10
@@ -52,6 +53,7 @@ class Decoder:
     `time_base` is that of the frames. `step` is the assumed time between frames that have no time
     of their own. A `clock` gives frames the time of their arrival instead; `counted` says that
     the times in the stream mean nothing. `reopen` opens the input once more, to count frames.
+    `tap` is called with the packets of sound.
 
     `origin` is the time of the first picture, `first` the number of the first frame that was asked
     for. `losses` are all that was met on the way, also before that frame; `silent` is True after a
@@ -69,14 +71,16 @@ class Decoder:
         counted: bool = False,
         clock: Callable[[], int] | None = None,
         reopen: Callable[[], InputContainer] | None = None,
+        tap: Callable[[list[Packet[Stream]]], None] | None = None,
     ) -> None:
         self._container, self._stream = container, stream
         self._step, self._time_base = step, time_base
         self._untimed = self._counted = counted
-        self._clock, self._reopen = clock, reopen
+        self._clock, self._reopen, self._tap = clock, reopen, tap
         self.origin = None if counted else stream.start_time
         second = round(1 / time_base)
         self.losses, self._timeline = Losses(step, second), Timeline(step, second)
+        self._joints = Joints(self._timeline, time_base)
         self.silent = self.at_end = False
         self.first = 0
         self.last: int | None = None
@@ -196,18 +200,32 @@ class Decoder:
         failures = 0
         while failures < _MOST_READ_ERRORS:
             try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
+                for packet in self._container.demux(self._read_streams()):
+                    if packet.stream is not self._stream:
+                        self._joints.sound(packet)
+                    elif packet.size:
                         failures = 0
-                        self._note(packet)
-                        yield packet
+                        picture = cast("Packet[VideoStream]", packet)
+                        self._note(picture)
+                        self._pass_sound()
+                        yield picture
                 break
             except (av.error.ExitError, av.error.TimeoutError):
                 self.silent = True
                 break
             except av.FFmpegError:
                 failures += 1
+        self._pass_sound()
         yield None
+
+    def _read_streams(self) -> list[Stream]:
+        sounds = self._container.streams.audio if self._tap else ()
+        return [self._stream, *sounds]
+
+    def _pass_sound(self) -> None:
+        sounds = self._joints.placed()
+        if self._tap and sounds:
+            self._tap([sound for sound in sounds if sound.size])
 
     def _note(self, packet: Packet[VideoStream]) -> None:
         """Give the packet its time, and note it."""

@@ -85,7 +85,7 @@ class ImagesSource(Source):
         self.name = _name(images, paths)
         self.warnings = _same_names(paths) + _left_out(images, paths)
         self.frames = len(self._numbered[: cut.max_frames])
-        self.duration = float(self.frames / rate)
+        self.duration, self.frames_exact = float(self.frames / rate), True
         self._frames = self._begin(cut.max_frames)
 
     def _begin(self, max_frames: int | None) -> Iterator[Frame]:

@@ -43,10 +43,11 @@ def open_truth(path: Path, source: Source, task: Task, whole: bool = True) -> Tr
     if not path.exists():
         raise BadInput(f"no labels {path}: give a folder of label images, or a label video")
     truth = LabelFolder(path, task) if path.is_dir() else LabelVideo(path, task)
-    if whole and truth.count and source.frames and truth.count != source.frames:
+    known = source.frames if source.frames_exact else None
+    if whole and truth.count and known and truth.count != known:
         truth.close()
         raise BadInput(
-            f"{path} holds {truth.count} label maps, {source.name} {source.frames} frames: "
+            f"{path} holds {truth.count} label maps, {source.name} {known} frames: "
             "give one label map per frame, named like the frame or 000000.png"
         )
     return truth

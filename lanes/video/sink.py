@@ -34,6 +34,7 @@ from lanes.video.opening import shown
 from lanes.video.part import Part, copy_name
 from lanes.video.places import FORMATS, check_output
 from lanes.video.recover import left_over, salvage
+from lanes.video.sound import Tap
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
@@ -93,11 +94,11 @@ class VideoSink:
         primaries: int = UNSPECIFIED,
         transfer: int = UNSPECIFIED,
         quality: Quality = "fast",
-        audio_from: str | Path | None = None,
+        audio_from: str | Path | Tap | None = None,
         overwrite: bool = False,
         threads: int = 0,
     ) -> None:
-        inputs = [] if audio_from is None else [audio_from]
+        inputs = [audio_from] if isinstance(audio_from, str | Path) else []
         self.path = check_output(path, overwrite=overwrite, inputs=inputs)
         self.size, self.colour = size, colour
         self.rate = rate or Fraction(25)
@@ -267,7 +268,7 @@ class VideoSink:
             )
         return part
 
-    def _open(self, audio_from: str | Path | None) -> None:
+    def _open(self, audio_from: str | Path | Tap | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
         if audio_from is None:
             self._begin(None)
@@ -275,11 +276,12 @@ class VideoSink:
         try:
             self._begin(audio_from)
         except av.FFmpegError as error:
+            name = audio_from.name if isinstance(audio_from, Tap) else shown(audio_from)
             self._close_files()
             self._begin(None)
-            self.warnings.append(f"the sound of {shown(audio_from)} is left out: {error.strerror}")
+            self.warnings.append(f"the sound of {name} is left out: {error.strerror}")
 
-    def _begin(self, audio_from: str | Path | None) -> None:
+    def _begin(self, audio_from: str | Path | Tap | None) -> None:
         """Open the file and write its header."""
         kind = FORMATS[self.path.suffix.lower()]
         options = _AT_ONCE | (_CLUSTERS if kind == "matroska" else _FRAGMENTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -32,6 +31,8 @@ from lanes.video.opening import (
     video_stream,
     video_streams,
 )
+from lanes.video.sound import Tap
+from lanes.video.stated import stated_duration, stated_frames, stated_rate
 from lanes.video.tone_map import ToneMap, hdr_transfer
 
 _ASSUMED_RATE = Fraction(25)
@@ -45,7 +46,8 @@ class VideoSource(Source):
     own rate, or their arrival if they are live. Interlaced frames are deinterlaced, stored
     rotations applied, and all pixel formats converted to 8-bit 4:2:0, keeping range and matrix.
     High dynamic range (HLG, PQ) becomes standard range. Damaged parts are skipped and counted.
-    `stream` is the number of the video stream, from 0. `threads` decode (0 = FFmpeg's choice). A
+    `stream` is the number of the video stream, from 0. `tap_sound` makes `tap`, the packets of
+    sound that are met on the way. `threads` decode (0 = FFmpeg's choice). A
     network that is silent for `timeout` seconds counts as the end of the stream.
 
     Raises:
@@ -64,6 +66,7 @@ class VideoSource(Source):
         seconds: float | None = None,
         fps: float | None = None,
         stream: int | None = None,
+        tap_sound: bool = False,
         threads: int = 0,
         timeout: float = 10.0,
     ) -> None:
@@ -80,6 +83,8 @@ class VideoSource(Source):
         try:
             reopen = partial(open_container, path, timeout) if may_reopen(path) else None
             self._choose(path, stream)
+            if tap_sound and self._container.streams.audio:
+                self.tap = Tap(self._path, self._container)
             self._describe(self._stream, is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
@@ -119,15 +124,16 @@ class VideoSource(Source):
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
-        self._stream_duration = _duration(stream)
-        self.sound = bool(self._container.streams.audio)
+        self._stream_duration = stated_duration(stream)
         whole = self._stream_duration
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
-        self.frames = self._cut.frames_of(_frames(self._container, stream), whole, self.rate)
+        stated = stated_frames(self._container, stream)
+        self.frames = self._cut.frames_of(stated, whole, self.rate)
+        self.frames_exact = bool(stated) and "mp4" in self._container.format.name
 
     def _new_decoder(
         self,
@@ -140,7 +146,7 @@ class VideoSource(Source):
         if fps is not None and not untimed:
             raise BadInput(f"{self._path} has times of its own; leave out --fps")
         clock = None
-        self.rate = _rate(stream, untimed) if fps is None else rate_of(fps)
+        self.rate = stated_rate(stream, untimed) if fps is None else rate_of(fps)
         if untimed and self.live and fps is None:
             self.rate, clock = None, Clock(self.time_base)
         elif untimed:
@@ -157,6 +163,7 @@ class VideoSource(Source):
             counted=untimed,
             clock=clock,
             reopen=reopen,
+            tap=self.tap.add if self.tap else None,
         )
 
     def _begin(self) -> Iterator[Frame]:
@@ -283,35 +290,3 @@ class VideoSource(Source):
             )
         if self._decoder.silent:
             self.warnings.append(f"{self._path} sent nothing more: treated as its end")
-
-
-def _rate(stream: VideoStream, untimed: bool) -> Fraction | None:
-    """The stream's frames per second; the mean if they vary."""
-    mean, nominal = (Fraction(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
-    # A longer last frame shifts the mean slightly: 2996/100 for 30000/1001. Without times, the mean
-    # is FFmpeg's assumption.
-    near = untimed or abs(mean - nominal) <= nominal / 500
-    rate = nominal if near else mean or nominal
-    # Some cameras state their clock's tick rate instead.
-    return rate if 0 < rate <= 1000 else None
-
-
-def _duration(stream: VideoStream) -> float | None:
-    """The stated duration of the stream in seconds; Matroska files have a tag for it."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if tag is None:
-        return None
-    hours, minutes, seconds = (float(part) for part in tag.groups())
-    return 3600 * hours + 60 * minutes + seconds
-
-
-def _frames(container: InputContainer, stream: VideoStream) -> int | None:
-    """The number of frames to show, as stated by the file."""
-    if not stream.frames:
-        return None
-    if "mp4" in container.format.name:
-        # An edit list may drop frames at the beginning and end.
-        return sum(not entry.is_discard for entry in stream.index_entries)
-    return stream.frames

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
 
-from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
-
-_DISCONTINUOUS = 0x200
-"""FFmpeg's AVFMT_TS_DISCONT: formats whose times may begin anew, such as MPEG-TS."""
 
 
 class Timeline:
@@ -56,43 +50,29 @@ class Timeline:
 
 
 class Joints:
-    """Puts the sound of a file on the `Timeline` of its video `stream`; None if no joints can be.
+    """Puts the sound of a file on the `Timeline` of its pictures.
 
     Packets of a new part come from several streams out of order. So a packet of sound waits for the
-    next picture, and then gets that part's shift by which it is nearest to the pictures.
+    next picture, and then gets that part's shift by which it is nearest to the pictures. `tick` is
+    the time base of the timeline in seconds.
     """
 
-    def __init__(self, stream: VideoStream | None) -> None:
-        self.stream = stream
+    def __init__(self, timeline: Timeline, tick: Fraction) -> None:
+        self._timeline, self._tick = timeline, tick
+        self._shifts = [Fraction(0)]
+        self._waiting: list[Packet[Stream]] = []
 
-    @classmethod
-    def of(cls, container: InputContainer) -> Joints:
-        """For the format of `container`."""
-        video = container.streams.best("video")
-        may_be = bool(container.format.flags & _DISCONTINUOUS)
-        return cls(video if may_be and isinstance(video, VideoStream) else None)
+    def sound(self, packet: Packet[Stream]) -> None:
+        """Note a packet of sound."""
+        self._waiting.append(packet)
 
-    def placed(self, container: InputContainer, sounds: list[int]) -> Iterator[Packet[Stream]]:
-        """The packets of the streams with the indices `sounds`, with their times set."""
-        streams = [container.streams[index] for index in sounds]
-        if self.stream is None:
-            yield from container.demux(streams)
-            return
-        tick = Fraction(self.stream.time_base or 1)
-        timeline = Timeline(round(1 / (25 * tick)), round(1 / tick))
-        shifts = [Fraction(0)]
-        waiting: list[Packet[Stream]] = []
-        for packet in container.demux([self.stream, *streams]):
-            if packet.stream is not self.stream:
-                waiting.append(packet)
-                continue
-            if packet.size and timeline.place(cast("Packet[VideoStream]", packet)):
-                shifts.append(timeline.shift * tick)
-            for sound in waiting:
-                yield _nearest(sound, shifts, timeline.end * tick)
-            waiting = []
-        for sound in waiting:
-            yield _nearest(sound, shifts, timeline.end * tick)
+    def placed(self) -> list[Packet[Stream]]:
+        """The packets of sound that waited; call it after each picture, and at the end."""
+        shift = self._timeline.shift * self._tick
+        if shift != self._shifts[-1]:
+            self._shifts.append(shift)
+        waiting, self._waiting = self._waiting, []
+        return [_nearest(each, self._shifts, self._timeline.end * self._tick) for each in waiting]
 
 
 def _nearest(packet: Packet[Stream], shifts: list[Fraction], end: Fraction) -> Packet[Stream]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clips import make_clip, numbers, read
-from lanes.video import VideoSink
+from lanes.video import VideoSink, open_source
 from lanes.video.aac import AacTrack
 from written_clips import PLAIN, copy, planes_of, sound_of, stream_of, write
 
@@ -188,6 +188,29 @@ def test_sound_of_joined_recordings_stays_with_its_pictures(tmp_path):
         heard_there = abs(samples[0, round((second - 0.7) * rate) : round((second + 0.7) * rate)])
         assert heard_there.max() == pytest.approx(loudness / 16, rel=0.2)
     assert (abs(samples[0]) > 0.35).argmax() / rate == pytest.approx(2, abs=0.05)
+
+
+def test_sound_of_a_stream_that_is_read_once(tmp_path):
+    """Also of a part, and over joints: as that of the same file."""
+    parts = [
+        talking(tmp_path / f"{n}.ts", loudness).read_bytes() for n, loudness in enumerate((4, 8))
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    for start in (None, 0.6, 2.4):
+        copy(path, tmp_path / "file.mp4", audio_from=path, start=start, overwrite=True)
+        with (
+            open_source(path, start, tap_sound=True) as source,
+            VideoSink.like(
+                source, tmp_path / "tap.mp4", audio_from=source.tap, overwrite=True
+            ) as sink,
+        ):
+            for frame in source:
+                sink.write(frame)
+        assert sink.warnings == []
+        tapped, copied = sound_of(tmp_path / "tap.mp4"), sound_of(tmp_path / "file.mp4")
+        assert len(tapped) > 60
+        assert tapped == copied
 
 
 def talking(path, loudness):
