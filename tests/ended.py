@@ -18,7 +18,7 @@ from lanes.video.recover import recover
 
 PATIENCE = 60
 LIMIT = 3.0
-SLACK = 5.0
+SLACK = 1.5
 """Seconds by which a busy machine may be late."""
 RATE = 25
 
