@@ -205,6 +205,7 @@ LAYOUTS = {
     "splits outside": ("{split}/images/{stem}.jpg", "{split}/labels/{stem}.png"),
     "splits inside": ("images/{split}/{stem}.jpg", "masks/{split}/{stem}.png"),
     "other names": ("{split}/JPEGImages/{stem}.jpg", "{split}/SegmentationClass/{stem}.png"),
+    "masks beside splits": ("{split}/{stem}.jpg", "{split}_labels/{stem}.png"),
     "suffix, same folder": ("{split}/{stem}.jpg", "{split}/{stem}_mask.png"),
     "suffix, two folders": ("{split}/imgs/{stem}.jpg", "{split}/gt/{stem}_all_objects.png"),
     "no splits": ("images/{split}{stem}.jpg", "labels/{split}{stem}-label.png"),
