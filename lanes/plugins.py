@@ -9,11 +9,16 @@ import importlib.util
 import json
 import pkgutil
 import re
+import tomllib
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlparse
 
-from lanes.errors import MissingDependency, UnknownName
+import numpy as np
+
+from lanes.errors import BadInput, MissingDependency, UnknownName
+from lanes.types import IGNORE, LabelClass, LabelMap, Task
 
 DISTRIBUTION = "lanes-video"
 DISTRIBUTIONS = {"cuda": "cuda-bindings", "skimage": "scikit-image"}
@@ -47,6 +52,61 @@ def load(folder: str, name: str) -> ModuleType:
         if isinstance(error, ModuleNotFoundError):
             raise missing(f"{folder}/{name}", library) from error
         raise MissingDependency(f"{folder}/{name} cannot be loaded: {error}") from error
+
+
+def task(name: str) -> Task:
+    """The task `name`: of `lanes/tasks`, or one's own classes in the form of `own_classes`.
+
+    Raises:
+        UnknownName: there is no such task.
+        BadInput: `name` describes classes wrongly.
+    """
+    if not name.startswith("{"):
+        found: Task = load("tasks", name).TASK
+        return found
+    try:
+        return _own_task(name, json.loads(name))
+    except ValueError as error:
+        raise BadInput(f"{name} is not a list of classes with colours: {error}") from error
+
+
+def own_classes(path: Path) -> str:
+    """The task of a file classes.toml, as a name that `task` understands on any machine.
+
+    A line has a class and its colour, in the order of the ids, the background first; thin lines say
+    so: `"Schiene" = "#ff0000 line"`. Names may be in any script.
+
+    Raises:
+        BadInput: the file cannot be read, or is wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        name = json.dumps(values, ensure_ascii=False)
+        task(name)
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{path}: {error}") from error
+    return name
+
+
+def _own_task(name: str, values: dict[str, object]) -> Task:
+    if not 2 <= len(values) <= IGNORE:
+        raise BadInput(f"{len(values)} classes; wanted 2 to {IGNORE}, the background first")
+    classes: list[LabelClass] = []
+    for key, value in values.items():
+        match = re.fullmatch(r"#([0-9a-fA-F]{6})( line)?", str(value))
+        if not match or not key.strip() or key in ("unknown", "names"):
+            wanted = '"rail" = "#ff0000", or "#ff0000 line" for thin lines'
+            raise BadInput(f"{key!r} = {value!r}; wanted lines such as {wanted}")
+        red, green, blue = bytes.fromhex(match[1])
+        colour, alpha = (blue, green, red), 1.0 if classes else 0.0
+        classes.append(LabelClass(key, colour, alpha, line=bool(match[2])))
+    return Task(name, tuple(classes), partial(_shares, tuple(values)))
+
+
+def _shares(names: tuple[str, ...], labels: LabelMap) -> dict[str, float]:
+    """The share of each class but the background in the picture, 0..1."""
+    counts = np.bincount(labels.ravel(), minlength=len(names)) / max(labels.size, 1)
+    return {f"{name} share": float(counts[k]) for k, name in enumerate(names) if k}
 
 
 def unknown(where: str, name: str, known: list[str]) -> str:

@@ -38,12 +38,14 @@ IGNORE = 255
 class LabelClass:
     """One class of a task: its name and its BGR colour in the overlay.
 
-    `alpha` scales the overlay's opacity for this class (0 draws nothing).
+    `alpha` scales the overlay's opacity for this class (0 draws nothing). `line` marks thin lines
+    among one's own classes, which are scored as such.
     """
 
     name: str
     colour: tuple[int, int, int]
     alpha: float = 1.0
+    line: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import importlib
 import importlib.metadata
 import json
 
+import numpy as np
 import pytest
 
 from lanes import plugins, tasks
-from lanes.errors import MissingDependency, UnknownName
+from lanes.errors import BadInput, MissingDependency, UnknownName
 
 METADATA = """Name: lanes-video
 Version: 1
@@ -133,3 +134,39 @@ def test_pip_command_without_metadata(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "distribution", none)
     assert plugins.pip_command("torch") == "pip install torch"
+
+
+CLASSES = '"Hintergrund" = "#000000"\n"Fahrbahn" = "#5abe3c"\n"線" = "#ff3C28 line"\n'
+
+
+def test_classes_of_ones_own_need_no_python_file(tmp_path):
+    (tmp_path / "classes.toml").write_text(CLASSES, encoding="utf-8")
+    name = plugins.own_classes(tmp_path / "classes.toml")
+    (tmp_path / "classes.toml").unlink()  # the name says it all
+    task = plugins.task(name)
+    assert task.name == name
+    assert task.class_names == ("Hintergrund", "Fahrbahn", "線")
+    assert [c.colour for c in task.classes] == [(0, 0, 0), (60, 190, 90), (40, 60, 255)]
+    assert [c.line for c in task.classes] == [False, False, True]
+    assert task.classes[0].alpha == 0
+    shares = task.measure(np.array([[0, 1], [1, 2]], np.uint8))
+    assert shares == {"Fahrbahn share": 0.5, "線 share": 0.25}
+    assert tasks.load("lanes") is plugins.task("lanes")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('a = "#000000"\n', "1 classes; wanted 2 to 255"),
+        ('a = "#000000"\nb = "red"\n', "'b' = 'red'; wanted lines such as"),
+        ('a = "#000000"\nunknown = "#ffffff"\n', "'unknown'"),
+        ('a = "#000000"\nb = 3\n', "'b' = 3"),
+        ("a = \n", "classes.toml: "),
+    ],
+)
+def test_wrong_classes_are_reported(tmp_path, text, words):
+    (tmp_path / "classes.toml").write_text(text)
+    with pytest.raises(BadInput, match=words):
+        plugins.own_classes(tmp_path / "classes.toml")
+    with pytest.raises(BadInput, match="nowhere.toml"):
+        plugins.own_classes(tmp_path / "nowhere.toml")

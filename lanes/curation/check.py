@@ -91,7 +91,7 @@ def check(root: Path, name: str = "", tick: Tick = lambda *_: None) -> Check:
     if not kept:
         facts.save(root, name, splits)
     first = next(iter(opened.values()), None)
-    task: Task | None = plugins.load("tasks", first.TASK).TASK if first else None
+    task = plugins.task(first.TASK) if first else None
     names = tuple(_name(row, task) for row in first.TARGETS) if first and task else ()
     found = Check(root, name, datasets.summary(module), task, names, splits, opened, findings)
     for judge in (_faults, _leftovers, _emptiness, _classes, _turned, _sizes, _copies):

@@ -153,7 +153,7 @@ def convert(opened: Mapping[str, Dataset], out: Path, to: str, tick: Tick = lamb
     if to not in WRITERS:
         raise BadConfig(unknown("--to", to, list(WRITERS)))
     first = next(iter(opened.values()))
-    classes = plugins.load("tasks", first.TASK).TASK.class_names
+    classes = plugins.task(first.TASK).class_names
     if to != "ids":
         _check_single(first, classes, to)
     _check_names(opened)

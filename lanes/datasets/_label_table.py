@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes import plugins
 from lanes.datasets import _legends, _rules
 from lanes.datasets._rules import Classes, Rules
 from lanes.errors import BadDataset
@@ -108,6 +109,23 @@ def read(root: Path, judges: bool) -> LabelTable:
     return table(rules, dict(zip(legend.names, meanings, strict=True)), legend.coloured, judges)
 
 
+def of_binary(root: Path, folder: Path, judges: bool) -> LabelTable:
+    """The table of masks that hold only 0 and 255, for a task of two classes.
+
+    Raises:
+        BadDataset: the task has more classes, so nothing says which one 255 is.
+    """
+    rules = _rules.read(root)
+    names = rules.classes
+    if len(names) == 2:
+        return table(rules, {0: frozenset({0}), IGNORE: frozenset({1})}, False, judges)
+    others = ", ".join(f'"{name}"' for name in names[2:])
+    raise BadDataset(
+        f"the masks in {folder} hold only 0 and 255, so nothing says which class 255 is. Write it "
+        f'into {root / _rules.FILE}:\n[ids]\n0 = "{names[0]}"\n255 = "{names[1]}"  # or {others}'
+    )
+
+
 def of_names(root: Path, names: Sequence[str], judges: bool) -> LabelTable:
     """The table for labels with names: id 1 + k is `names[k]`, id 0 what no label covers.
 
@@ -179,7 +197,8 @@ def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[s
 
 
 def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
-    joined = JOINED.get(task) or {name: ((name,), False) for name in names[1:]}
+    lines = {c.name for c in plugins.task(task).classes if c.line}
+    joined = JOINED.get(task) or {name: ((name,), name in lines) for name in names[1:]}
     return {
         name: (frozenset(names.index(c) for c in classes), lines)
         for name, (classes, lines) in joined.items()

@@ -1,8 +1,9 @@
 """Find images and their masks in the layouts that people and labelling tools write.
 
-Split folders (train, val or valid, test) may contain the folders of images and masks or be
-contained in them, or there are none. Images and masks may share a folder if the masks have a
-suffix such as `_mask`. Names of folders and suffixes are matched without regard to case.
+Split folders (train, val or valid, test) may contain the folders of images and masks, be contained
+in them, or hold images with masks in train_labels beside them; or there are none. Images and masks
+may share a folder if the masks have a suffix such as `_mask`. Names of folders and suffixes are
+matched without regard to case.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def places(root: Path) -> dict[str, tuple[Path, Path]]:
         BadDataset: there is no such folder.
     """
     if splits := split_folders(root):
-        return {part: _sides(folder) for part, folder in splits.items()}
+        return {part: _beside(folder) or _sides(folder) for part, folder in splits.items()}
     images, masks = _sides(root)
     inner = split_folders(images)
     if not inner:
@@ -74,8 +75,8 @@ def of_split(root: Path, split: str) -> list[Pair]:
     if missing:
         first = images[missing[0]]
         raise BadDataset(
-            f"{_beside(where[part], first)} is missing ({len(missing)} of {len(stems)} images have "
-            f"no mask): add it, or remove {first.name}"
+            f"{_expected(where[part], first)} is missing ({len(missing)} of {len(stems)} images "
+            f"have no mask): add it, or remove {first.name}"
         )
     return [(images[stem], masks[stem]) for stem in stems]
 
@@ -182,6 +183,13 @@ def _sides(folder: Path) -> tuple[Path, Path]:
     )
 
 
+def _beside(images: Path) -> tuple[Path, Path] | None:
+    """A folder of images with its masks in a folder beside it: train and train_labels."""
+    names = [f"{images.name}{suffix}" for suffix in ("_labels", "_masks", "labels", "masks")]
+    masks = next((images.with_name(n) for n in names if images.with_name(n).is_dir()), None)
+    return (images, masks) if masks else None
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
@@ -199,7 +207,7 @@ def _base(stem: str) -> str:
     return ""
 
 
-def _beside(where: tuple[Path, Path], image: Path) -> Path:
+def _expected(where: tuple[Path, Path], image: Path) -> Path:
     """The place where the mask of `image` is expected."""
     masks = where[1]
     suffix = SUFFIXES[0] if masks == image.parent else ""

@@ -1,4 +1,8 @@
-"""`ROOT/labels.toml`: the task, and what the ids, colours or names of the user's labels mean."""
+"""What the ids, colours or names of the user's labels mean: `ROOT/labels.toml`.
+
+`ROOT/classes.toml` defines a task of one's own: a class and its colour in each line, the background
+first, such as `"rail" = "#ff0000 line"` (see `plugins.own_classes`). Else the task is lanes.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes import plugins
-from lanes.errors import BadDataset, LanesError
+from lanes.errors import BadDataset, BadInput, LanesError
 from lanes.types import IGNORE
 
-FILE = "labels.toml"
+FILE, CLASSES = "labels.toml", "classes.toml"
 UNKNOWN, BACKGROUND = "unknown", "background"
 DEFAULT_TASK = "lanes"
 SECTIONS = {
@@ -98,7 +102,7 @@ def read(root: Path) -> Rules:
     if len(sections) > 1:
         listed = " and ".join(f"[{section}]" for section in sections)
         raise BadDataset(f"{path} has both {listed}: keep the one that your labels use")
-    task = values.get("task", DEFAULT_TASK)
+    task = values.get("task") or _own_task(root / CLASSES)
     names = _class_names(path, task)
     if not sections:
         return Rules(root, task, names)
@@ -115,10 +119,18 @@ def _values(path: Path) -> dict[str, Any]:
         raise BadDataset(f"{path} is not TOML: {error}") from error
 
 
+def _own_task(path: Path) -> str:
+    """The task of one's own classes, or else lanes."""
+    try:
+        return plugins.own_classes(path) if path.is_file() else DEFAULT_TASK
+    except BadInput as error:
+        raise BadDataset(str(error)) from error
+
+
 def _class_names(path: Path, task: Any) -> tuple[str, ...]:
     try:
-        # Loaded by name, because data sets and tasks do not import each other.
-        names: tuple[str, ...] = plugins.load("tasks", str(task)).TASK.class_names
+        # By name, because data sets and tasks do not import each other.
+        names = plugins.task(str(task)).class_names
     except LanesError as error:
         raise BadDataset(f"{path}: task = {task!r}: {error}") from error
     return names

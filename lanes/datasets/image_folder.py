@@ -13,7 +13,8 @@ legend of the labelling tool (`_legends`) or `ROOT/labels.toml` says otherwise:
     128 = "lane line"
     255 = "unknown"
 
-Masks of 0 and 255 alone need such a file, which says what class 255 is.
+Masks of 0 and 255 alone need such a file, which says what class 255 is, unless there are only two.
+`ROOT/classes.toml` defines classes of one's own: see `_rules`.
 
 `TASK` and `TARGETS` below apply to a folder without labels.toml. Training and evaluation read the
 attributes of the opened data set instead.
@@ -26,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lanes import plugins
 from lanes.datasets import _files, _label_table, _pairs, _rules
 from lanes.datasets._label_table import LabelTable
 from lanes.errors import BadDataset
@@ -78,8 +78,8 @@ def open(root: str | Path, split: str) -> ImageFolder:
     root = _files.folder(Path(root), "images and labels")
     table = _label_table.read(root, judges=split != "train")
     pairs = _pairs.of_split(root, split)
-    if table.by_default:
-        _check_not_binary(root, table, [mask for _, mask in pairs])
+    if table.by_default and _is_binary([mask for _, mask in pairs]):
+        table = _label_table.of_binary(root, pairs[0][1].parent, judges=split != "train")
     return ImageFolder(pairs, table)
 
 
@@ -94,21 +94,14 @@ def looks_like(root: Path) -> bool:
         return False
 
 
-def _check_not_binary(root: Path, table: LabelTable, masks: list[Path]) -> None:
-    """Refuse masks of 0 and 255 alone: as ids they would be background and unknown."""
+def _is_binary(masks: list[Path]) -> bool:
+    """Whether masks hold only 0 and 255: as ids they would be background and unknown."""
     seen: set[int] = set()
     for file in masks:
         seen |= _values(file)
         if seen - {0, IGNORE}:
-            return
-    if IGNORE in seen:
-        names = plugins.load("tasks", table.task).TASK.class_names
-        others = ", ".join(f'"{name}"' for name in names[2:])
-        raise BadDataset(
-            f"the {len(masks)} masks in {masks[0].parent} hold only 0 and 255, so nothing says "
-            f"which class 255 is. Write it into {root / _rules.FILE}:\n[ids]\n"
-            f'0 = "{names[0]}"\n255 = "{names[1]}"' + (f"  # or {others}" if others else "")
-        )
+            return False
+    return IGNORE in seen
 
 
 def _values(file: Path) -> set[int]:

@@ -55,8 +55,7 @@ class Scores:
     @cached_property
     def task(self) -> Task:
         """The task of the data set."""
-        task: Task = plugins.load("tasks", self.dataset.TASK).TASK
-        return task
+        return plugins.task(self.dataset.TASK)
 
     @cached_property
     def lines(self) -> set[int]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from lanes.errors import BadConfig
+from lanes.errors import BadConfig, BadInput
 from lanes.images.resize import MODES, Resize
-from lanes.plugins import unknown
+from lanes.plugins import own_classes, unknown
 
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -21,6 +21,7 @@ class TrainConfig:
     """The settings of a run; unknown keys are errors. Sizes are (height, width) in pixels."""
 
     task: str
+    """One of `lanes/tasks`, or a file classes.toml (see `lanes.plugins.own_classes`)."""
     model: str
     size: tuple[int, int]
     """The network's input size."""
@@ -153,7 +154,18 @@ def read(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
             raise BadConfig(
                 f"{line!r} is not KEY=VALUE in TOML ({error}); wanted seed=3 or name='\"text\"'"
             ) from error
-    return from_dict(values, str(path))
+    return from_dict(_with_task(values), str(path))
+
+
+def _with_task(values: dict[str, Any]) -> dict[str, Any]:
+    """The values, with one's own classes for a task that is a file (classes.toml)."""
+    task = values.get("task")
+    if not isinstance(task, str) or not task.endswith(".toml"):
+        return values
+    try:
+        return {**values, "task": own_classes(Path(task))}
+    except BadInput as error:
+        raise BadConfig(f"task = {task!r}: {error}") from error
 
 
 def _merge(values: dict[str, Any], changes: dict[str, Any]) -> None:

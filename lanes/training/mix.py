@@ -47,10 +47,15 @@ def open_all(
         if task != dataset.TASK:
             raise BadConfig(
                 f"data set {name} has the task {dataset.TASK!r}, but the run has {task!r}: "
-                "change one of them"
+                f"change one of them{_own_cure(root, dataset)}"
             )
         opened[name] = dataset
     return opened
+
+
+def _own_cure(root: str, dataset: Dataset) -> str:
+    """How to train on one's own classes."""
+    return f""" (--set task='"{root}/classes.toml"')""" if dataset.TASK.startswith("{") else ""
 
 
 def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:

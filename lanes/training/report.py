@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -37,7 +38,10 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
     written = []
     rows = log.rows(folder)
     if rows:
-        curves(rows, best.step).savefig(folder / CURVES, dpi=110)
+        with warnings.catch_warnings():
+            # The font lacks some scripts; a class's name then shows as boxes.
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)
+            curves(rows, best.step).savefig(folder / CURVES, dpi=110)
         written.append(folder / CURVES)
     datasets = mix.open_all(best.data, "choose", best.config.task)
     label = labeller(checkpoints.network_of(best), best.config)

@@ -205,6 +205,7 @@ LAYOUTS = {
     "splits outside": ("{split}/images/{stem}.jpg", "{split}/labels/{stem}.png"),
     "splits inside": ("images/{split}/{stem}.jpg", "masks/{split}/{stem}.png"),
     "other names": ("{split}/JPEGImages/{stem}.jpg", "{split}/SegmentationClass/{stem}.png"),
+    "masks beside splits": ("{split}/{stem}.jpg", "{split}_labels/{stem}.png"),
     "suffix, same folder": ("{split}/{stem}.jpg", "{split}/{stem}_mask.png"),
     "suffix, two folders": ("{split}/imgs/{stem}.jpg", "{split}/gt/{stem}_all_objects.png"),
     "no splits": ("images/{split}{stem}.jpg", "labels/{split}{stem}-label.png"),
@@ -292,3 +293,19 @@ def test_a_turned_image_with_a_mask_that_is_not_is_named_as_that(tmp_path, files
         files.image(root / "labels" / f"p{i}.png", np.ones((64, 36), np.uint8))
     with pytest.raises(BadDataset, match="is 36x64 but its image is 64x36: one of them is turned"):
         image_folder.open(root, "train")[0]
+
+
+def test_classes_of_ones_own(tmp_path, files):
+    root = one_folder(tmp_path, files, 5)
+    classes = '"Grund" = "#000000"\n"Schiene" = "#ff0000 line"\n'
+    (root / "classes.toml").write_text(classes, encoding="utf-8")
+    dataset = image_folder.open(root, "train")
+    check_halves(dataset, 0, 1)
+    assert {"Schiene": Measure((1,), (1,), lines=True)} == dataset.MEASURES
+    for path in (root / "labels").iterdir():
+        files.image(path, files.half(0, 255))
+    # Of two classes it is certain which one 255 is.
+    check_halves(image_folder.open(root, "train"), 0, 1)
+    (root / "classes.toml").write_text('"Grund" = "black"\n')
+    with pytest.raises(BadDataset, match="classes.toml"):
+        image_folder.open(root, "train")
