@@ -11,10 +11,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
 
 # ruff: noqa: E402
-from lanes.api import Model, evaluate, label_video, load
 from lanes.card import ModelCard
 from lanes.draw.overlay import overlay, overlay_bgr
 from lanes.errors import LanesError
+from lanes.pipeline.api import Model, evaluate, label_video, load
 from lanes.pipeline.labelled import Labelled
 from lanes.pipeline.stages import prefetch, segment
 from lanes.segmenter import Segmenter

@@ -42,7 +42,7 @@ def check(
     """
 
     def run() -> int:
-        from lanes.curation import command
+        from lanes.doctor.data import command
 
         return command.run_check(root, html, sheet, overwrite)
 
@@ -68,7 +68,7 @@ def split(
     """
 
     def run() -> int:
-        from lanes.curation import command
+        from lanes.doctor.data import command
 
         return command.run_split(root, val, choose, drive, overwrite)
 
@@ -84,7 +84,7 @@ def convert(
     """Write a folder of labelled images in another format, with its splits train and val."""
 
     def run() -> int:
-        from lanes.curation import command
+        from lanes.doctor.data import command
 
         return command.run_convert(root, to, output)
 
@@ -109,7 +109,7 @@ def label(
 
     def run() -> int:
         from lanes import segmenter
-        from lanes.curation import command
+        from lanes.doctor.data import command
 
         def load() -> segmenter.Segmenter:
             return segmenter.load(model, backend, precision, device)

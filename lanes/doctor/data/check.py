@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes import datasets, plugins
-from lanes.curation import facts
-from lanes.curation.facts import BANDS, ImageFacts
-from lanes.curation.fingerprint import near_pairs
 from lanes.datasets import _files
+from lanes.doctor.data import facts
+from lanes.doctor.data.facts import BANDS, ImageFacts
+from lanes.doctor.data.fingerprint import near_pairs
 from lanes.errors import LanesError
 from lanes.images.orientation import UPRIGHT
 from lanes.types import Dataset, Task

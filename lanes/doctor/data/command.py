@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lanes import datasets, plugins
-from lanes.curation import convert, divide, facts, first_labels
-from lanes.curation.check import SPLITS, Check, check
-from lanes.curation.page import page
+from lanes.doctor.data import convert, divide, facts, first_labels
+from lanes.doctor.data.check import SPLITS, Check, check
+from lanes.doctor.data.page import page
 from lanes.draw.contact_sheet import overlays
 from lanes.errors import INCOMPLETE
 from lanes.segmenter import Segmenter

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes import plugins
-from lanes.curation.facts import image_files
-from lanes.curation.outlines import keyhole, parts_of
+from lanes.doctor.data.facts import image_files
+from lanes.doctor.data.outlines import keyhole, parts_of
 from lanes.errors import BadConfig, BadDataset, BadOutput
 from lanes.plugins import unknown
 from lanes.types import Dataset, Image, LabelMap, Sample

@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lanes.curation.facts import ImageFacts
-from lanes.curation.fingerprint import groups
 from lanes.datasets._pairs import COLUMNS, SPLITS_FILE, split_folders
+from lanes.doctor.data.facts import ImageFacts
+from lanes.doctor.data.fingerprint import groups
 from lanes.errors import BadConfig, BadDataset
 from lanes.video.output_files import check_new, write_text
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from lanes import assets
-from lanes.curation.fingerprint import fingerprint
+from lanes.doctor.data.fingerprint import fingerprint
 from lanes.errors import LanesError
 from lanes.images.orientation import UPRIGHT
 from lanes.images.read import orientation_of

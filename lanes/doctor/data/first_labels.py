@@ -10,8 +10,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from lanes.curation.outlines import Part, Points, keyhole, parts_of, simplified
 from lanes.datasets._label_table import JOINED
+from lanes.doctor.data.outlines import Part, Points, keyhole, parts_of, simplified
 from lanes.errors import BadConfig, BadOutput
 from lanes.images.read import read_picture
 from lanes.plugins import unknown

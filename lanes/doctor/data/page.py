@@ -8,7 +8,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from lanes.curation.check import Check
+from lanes.doctor.data.check import Check
 from lanes.types import Image
 
 STYLE = """

@@ -10,8 +10,8 @@ import pytest
 
 import exports
 from lanes.cli.main import app
-from lanes.curation import facts
-from lanes.curation.check import check
+from lanes.doctor.data import facts
+from lanes.doctor.data.check import check
 from lanes.errors import BadDataset
 
 RNG = np.random.default_rng(0)

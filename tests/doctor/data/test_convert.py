@@ -13,12 +13,12 @@ import pytest
 import exports
 from lanes import datasets, plugins, tasks
 from lanes.cli.main import app
-from lanes.curation import divide
-from lanes.curation.facts import ImageFacts
-from lanes.curation.first_labels import polygons_of
-from lanes.curation.outlines import keyhole, parts_of
 from lanes.datasets import coco, cvat, image_folder, labelme, yolo
 from lanes.datasets._shapes import Area
+from lanes.doctor.data import divide
+from lanes.doctor.data.facts import ImageFacts
+from lanes.doctor.data.first_labels import polygons_of
+from lanes.doctor.data.outlines import keyhole, parts_of
 from lanes.errors import BadConfig, BadDataset
 
 
