@@ -1,0 +1,90 @@
+"""Lane lines with their sides, kinds, colours and confidence, from a label map and its picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.lines.find import Fit, Found, find
+from lanes.lines.paint import Picture, looks
+from lanes.types import Frame, LabelMap, LaneLine, Side, Size
+
+ROWS = 88
+"""Rows of a frame that points are given for."""
+LANE = 2.7
+"""Camera heights from the camera beyond which no border of the own lane lies."""
+SEEN, LONG = 0.35, 0.15
+"""Share of its rows, and rows as a share of the height, from which on a line is certain."""
+
+Floats = NDArray[np.float64]
+
+
+def find_lines(
+    labels: LabelMap, picture: Picture | None = None, size: Size | None = None
+) -> list[LaneLine]:
+    """The lane lines of a frame, from left to right.
+
+    `labels` (h, w) of the task `lanes`, of any size, with or without implied lines. `picture`, the
+    frame, gives colours, and kinds if `labels` have no implied lines; without it pass the frame's
+    `size`, or points are in the pixels of `labels`.
+    """
+    size = size_of(labels, picture, size)
+    found = find(labels, size)
+    return lane_lines(found, labels, picture, size)
+
+
+def size_of(labels: LabelMap, picture: Picture | None, size: Size | None) -> Size:
+    """The size of the frame."""
+    if isinstance(picture, Frame):
+        return picture.size
+    array = labels if picture is None else picture
+    return size or (array.shape[0], array.shape[1])
+
+
+def lane_lines(
+    found: Found, labels: LabelMap, picture: Picture | None, size: Size
+) -> list[LaneLine]:
+    """Describe the lines that `find` found."""
+    sides = sides_of([fit.place for fit in found.fits])
+    lines = []
+    for fit, side, (kind, colour) in zip(
+        found.fits, sides, looks(found, labels, picture, size), strict=True
+    ):
+        points = points_of(fit, found, size)
+        if len(points) > 1:
+            confidence = _confidence(fit, found, points, size)
+            lines.append(LaneLine(points, side, kind, colour, confidence))
+    return lines
+
+
+def sides_of(places: list[float]) -> list[Side | None]:
+    """The sides of lines from left to right, by their distances in camera heights (> 0: right)."""
+    sides: list[Side | None] = [None] * len(places)
+    left = [i for i, place in enumerate(places) if place < 0][::-1]
+    right = [i for i, place in enumerate(places) if place >= 0]
+    names: tuple[tuple[list[int], Side, Side], ...] = (
+        (left, "ego left", "next left"),
+        (right, "ego right", "next right"),
+    )
+    for lines, ego, after in names:
+        far = bool(lines) and abs(places[lines[0]]) > LANE
+        for i, side in zip(lines, (after,) if far else (ego, after), strict=False):
+            sides[i] = side
+    return sides
+
+
+def points_of(fit: Fit, found: Found, size: Size) -> NDArray[np.float32]:
+    """Points of the curve within the frame, from its bottom up to where the line was last seen."""
+    step = size[0] / ROWS
+    top = float(found.strands.y[fit.runs].min(initial=size[0]))
+    rows = np.arange(size[0] - 1, top - step / 2, -step)
+    x = fit.curve.x_at(rows)
+    inside = (x >= -0.5) & (x < size[1] - 0.5)
+    return np.stack([x, rows], axis=1)[inside].astype(np.float32)
+
+
+def _confidence(fit: Fit, found: Found, points: NDArray[np.float32], size: Size) -> float:
+    rows = np.unique(found.strands.y[fit.runs])
+    long = len(rows) * found.strands.step
+    seen = long / max(float(np.ptp(points[:, 1])), 1.0)
+    return float(min(seen / SEEN, 1.0) * min(long / (LONG * size[0]), 1.0))
