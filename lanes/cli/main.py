@@ -18,6 +18,7 @@ from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
+from lanes.cli.lines import lines_app
 from lanes.cli.options import (
     AlphaOption,
     BackendOption,
@@ -47,6 +48,7 @@ PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 models_app = typer.Typer(help="The models that come along.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(lines_app, name="lines")
 
 
 @app.command()

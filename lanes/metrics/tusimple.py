@@ -18,10 +18,14 @@ A set's figures are the means over its frames. F1 is that of precision 1 - FP an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lanes.errors import BadInput
+from lanes.lines.files import TuSimpleFrame, read_tusimple
 
 PIXELS, FOUND = 20.0, 0.85
 MOST_EXTRA, SLOWEST = 2, 200.0
@@ -86,3 +90,33 @@ def _slopes(lines: Lines, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     x = np.where(there, lines, 0)
     slopes: NDArray[np.float64] = (x * y).sum(1) / np.maximum((y * y).sum(1), 1e-12)
     return slopes
+
+
+def score_files(predicted: Path, truth: Path) -> Scores:
+    """Score a TuSimple file of predictions against one of truth.
+
+    Raises:
+        BadInput: a file is unusable, or the two do not have the same frames and rows.
+    """
+    ours, true = read_tusimple(predicted, truth=False), read_tusimple(truth, truth=True)
+    if not true:
+        raise BadInput(f"{truth} holds no frames: name the file with the benchmark's labels")
+    if ours.keys() != true.keys():
+        name = sorted(ours.keys() ^ true.keys())[0]
+        raise BadInput(
+            f"{predicted} has {len(ours)} frames, {truth} {len(true)}, and {name} is in one "
+            "of them only; wanted a prediction for each frame of the truth (one without lines: [])"
+        )
+    return mean_scores([_score(name, ours[name], frame) for name, frame in true.items()])
+
+
+def _score(name: str, ours: TuSimpleFrame, true: TuSimpleFrame) -> Scores:
+    assert true.rows is not None
+    count = len(true.rows)
+    if len(ours.lanes) and ours.lanes.shape[1] != count:
+        raise BadInput(
+            f"the prediction of {name} has {ours.lanes.shape[1]} values a lane; its truth has "
+            f"{count} rows: give one x for each of its h_samples"
+        )
+    lanes = [frame.lanes.reshape(-1, count) for frame in (ours, true)]
+    return score_frame(lanes[0], lanes[1], true.rows, ours.milliseconds)
