@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lanes.lines.strands import Strands
 from lanes.types import Size
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 PIECE = 16
 """Runs of one piece of a strand: nearly straight."""

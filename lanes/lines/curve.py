@@ -8,15 +8,18 @@ Hills and changing curvature need one more term.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 SOFT = 0.05
 """Keeps 1 / u finite at the horizon."""
 TERMS = 4
+ROWS = 88
+"""A line from the bottom to the top of the frame has points in so many rows."""
 
 
 def terms(rows: Floats, horizon: float, height: float) -> Floats:
@@ -25,8 +28,19 @@ def terms(rows: Floats, horizon: float, height: float) -> Floats:
     u is 0 at the horizon and 1 at the bottom of a frame of that height.
     """
     u = np.maximum((rows - horizon) / (height - horizon), 0)
-    inverse = SOFT / (u + SOFT)
-    return np.stack([np.ones_like(u), u, inverse, inverse * inverse], axis=-1)
+    found = np.empty((*u.shape, TERMS))
+    found[..., 0] = 1
+    found[..., 1] = u
+    found[..., 2] = SOFT / (u + SOFT)
+    found[..., 3] = found[..., 2] ** 2
+    return found
+
+
+@lru_cache(maxsize=16)
+def frame_rows(horizon: float, height: float) -> tuple[Floats, Floats]:
+    """Rows (N,) of a frame from the bottom up to the horizon, and their terms (N, 4); read only."""
+    rows = np.arange(height - 1, horizon, -height / ROWS)
+    return rows, terms(rows, horizon, height)
 
 
 @dataclass(frozen=True)

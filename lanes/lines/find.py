@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.lines.bundle import Bundle, fit_bundle, usual_bundle
-from lanes.lines.curve import Curve, terms
+from lanes.lines.curve import Curve, frame_rows, terms
 from lanes.lines.strands import Strands, strands_of
 from lanes.types import LabelMap, Size
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 APART = 0.45
 """Strands within this distance are one line, in camera heights (a lane is 1.4 to 3)."""
@@ -42,7 +42,7 @@ class Fit:
     """One line: its curve, and what it rests on.
 
     `place` is its distance from the camera in camera heights, > 0 to the right. `weight` (4, 4) is
-    the precision of the curve's coefficients (1 / covariance) from the runs alone. `runs` are the
+    the precision of the curve's coefficients: the inverse of their covariance. `runs` are the
     indices of its runs, from the top row to the bottom.
     """
 
@@ -61,14 +61,20 @@ class Found:
     strands: Strands
 
 
-def find(labels: LabelMap, size: Size, prior: Bundle | None = None) -> Found:
-    """The lines in `labels` (any size) of a frame of `size`; `prior`: the camera's usual bundle."""
+def find(
+    labels: LabelMap, size: Size, prior: Bundle | None = None, horizon: float | None = None
+) -> Found:
+    """The lines in `labels` (any size) of a frame of `size`.
+
+    `prior` is the camera's usual bundle. `horizon` is that of the curves' terms; default: as found.
+    """
     prior = usual_bundle(size) if prior is None else prior
     strands = strands_of(labels, size)
     if not len(strands.x):
         return Found([], prior, strands)
     bundle = fit_bundle(strands, size, prior)
-    fits = _fit_all(strands, _group(strands, bundle, size), bundle, size)
+    lines = _group(strands, bundle, size)
+    fits = _fit_all(strands, lines, bundle, size, bundle.horizon if horizon is None else horizon)
     return Found(sorted(fits, key=lambda fit: fit.place), bundle, strands)
 
 
@@ -121,20 +127,20 @@ def _cluster(place: Floats, weight: Floats, slack: Floats) -> tuple[NDArray[np.i
 
 
 def _fit_all(
-    strands: Strands, lines: list[NDArray[np.intp]], bundle: Bundle, size: Size
+    strands: Strands, lines: list[NDArray[np.intp]], bundle: Bundle, size: Size, horizon: float
 ) -> list[Fit]:
     """A curve through the runs of each line."""
     height, width = size
     grid = np.linspace(bundle.horizon + LEAST * height, height - 1, GRID)
     v = bundle.rows_below(grid, size)
-    on_grid = terms(grid, bundle.horizon, height)
+    on_grid = terms(grid, horizon, height)
     spread = GUIDE * width / 640 + GUIDE_SLOPE * v
     guide = on_grid.T @ (on_grid / (spread * spread * GRID)[:, None])
     shared = np.stack([bundle.spine(v), bundle.scale(v)], axis=1)
-    spine, across = np.linalg.lstsq(on_grid, shared, rcond=None)[0].T
-    on_runs = terms(strands.y, bundle.horizon, height)
+    spine, across = np.linalg.solve(on_grid.T @ on_grid, on_grid.T @ shared).T
+    on_runs = terms(strands.y, horizon, height)
     prior = guide, spine, across
-    return [_fit(strands, runs, on_runs[runs], prior, bundle, size) for runs in lines]
+    return [_fit(strands, runs, on_runs[runs], prior, bundle, size, horizon) for runs in lines]
 
 
 def _fit(
@@ -144,6 +150,7 @@ def _fit(
     prior: tuple[Floats, Floats, Floats],
     bundle: Bundle,
     size: Size,
+    horizon: float,
 ) -> Fit:
     guide, spine, across = prior
     x, v = strands.x[runs], bundle.rows_below(strands.y[runs], size)
@@ -151,16 +158,21 @@ def _fit(
     place = float((scale * (x - bundle.spine(v))).sum() / (scale * scale).sum())
     mean = spine + place * across
     sigma = size[1] / 640 + 0.1 * strands.width[runs]
-    state: NDArray[np.floating] = mean
+    state = mean
     for steps in SCALES:
         miss = (x - on_runs @ state) / (steps * sigma)
         trust = 1 / (sigma * (1 + miss * miss)) ** 2
         weighted = on_runs * trust[:, None]
-        weight = weighted.T @ on_runs
-        state = np.linalg.solve(guide + weight, guide @ mean + weighted.T @ x)
+        weight = guide + weighted.T @ on_runs
+        state = np.linalg.solve(weight, guide @ mean + weighted.T @ x)
     kept = runs[np.abs(miss) < 2]
-    curve = Curve(bundle.horizon, size[0], np.asarray(state, float))
-    bottom = np.array([size[0] - 1.0])
-    v = bundle.rows_below(bottom, size)
-    foot = float(((curve.x_at(bottom) - bundle.spine(v)) / bundle.scale(v))[0])
-    return Fit(curve, foot, weight, kept)
+    curve = Curve(horizon, size[0], state)
+    return Fit(curve, place_of(curve, bundle, size), weight, kept)
+
+
+def place_of(curve: Curve, bundle: Bundle, size: Size) -> float:
+    """The distance of a line from the camera at the bottom of the frame, in camera heights."""
+    x = float(frame_rows(curve.horizon, curve.height)[1][0] @ curve.coefficients)
+    v = size[0] - 1 - bundle.horizon
+    spine = bundle.x + (bundle.k + bundle.j / v) / v
+    return (x - spine) / (v + bundle.m / v)

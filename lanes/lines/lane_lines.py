@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.lines.curve import ROWS, Curve, frame_rows
 from lanes.lines.find import Fit, Found, find
 from lanes.lines.paint import Picture, looks
 from lanes.types import Frame, LabelMap, LaneLine, Side, Size
 
-ROWS = 88
-"""Rows of a frame that points are given for."""
 LANE = 2.7
 """Camera heights from the camera beyond which no border of the own lane lies."""
 SEEN, LONG = 0.35, 0.15
 """Share of its rows, and rows as a share of the height, from which on a line is certain."""
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 def find_lines(
@@ -50,9 +49,9 @@ def lane_lines(
     for fit, side, (kind, colour) in zip(
         found.fits, sides, looks(found, labels, picture, size), strict=True
     ):
-        points = points_of(fit, found, size)
+        points = points_on(fit.curve, top_of(fit, found, size), size)
         if len(points) > 1:
-            confidence = _confidence(fit, found, points, size)
+            confidence = confidence_of(fit, found, points)
             lines.append(LaneLine(points, side, kind, colour, confidence))
     return lines
 
@@ -73,18 +72,24 @@ def sides_of(places: list[float]) -> list[Side | None]:
     return sides
 
 
-def points_of(fit: Fit, found: Found, size: Size) -> NDArray[np.float32]:
-    """Points of the curve within the frame, from its bottom up to where the line was last seen."""
-    step = size[0] / ROWS
-    top = float(found.strands.y[fit.runs].min(initial=size[0]))
-    rows = np.arange(size[0] - 1, top - step / 2, -step)
-    x = fit.curve.x_at(rows)
-    inside = (x >= -0.5) & (x < size[1] - 0.5)
-    return np.stack([x, rows], axis=1)[inside].astype(np.float32)
+def top_of(fit: Fit, found: Found, size: Size) -> float:
+    """The highest row in which a line is seen."""
+    return float(found.strands.y[fit.runs].min(initial=size[0]))
 
 
-def _confidence(fit: Fit, found: Found, points: NDArray[np.float32], size: Size) -> float:
-    rows = np.unique(found.strands.y[fit.runs])
-    long = len(rows) * found.strands.step
-    seen = long / max(float(np.ptp(points[:, 1])), 1.0)
-    return float(min(seen / SEEN, 1.0) * min(long / (LONG * size[0]), 1.0))
+def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
+    """Points (N, 2) of a curve within the frame, from its bottom up to the row `top`."""
+    rows, on_rows = frame_rows(curve.horizon, curve.height)
+    x = on_rows @ curve.coefficients
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows > top - size[0] / ROWS / 2)
+    points = np.empty((np.count_nonzero(inside), 2), np.float32)
+    points[:, 0], points[:, 1] = x[inside], rows[inside]
+    return points
+
+
+def confidence_of(fit: Fit, found: Found, points: NDArray[np.float32]) -> float:
+    """How sure a line is, 0..1, by how much of it is seen."""
+    y = found.strands.y[fit.runs]
+    long = (1 + np.count_nonzero(np.diff(y))) * found.strands.step
+    share = long / max(float(np.ptp(points[:, 1])), 1.0)
+    return float(min(share / SEEN, 1.0) * min(long / (LONG * fit.curve.height), 1.0))

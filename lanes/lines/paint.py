@@ -14,7 +14,7 @@ from lanes.lines.strands import LANE_LINE
 from lanes.types import Colour, Frame, Image, Kind, LabelMap, Size
 
 Picture: TypeAlias = Image | Frame
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 SAMPLES = 48
@@ -76,7 +76,8 @@ def _places(found: Found, size: Size) -> tuple[Floats, Floats, Floats]:
     v = np.geomspace(below, FARTHEST * below, SAMPLES)
     y = found.bundle.horizon + v
     coefficients = np.stack([fit.curve.coefficients for fit in found.fits])
-    return coefficients @ terms(y, found.bundle.horizon, size[0]).T, y, found.bundle.scale(v)
+    horizon = found.fits[0].curve.horizon
+    return coefficients @ terms(y, horizon, size[0]).T, y, found.bundle.scale(v)
 
 
 def _ids(labels: LabelMap, x: Floats, y: Floats, size: Size) -> NDArray[np.intp]:

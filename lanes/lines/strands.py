@@ -20,7 +20,7 @@ ROWS = 176
 WIDER = 2.5
 """A run may be so many times as wide as the next one of its strand."""
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drawn_roads import HORIZON, MIDDLE, road
 from lanes.colour import YuvColour, from_bgr
 from lanes.datasets.tusimple import drawn
 from lanes.lines.lane_lines import find_lines
@@ -17,24 +18,7 @@ from lanes.types import Frame
 from line_seeds import FRAMES
 from line_truth import ROWS, SIZE, example, matched, tusimple_scores
 
-HORIZON, MIDDLE = 160, 320
 TUSIMPLE = Path("/work/shared/data/tusimple_170")
-
-
-def road(*places, dash=None, thick=0.1, top=HORIZON + 12):
-    """Labels of straight lines at `places`; `dash` is (paint, gap). All in camera heights."""
-    labels = np.zeros(SIZE, np.uint8)
-    rows = np.arange(top, SIZE[0])
-    v = rows - HORIZON
-    paint = np.ones(len(rows), bool)
-    if dash:
-        ahead = 350 / v  # camera heights, for a focal length of 350 px
-        paint = ahead % sum(dash) < dash[0]
-    for place in places:
-        for row, below in zip(rows[paint], v[paint], strict=True):
-            left, right = MIDDLE + (place + np.array([-thick, thick]) / 2) * below
-            labels[row, max(round(left), 0) : max(round(right) + 1, 0)] = 2
-    return labels
 
 
 def check(frames):
