@@ -15,7 +15,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lanes.lines.bundle import Bundle, usual_bundle
+from lanes.lines.bundle import Bundle
+from lanes.lines.camera import Calibration, calibrated_bundle
 from lanes.lines.curve import Curve, terms
 from lanes.lines.find import GRID, LEAST, Fit, Found, find, place_of
 from lanes.lines.lane_lines import confidence_of, points_on, sides_of, size_of, top_of
@@ -84,10 +85,12 @@ class Track:
 class LineTracker:
     """The lane lines of a video, frame by frame, each with its `track` number.
 
-    `found` is what the last frame showed on its own.
+    `found` is what the last frame showed on its own. A `calibration` with a pitch helps in the
+    first frames.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, calibration: Calibration | None = None) -> None:
+        self.calibration = calibration
         self.tracks: list[Track] = []
         self.found: Found | None = None
         self._size: Size = (0, 0)
@@ -126,7 +129,7 @@ class LineTracker:
 
     def _start(self, labels: LabelMap, size: Size) -> None:
         self._size, self._frames, self.tracks = size, 0, []
-        self.found = find(labels, size, usual_bundle(size))
+        self.found = find(labels, size, calibrated_bundle(self.calibration, size))
         self._horizon = self.found.bundle.horizon - LIFT * size[1] / 640
 
     def _lift_horizon(self, bundle: Bundle, size: Size) -> None:
