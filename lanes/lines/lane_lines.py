@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,11 @@ from lanes.types import Frame, LabelMap, LaneLine, Side, Size
 LANE = 2.7
 """Camera heights from the camera beyond which no border of the own lane lies."""
 SEEN, LONG = 0.35, 0.15
-"""Share of its rows, and rows as a share of the height, from which on a line is certain."""
+"""Share of its rows, and rows as a share of the height, from which on confidence is 1."""
+CUT_SHORT = 0.04
+"""A line that ends so far below another is cut short, as a share of the height."""
+CERTAIN = 0.5
+"""Confidence from which on a line counts for others."""
 
 Floats = NDArray[np.floating]
 
@@ -45,13 +52,15 @@ def lane_lines(
 ) -> list[LaneLine]:
     """Describe the lines that `find` found."""
     sides = sides_of([fit.place for fit in found.fits])
+    tops = [top_of(fit, found, size) for fit in found.fits]
+    sure = [confidence_of(fit, found, size) for fit in found.fits]
+    ends = ends_of(tops, sure, size)
     lines = []
-    for fit, side, (kind, colour) in zip(
-        found.fits, sides, looks(found, labels, picture, size), strict=True
+    for fit, side, (kind, colour), end, confidence in zip(
+        found.fits, sides, looks(found, labels, picture, size), ends, sure, strict=True
     ):
-        points = points_on(fit.curve, top_of(fit, found, size), size)
+        points = points_on(fit.curve, end, size)
         if len(points) > 1:
-            confidence = confidence_of(fit, found, points)
             lines.append(LaneLine(points, side, kind, colour, confidence))
     return lines
 
@@ -77,6 +86,16 @@ def top_of(fit: Fit, found: Found, size: Size) -> float:
     return float(found.strands.y[fit.runs].min(initial=size[0]))
 
 
+def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
+    """The rows up to which lines are drawn: their own tops, or higher for a line cut short.
+
+    A vehicle hides the far part of a line; it runs on as far as a second line is seen.
+    """
+    certain = sorted(t for t, sure in zip(tops, confidences, strict=True) if sure >= CERTAIN)
+    reach = certain[1] if len(certain) > 1 else math.inf
+    return [reach if top - reach > CUT_SHORT * size[0] else top for top in tops]
+
+
 def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
     """Points (N, 2) of a curve within the frame, from its bottom up to the row `top`."""
     rows, on_rows = frame_rows(curve.horizon, curve.height)
@@ -87,9 +106,12 @@ def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
     return points
 
 
-def confidence_of(fit: Fit, found: Found, points: NDArray[np.float32]) -> float:
-    """How sure a line is, 0..1, by how much of it is seen."""
+def confidence_of(fit: Fit, found: Found, size: Size) -> float:
+    """How sure a line is, 0..1, by how much of it is seen below its top."""
     y = found.strands.y[fit.runs]
+    points = points_on(fit.curve, top_of(fit, found, size), size)
+    if len(points) < 2:
+        return 0.0
     long = (1 + np.count_nonzero(np.diff(y))) * found.strands.step
     share = long / max(float(np.ptp(points[:, 1])), 1.0)
     return float(min(share / SEEN, 1.0) * min(long / (LONG * fit.curve.height), 1.0))

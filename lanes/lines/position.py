@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lanes.lines.bundle import Bundle
 from lanes.lines.camera import Calibration
+from lanes.lines.lane_lines import CERTAIN
 from lanes.types import LaneLine, Size
 
 AHEAD = 0.1
@@ -18,8 +19,6 @@ LANE_RATE = 0.5
 """How fast the remembered lane width follows, a second."""
 ODD, ODD_SECONDS = 0.25, 1.0
 """A lane this much wider or narrower than the last is believed after so many seconds."""
-SURE = 0.5
-"""Confidence from which on a line counts."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class PositionMeter:
         places = {
             line.side: place_of_line(line, bundle, size)
             for line in lines
-            if line.confidence >= SURE
+            if line.confidence >= CERTAIN
         }
         left, right = places.get("ego left"), places.get("ego right")
         whole = left is not None and right is not None

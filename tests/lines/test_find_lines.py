@@ -111,6 +111,32 @@ def test_stop_lines_crossings_and_arrows_are_no_lines():
         assert np.nanmax(np.abs(line.x_at(ROWS) - other.x_at(ROWS))) < 3
 
 
+def test_a_line_cut_short_by_a_vehicle_runs_on():
+    labels = road(-3.6, -1.2, 1.2)
+    labels[:230, MIDDLE:] = 0  # nothing of the right line is seen beyond the car ahead
+    lines = find_lines(labels)
+    tops = [line.points[:, 1].min() for line in lines]
+    assert tops[2] == pytest.approx(sorted(tops)[1], abs=5)
+    exact = MIDDLE + 1.2 * (ROWS - HORIZON)
+    assert np.nanmax(np.abs(lines[2].x_at(ROWS) - exact)) < 3
+
+
+def test_arrows_and_crossings_between_the_lines_are_not_followed():
+    """Labels that take an arrow and the bars of a crossing for lines still give the lane's lines."""
+    labels = road(-1.2, 1.2)
+    arrow = np.array([[312, 300], [328, 300], [325, 260], [334, 260], [320, 240], [306, 260]])
+    cv2.fillPoly(labels, [arrow.astype(np.int32)], 2)
+    for place in np.arange(-2.0, 2.1, 0.7):
+        bar = [(MIDDLE + (place + w) * (y - HORIZON), y) for w, y in
+               ((-0.17, 215), (0.17, 215), (0.17, 228), (-0.17, 228))]  # fmt: skip
+        cv2.fillPoly(labels, [np.rint(bar).astype(np.int32)], 2)
+    lines = {line.side: line for line in find_lines(labels) if line.confidence > 0.5}
+    assert set(lines) == {"ego left", "ego right"}
+    for side, place in (("ego left", -1.2), ("ego right", 1.2)):
+        exact = MIDDLE + place * (ROWS - HORIZON)
+        assert np.nanmax(np.abs(lines[side].x_at(ROWS) - exact)) < 5
+
+
 def test_a_speck_is_no_line():
     labels = np.zeros(SIZE, np.uint8)
     labels[300:306, 400:406] = 2
