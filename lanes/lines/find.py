@@ -75,7 +75,8 @@ def find(
     bundle = fit_bundle(strands, size, prior)
     lines = _group(strands, bundle, size)
     fits = _fit_all(strands, lines, bundle, size, bundle.horizon if horizon is None else horizon)
-    return Found(sorted(fits, key=lambda fit: fit.place), bundle, strands)
+    fits = sorted((fit for fit in fits if len(fit.runs) > 1), key=lambda fit: fit.place)
+    return Found(fits, bundle, strands)
 
 
 def _group(strands: Strands, bundle: Bundle, size: Size) -> list[NDArray[np.intp]]:

@@ -120,4 +120,4 @@ def _curvature_pixels(bundle: Bundle, size: Size) -> float:
 
 def _straight(size: Size) -> float:
     """`_curvature_pixels` below this are noise."""
-    return 40.0 * (size[1] / 640) ** 2
+    return 20.0 * (size[1] / 640) ** 2

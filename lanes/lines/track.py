@@ -19,7 +19,7 @@ from lanes.lines.bundle import Bundle
 from lanes.lines.camera import Calibration, calibrated_bundle
 from lanes.lines.curve import Curve, terms
 from lanes.lines.find import GRID, LEAST, Fit, Found, find, place_of
-from lanes.lines.lane_lines import confidence_of, ends_of, points_on, sides_of, size_of, top_of
+from lanes.lines.lane_lines import confidences_of, ends_of, points_on, sides_of, size_of, top_of
 from lanes.lines.paint import Picture, looks
 from lanes.types import Colour, Kind, LabelMap, LaneLine, Size
 
@@ -156,14 +156,15 @@ class LineTracker:
         pairs, ahead = _matches(self.tracks, found, self._horizon, size)
         self._drift += STEER * ahead / seconds
         seen = []
-        for i, fit in enumerate(found.fits):
+        for i, (fit, confidence) in enumerate(
+            zip(found.fits, confidences_of(found, size), strict=True)
+        ):
             top = top_of(fit, found, size)
             if i in pairs:
                 track = pairs[i]
                 track.update(fit)
             else:
                 track = self._born(fit, top)
-            confidence = confidence_of(fit, found, size)
             rate = CALM if i in pairs else 1.0
             track.top += rate * (top - track.top)
             track.confidence += rate * (confidence - track.confidence)
@@ -202,9 +203,11 @@ class LineTracker:
         sure.sort(key=lambda track: (track.right, track.place))
         # A line that has hardly crossed keeps its side.
         places = [max(t.place, 0.0) if t.right else min(t.place, -1e-9) for t in sure]
-        ends = ends_of([t.top for t in sure], [t.confidence for t in sure], size)
+        confidences = [track.confidence for track in sure]
+        sides = sides_of(places, confidences)
+        ends = ends_of([track.top for track in sure], confidences, size)
         lines = []
-        for side, track, end in zip(sides_of(places), sure, ends, strict=True):
+        for side, track, end in zip(sides, sure, ends, strict=True):
             points = points_on(self._curve(track, size), end, size)
             if len(points) > 1:
                 kind, colour = _winner(track.kinds), _winner(track.colours)

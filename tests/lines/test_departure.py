@@ -175,6 +175,6 @@ def test_a_rendered_clip():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_40_rendered_clips():
     check(CLIPS, least=0.95, most_false=1)

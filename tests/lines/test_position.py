@@ -90,7 +90,7 @@ def test_synthetic_frames():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_600_synthetic_frames():
     check(FRAMES, right_signs=0.98)
 
