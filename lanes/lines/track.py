@@ -65,20 +65,22 @@ class Track:
     state: Floats
     spread: Floats
     top: float
+    confidence: float
     right: bool
     place: float = 0.0
-    confidence: float = 0.0
     hits: int = 1
     unseen: float = 0.0
     kinds: dict[Kind, float] = field(default_factory=dict)
     colours: dict[Colour, float] = field(default_factory=dict)
 
-    def update(self, fit: Fit) -> None:
-        """Take in the curve of a frame."""
+    def update(self, fit: Fit, top: float, confidence: float) -> None:
+        """Take in the curve of a frame, its highest row and its confidence."""
         weight = SHARE * fit.weight
         # The same as inv(inv(spread) + weight), with one inversion.
         self.spread = np.linalg.solve(np.eye(len(weight)) + self.spread @ weight, self.spread)
         self.state = self.state + self.spread @ (weight @ (fit.curve.coefficients - self.state))
+        self.top += CALM * (top - self.top)
+        self.confidence += CALM * (confidence - self.confidence)
         self.hits, self.unseen = self.hits + 1, 0.0
 
 
@@ -108,15 +110,16 @@ class LineTracker:
     ) -> list[LaneLine]:
         """The lines of the next frame, from left to right, `seconds` after the last one.
 
-        The other arguments are those of `find_lines`. A frame of another size starts anew.
+        The other arguments are those of `find_lines`. A frame of another size, or after a gap of
+        more than half a second, starts anew.
         """
-        size, steps = size_of(labels, picture, size), seconds * RATE
-        if self.found is None or size != self._size:
+        size, seconds = size_of(labels, picture, size), max(seconds, 1e-3)
+        if self.found is None or size != self._size or seconds > DEATH:
             self._start(labels, size)
         assert self.found is not None
         old = self.found.bundle
         self._lift_horizon(old, size)
-        prior = replace(old, spread=old.spread + steps * _camera_noise(size))
+        prior = replace(old, spread=old.spread + seconds * RATE * _camera_noise(size))
         found = self.found = find(labels, size, prior, self._horizon)
         seen = self._follow(found, size, seconds)
         if self._frames % LOOK_EVERY == 0:
@@ -148,32 +151,35 @@ class LineTracker:
 
     def _follow(self, found: Found, size: Size, seconds: float) -> list[Track]:
         """Move all tracks on by one frame; gives the track of each of the frame's lines."""
-        noise, sideways = _motion(self._horizon, size)
-        for track in self.tracks:
-            track.spread = track.spread + seconds * RATE * noise
-            track.state = track.state + self._drift * seconds * sideways
-            track.unseen += seconds
+        self._predict(size, seconds)
         pairs, ahead = _matches(self.tracks, found, self._horizon, size)
-        self._drift += STEER * ahead / seconds
+        self._drift = self._drift + STEER * ahead / seconds if pairs else 0.0
         seen = []
-        for i, (fit, confidence) in enumerate(
-            zip(found.fits, confidences_of(found, size), strict=True)
-        ):
-            top = top_of(fit, found, size)
+        for i, confidence in enumerate(confidences_of(found, size)):
+            top = top_of(found.fits[i], found, size)
             if i in pairs:
-                track = pairs[i]
-                track.update(fit)
-            else:
-                track = self._born(fit, top)
-            rate = CALM if i in pairs else 1.0
-            track.top += rate * (top - track.top)
-            track.confidence += rate * (confidence - track.confidence)
-            seen.append(track)
+                pairs[i].update(found.fits[i], top, confidence)
+            seen.append(pairs[i] if i in pairs else self._born(found.fits[i], top, confidence))
+        self._drop(found.bundle, size)
+        return seen
+
+    def _predict(self, size: Size, seconds: float) -> None:
+        """Move the curves sideways, and let them become less certain."""
+        noise, sideways = _motion(self._horizon, size)
         for track in self.tracks:
             if track.unseen:
                 track.confidence *= (1 - CALM) ** (seconds * RATE)
-        self._drop(found.bundle, size)
-        return seen
+            track.spread = track.spread + seconds * RATE * noise
+            track.state = track.state + self._drift * seconds * sideways
+            track.unseen += seconds
+
+    def _born(self, fit: Fit, top: float, confidence: float) -> Track:
+        spread = np.linalg.inv(SHARE * fit.weight)
+        state = fit.curve.coefficients
+        number = next(self._numbers)
+        track = Track(number, state, spread, top, confidence, right=fit.place >= 0)
+        self.tracks.append(track)
+        return track
 
     def _drop(self, bundle: Bundle, size: Size) -> None:
         """Forget tracks long unseen, and those on the line of an older track; place the others."""
@@ -183,13 +189,6 @@ class LineTracker:
             if track.unseen < DEATH and all(abs(t.place - track.place) > GATE for t in kept):
                 kept.append(track)
         self.tracks = kept
-
-    def _born(self, fit: Fit, top: float) -> Track:
-        spread = np.linalg.inv(SHARE * fit.weight)
-        state = fit.curve.coefficients
-        track = Track(next(self._numbers), state, spread, top, right=fit.place >= 0)
-        self.tracks.append(track)
-        return track
 
     def _curve(self, track: Track, size: Size) -> Curve:
         return Curve(self._horizon, size[0], track.state)
