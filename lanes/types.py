@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +200,35 @@ class Result:
     seconds: dict[str, float]
     inferred: bool = True
     scores: ScoreMap | None = None
+
+
+Side: TypeAlias = Literal["ego left", "ego right", "next left", "next right"]
+"""Which line it is: a border of the own lane, or the far border of a lane next to it."""
+Kind: TypeAlias = Literal["solid", "dashed", "double"]
+Colour: TypeAlias = Literal["white", "yellow"]
+
+
+@dataclass(frozen=True)
+class LaneLine:
+    """One lane line of a frame.
+
+    `points` (N, 2) are x, y in the frame's pixels on the line's smooth curve, from the bottom
+    upwards; the curve bridges gaps and vehicles. `side` is None for lines farther out, `kind` and
+    `colour` where they cannot be told. `confidence`, 0..1, falls with the share of the curve that
+    was not seen. `track` is the same number for the same line in all frames; None without tracking.
+    """
+
+    points: NDArray[np.float32]
+    side: Side | None
+    kind: Kind | None
+    colour: Colour | None
+    confidence: float
+    track: int | None = None
+
+    def x_at(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The x in pixel rows (N,); NaN below and above the line."""
+        x, y = self.points.T
+        return np.asarray(np.interp(rows, y[::-1], x[::-1], left=np.nan, right=np.nan))
 
 
 @dataclass

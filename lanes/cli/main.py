@@ -21,6 +21,7 @@ from lanes.cli.export import export, half
 from lanes.cli.groups import Camera, Engine, VideoInput, VideoOutput, grouped
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
+from lanes.cli.lines import lines_app
 from lanes.cli.options import (
     AlphaOption,
     ModelOption,
@@ -48,6 +49,7 @@ models_app = typer.Typer(help="The included models.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(data_app, name="data")
+app.add_typer(lines_app, name="lines")
 
 
 @app.command()

@@ -71,7 +71,7 @@ def render(scene: Scene, size: Size = (360, 640), seconds: float = 0.0) -> tuple
     s = scene.camera.speed * seconds
     picture = _sky(stage, scene, s)
     labels = np.zeros(size, np.uint8)
-    t = _ground(stage, scene, s, picture, labels)
+    t = _ground(stage, scene, s, scene.offset(seconds), picture, labels)
     hidden, vehicles = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     draw(Canvas(scene, stage.view, s, seconds, picture, hidden, vehicles))
     if scene.light.wet:
@@ -203,11 +203,13 @@ def _sky(stage: Stage, scene: Scene, s: float) -> Image:
     return picture
 
 
-def _ground(stage: Stage, scene: Scene, s: float, picture: Image, labels: LabelMap) -> Floats:
+def _ground(
+    stage: Stage, scene: Scene, s: float, offset: float, picture: Image, labels: LabelMap
+) -> Floats:
     """Draw and label the ground: texture, paint, light, haze; return each pixel's `t`."""
     v, road = stage.view, scene.road
     t = v.across - path(road, s, depths()).astype(np.float32)[v.step]
-    t += np.float32(scene.camera.offset)
+    t += np.float32(offset)
     texture, paint = _texture(stage, t, s)
     part = labels[v.top :]
     part[(t > road.left) & (t < road.right) & v.seen] = DRIVABLE

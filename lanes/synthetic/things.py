@@ -37,10 +37,15 @@ class Canvas:
     hidden: NDArray[np.uint8]
     vehicles: NDArray[np.uint8]
 
+    @property
+    def offset(self) -> float:
+        """The camera's `t`."""
+        return self.scene.offset(self.seconds)
+
     def pixels(self, points: Points) -> Points:
         """Project points (N, 3), (t, height, metres ahead), to pixels (N, 2)."""
         ahead = np.maximum(points[:, 2], NEAR)
-        right = points[:, 0] - self.scene.camera.offset + path(self.scene.road, self.s, ahead)
+        right = points[:, 0] - self.offset + path(self.scene.road, self.s, ahead)
         return self.view.project(np.stack([right, points[:, 1], ahead], axis=1))
 
     def shade(self, ahead: Points) -> tuple[Points, Points]:
@@ -132,7 +137,7 @@ def _thing(canvas: Canvas, s: float, thing: Car | Prop) -> None:
 def _car(canvas: Canvas, s: float, car: Car, dark: bool) -> None:
     _shadow(canvas, s, car)
     camera, light = canvas.scene.camera, canvas.scene.light
-    side = -1 if car.t > camera.offset else 1
+    side = -1 if car.t > canvas.offset else 1
     sunny = not light.shadows or light.shadow_side == -side
     canvas.put(shapes.vehicle(car, side, sunny, camera.height > car.height, dark), car.t, s, True)
     if not dark or s < 1.5:

@@ -198,6 +198,18 @@ class Glass:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A planned move of the own car across the road, such as a lane change.
+
+    It begins at `start` (s), lasts `seconds`, and shifts the car by `across` metres (> 0: right).
+    """
+
+    start: float
+    seconds: float
+    across: float
+
+
+@dataclass(frozen=True)
 class Scene:
     """A drive on one road; `seed` also seeds its textures."""
 
@@ -212,3 +224,15 @@ class Scene:
     hatch: Hatch | None = None
     tunnel: Tunnel | None = None
     glass: Glass = Glass()
+    moves: tuple[Move, ...] = ()
+
+    def offset(self, seconds: float) -> float:
+        """The camera's `t` at a time: its own offset, and what the moves have added.
+
+        The car shifts without turning: its yaw stays as it is.
+        """
+        t = self.camera.offset
+        for move in self.moves:
+            share = min(max((seconds - move.start) / move.seconds, 0.0), 1.0)
+            t += move.across * share * share * (3 - 2 * share)
+        return t

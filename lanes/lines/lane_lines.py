@@ -1,0 +1,156 @@
+"""Lane lines with their sides, kinds, colours and confidence, from a label map and its picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanes.lines.curve import ROWS, Curve, frame_rows
+from lanes.lines.find import Fit, Found, find
+from lanes.lines.paint import Picture, looks
+from lanes.types import Frame, LabelMap, LaneLine, Side, Size
+
+LANE = 2.7
+"""Camera heights from the camera beyond which no border of the own lane lies."""
+SEEN, LONG = 0.35, 0.15
+"""Share of its rows, and rows as a share of the height, from which on confidence is 1."""
+NARROW, DEEP = 1.7, 4.0
+"""A line with others this near on both sides, in camera heights, may be an arrow or a crossing:
+it must reach so many times as far as its near end."""
+CUT_SHORT = 0.04
+"""A line that ends so far below another is cut short, as a share of the height."""
+CERTAIN = 0.5
+"""Confidence from which on a line counts for others."""
+
+Floats = NDArray[np.floating]
+
+
+def find_lines(
+    labels: LabelMap, picture: Picture | None = None, size: Size | None = None
+) -> list[LaneLine]:
+    """The lane lines of a frame, from left to right.
+
+    `labels` (h, w) of the task `lanes`, of any size, with or without implied lines. `picture`, the
+    frame, gives colours, and kinds if `labels` have no implied lines; without it pass the frame's
+    `size`, or points are in the pixels of `labels`.
+    """
+    size = size_of(labels, picture, size)
+    found = find(labels, size)
+    return lane_lines(found, labels, picture, size)
+
+
+def size_of(labels: LabelMap, picture: Picture | None, size: Size | None) -> Size:
+    """The size of the frame."""
+    if isinstance(picture, Frame):
+        return picture.size
+    array = labels if picture is None else picture
+    return size or (array.shape[0], array.shape[1])
+
+
+def lane_lines(
+    found: Found, labels: LabelMap, picture: Picture | None, size: Size
+) -> list[LaneLine]:
+    """Describe the lines that `find` found."""
+    tops = [top_of(fit, found, size) for fit in found.fits]
+    sure = confidences_of(found, size)
+    sides = sides_of([fit.place for fit in found.fits], sure)
+    ends = ends_of(tops, sure, size)
+    lines = []
+    for fit, side, (kind, colour), end, confidence in zip(
+        found.fits, sides, looks(found, labels, picture, size), ends, sure, strict=True
+    ):
+        points = points_on(fit.curve, end, size)
+        if len(points) > 1:
+            lines.append(LaneLine(points, side, kind, colour, confidence))
+    return lines
+
+
+def sides_of(places: Sequence[float], confidences: Sequence[float]) -> list[Side | None]:
+    """The sides of lines from left to right, by their distances in camera heights (> 0: right).
+
+    Certain lines take theirs first. An uncertain one gets a side that is free and in order.
+    """
+    sides: list[Side | None] = [None] * len(places)
+    left = [i for i, place in enumerate(places) if place < 0][::-1]
+    right = [i for i, place in enumerate(places) if place >= 0]
+    _name(sides, left, ("ego left", "next left"), places, confidences)
+    _name(sides, right, ("ego right", "next right"), places, confidences)
+    return sides
+
+
+def _name(
+    sides: list[Side | None],
+    lines: list[int],
+    names: tuple[Side, Side],
+    places: Sequence[float],
+    confidences: Sequence[float],
+) -> None:
+    """Name the lines of one side, which are in order from the camera outwards."""
+    certain = [i for i in lines if confidences[i] >= CERTAIN]
+    far = bool(certain) and abs(places[certain[0]]) > LANE
+    for i, name in zip(certain, names[far:], strict=False):
+        sides[i] = name
+    if not certain or far:
+        nearer = [i for i in lines if abs(places[i]) <= LANE]
+        if nearer:
+            sides[nearer[0]] = names[0]
+    if names[1] not in sides:
+        ego = next((lines.index(i) for i in lines if sides[i] == names[0]), -1)
+        for i in lines[ego + 1 : ego + 2]:
+            sides[i] = names[1]
+
+
+def top_of(fit: Fit, found: Found, size: Size) -> float:
+    """The highest row in which a line is seen."""
+    return float(found.strands.y[fit.runs].min(initial=size[0]))
+
+
+def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
+    """The rows up to which lines are drawn: their own tops, or higher for a line cut short.
+
+    A vehicle hides the far part of a line; it runs on as far as a second line is seen.
+    """
+    certain = sorted(t for t, sure in zip(tops, confidences, strict=True) if sure >= CERTAIN)
+    reach = certain[1] if len(certain) > 1 else math.inf
+    return [reach if top - reach > CUT_SHORT * size[0] else top for top in tops]
+
+
+def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
+    """Points (N, 2) of a curve within the frame, from its bottom up to the row `top`."""
+    rows, on_rows = frame_rows(curve.horizon, curve.height)
+    x = on_rows @ curve.coefficients
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows > top - size[0] / ROWS / 2)
+    points = np.empty((np.count_nonzero(inside), 2), np.float32)
+    points[:, 0], points[:, 1] = x[inside], rows[inside]
+    return points
+
+
+def confidences_of(found: Found, size: Size) -> list[float]:
+    """How sure each line is, 0..1, by how much of it is seen below its top."""
+    places = [-math.inf, *(fit.place for fit in found.fits), math.inf]
+    gaps = [after - before for before, after in pairwise(places)]
+    narrow = [max(pair) < NARROW for pair in pairwise(gaps)]
+    return [
+        _seen(fit, found, size) * (_depth(fit, found, size) if between else 1.0)
+        for fit, between in zip(found.fits, narrow, strict=True)
+    ]
+
+
+def _seen(fit: Fit, found: Found, size: Size) -> float:
+    y = found.strands.y[fit.runs]
+    points = points_on(fit.curve, top_of(fit, found, size), size)
+    if len(points) < 2:
+        return 0.0
+    long = (1 + np.count_nonzero(np.diff(y))) * found.strands.step
+    share = long / max(float(np.ptp(points[:, 1])), 1.0)
+    return float(min(share / SEEN, 1.0) * min(long / (LONG * size[0]), 1.0))
+
+
+def _depth(fit: Fit, found: Found, size: Size) -> float:
+    """1 if a line reaches `DEEP` times as far as its near end, less for a single mark."""
+    top, bottom = found.bundle.rows_below(found.strands.y[fit.runs[[0, -1]]], size)
+    return min(math.log(bottom / top) / math.log(DEEP), 1.0)
