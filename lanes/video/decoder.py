@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from lanes.video.losses import Losses, is_picture
+from lanes.video.losses import Losses, Places, is_picture
 from lanes.video.timeline import Joints, Timeline
 
 # A damaged spot causes an error or two; a lost disk or network causes them forever.
@@ -81,6 +81,7 @@ class Decoder:
         second = round(1 / time_base)
         self.losses, self._timeline = Losses(step, second), Timeline(step, second)
         self._joints = Joints(self._timeline, time_base)
+        self.places = Places()
         self.silent = self.at_end = False
         self.first = 0
         self.last: int | None = None
@@ -235,6 +236,7 @@ class Decoder:
 
     def _note(self, packet: Packet[VideoStream]) -> None:
         """Give the packet its time, and note it."""
+        self.places.note(packet)
         if self._untimed:
             packet.pts = packet.dts = None
         if self._timeline.place(packet):
