@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from lanes.video.losses import Losses, is_picture
+from lanes.video.losses import Losses, Places, is_picture
 from lanes.video.timeline import Joints, Timeline
 
 # A damaged spot causes an error or two; a lost disk or network causes them forever.
@@ -81,6 +81,7 @@ class Decoder:
         second = round(1 / time_base)
         self.losses, self._timeline = Losses(step, second), Timeline(step, second)
         self._joints = Joints(self._timeline, time_base)
+        self.places = Places()
         self.silent = self.at_end = False
         self.first = 0
         self.last: int | None = None
@@ -119,8 +120,8 @@ class Decoder:
             if time_of(frame) >= target:
                 self.first = skipped
                 if before is not None and self._sent:
-                    shown_before = sum(shown < time_of(frame) for _, shown in self._sent)
-                    self.first = before(*self._sent[0]) + shown_before
+                    shown = sum(first <= pts < time_of(frame) for _, pts in self._sent)
+                    self.first = before(*self._sent[0]) + shown
                 yield frame
                 break
         self._counting = False
@@ -129,7 +130,8 @@ class Decoder:
     def _packets_before(self, target: Fraction, first: int) -> _Count | None:
         """A function that counts the shown packets before one that a seek to `target` finds.
 
-        None if seeking would lead astray: there is no way back, or the times begin anew on the way.
+        Shown are those from the time `first` on. None if seeking would lead astray: there is no way
+        back, or the times begin anew on the way.
         """
         if self._stream.frames and "mp4" in self._container.format.name:
             entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
@@ -140,11 +142,16 @@ class Decoder:
         with self._reopen() as container:
             use_own_times(container)
             stream = cast(VideoStream, container.streams[self._stream.index])
-            shown = _times_before(container.demux(stream), self._timeline.like(), target, first)
-        if shown is None:
+            times = _times_before(container.demux(stream), self._timeline.like(), target)
+        if times is None:
             return None
-        # By their pts: FFmpeg finds other dts in Matroska files after a seek.
-        return lambda dts, pts: shown.index(pts) if pts in shown else len(shown)
+
+        def count(dts: int, pts: int) -> int:
+            # By their pts: FFmpeg finds other dts in Matroska files after a seek.
+            earlier = times[: times.index(pts)] if pts in times else times
+            return sum(time >= first for time in earlier)
+
+        return count
 
     def _sought(self, frames: Iterator[av.VideoFrame], target: Fraction) -> Iterator[av.VideoFrame]:
         """Frames from a point before the time `target`; `frames` unchanged if seeking fails.
@@ -229,6 +236,7 @@ class Decoder:
 
     def _note(self, packet: Packet[VideoStream]) -> None:
         """Give the packet its time, and note it."""
+        self.places.note(packet)
         if self._untimed:
             packet.pts = packet.dts = None
         if self._timeline.place(packet):
@@ -248,9 +256,9 @@ def use_own_times(container: InputContainer) -> None:
 
 
 def _times_before(
-    packets: Iterator[Packet[VideoStream]], timeline: Timeline, target: Fraction, first: int
+    packets: Iterator[Packet[VideoStream]], timeline: Timeline, target: Fraction
 ) -> list[int] | None:
-    """The times of the packets up to the key frame after `target`, from the frame at `first` on.
+    """The times of the packets up to the key frame after `target`, in their order.
 
     None if there are packets without times, or times that begin anew.
     """
@@ -262,6 +270,5 @@ def _times_before(
             return None
         if packet.is_keyframe and packet.pts > target:
             break
-        if packet.pts >= first:
-            times.append(packet.pts)
+        times.append(packet.pts)
     return times

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
 from fractions import Fraction
 from heapq import heappop, heappush
 
 from av.packet import Packet
 from av.video.stream import VideoStream
+
+_LONGEST_GAP = 60
+"""Seconds that one damaged place may last."""
 
 
 class Losses:
@@ -78,12 +83,14 @@ class Losses:
         if self._last is None:
             return
         gap = range(self._last + self._step, time - self._step // 2, self._step)
+        if len(gap) * self._step > _LONGEST_GAP * self._second:
+            gap = range(0)  # The time itself is damaged.
         near = range(self._last - self._second, time + self._second)
         damaged = passed or self._hit in near
         self.times += gap if damaged and len(gap) > len(passed) else passed
 
 
-def between(times: list[int], start: float | Fraction, stop: float | Fraction) -> int:
+def between(times: Iterable[int], start: float | Fraction, stop: float | Fraction) -> int:
     """How many of the `times` are from `start` up to, not including, `stop`.
 
     >>> between([1, 2, 5], 2, 5)
@@ -101,3 +108,29 @@ def is_picture(packet: Packet[VideoStream]) -> bool:
     context = packet.stream.codec_context
     hidden = context is not None and context.name == "vp8" and not bytes(packet)[0] & 16
     return not (packet.is_discard or hidden)
+
+
+class Places:
+    """Where in an AVI file packets were met, to compare with its index.
+
+    Its demuxer goes on after damage without a gap in the times.
+    """
+
+    _HEAD = 8
+    """Bytes of a chunk before its content."""
+
+    def __init__(self) -> None:
+        self._met = array("q")
+
+    def note(self, packet: Packet[VideoStream]) -> None:
+        """Note where a packet was."""
+        self._met.append(-1 if packet.pos is None else packet.pos)
+
+    def unmet(self, stream: VideoStream) -> list[int]:
+        """The times of the pictures in the index that were not met."""
+        met = set(self._met)
+        entries = [
+            (entry.timestamp, entry.pos + self._HEAD in met) for entry in stream.index_entries
+        ]
+        found = any(there for _, there in entries)
+        return [time for time, there in entries if found and not there]

@@ -75,8 +75,9 @@ class VideoSink:
     frames keep their exact times (in .mkv to the millisecond). Frames of other sizes than `size`
     are letterboxed; odd sides get their last line or column repeated (4:2:0 needs even sides).
     `quality` is fast (ultrafast, CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18). The
-    sound of `audio_from`, on the same clock as the frames, is copied for the duration of the video.
-    `warnings` lists everything that could not be kept.
+    sound of `audio_from` (a file, a URL, or a source's `tap`), on the same clock as the frames, is
+    copied for the duration of the video; what players may not play becomes AAC. `warnings` lists
+    everything that could not be kept.
 
     Raises:
         BadOutput: here or in `write` and `close`; no file is left behind.

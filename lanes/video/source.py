@@ -256,13 +256,18 @@ class VideoSource(Source):
             ) from error
         return Frame(planes, colour, index, time_of(picture), self.time_base)
 
+    def _never_met(self) -> list[int]:
+        """The times of frames that the file states and that its packets lack."""
+        name, stream = self._container.format.name, self._stream
+        if stream.frames and "mp4" in name and self._decoder.last is not None:
+            entries = (entry for entry in stream.index_entries if not entry.is_discard)
+            later = [entry.timestamp for entry in entries if entry.timestamp > self._decoder.last]
+            return later if self._decoder.at_end else []
+        unmet = self._decoder.places.unmet(stream) if name == "avi" else []
+        return max(unmet, self._cut_off() if self._decoder.at_end else [], key=len)
+
     def _cut_off(self) -> list[int]:
         """The times of the frames that should follow the last packet of a file that was cut off."""
-        if not self._decoder.at_end or self._decoder.last is None:
-            return []
-        if self._stream.frames and "mp4" in self._container.format.name:
-            entries = (entry for entry in self._stream.index_entries if not entry.is_discard)
-            return [entry.timestamp for entry in entries if entry.timestamp > self._decoder.last]
         if self._stream_duration is None or self.rate is None:
             return []
         end, step = self._decoder.end, 1 / (self.rate * self.time_base)
@@ -278,7 +283,7 @@ class VideoSource(Source):
         self._noted = True
         losses = self._decoder.losses
         part = (self._origin + self._cut.start / self.time_base, self._read_to)
-        self.lost = between([*losses.times, *self._cut_off()], *part)
+        self.lost = between([*losses.times, *self._never_met()], *part)
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "

@@ -22,6 +22,9 @@ def stated_rate(stream: VideoStream, untimed: bool) -> Fraction | None:
 
 def stated_duration(stream: VideoStream) -> float | None:
     """The stated duration of the stream in seconds; Matroska files have a tag for it."""
+    if stream.frames and stream.container.format.name == "avi" and stream.time_base:
+        # FFmpeg takes the duration of a file that was cut off from its size.
+        return float(stream.frames * stream.time_base)
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from clips import make_clip, numbers, read
 from lanes.video import VideoSource
+from lanes.video.losses import Losses
 
 PACKET = 188
 """Bytes of a packet of an MPEG transport stream."""
@@ -91,3 +94,33 @@ def test_recordings_joined_lose_nothing(tmp_path, codec):
     assert (numbers(frames), source.lost) == (list(range(50)) * 3, 0)
     steps = {b.pts - a.pts for a, b in zip(frames, frames[1:], strict=False)}
     assert steps == {3600}
+
+
+def test_frames_missing_in_an_avi_are_counted(tmp_path):
+    path = make_clip(tmp_path / "a.avi", 100, codec="mjpeg", pix_fmt="yuvj420p")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20_000] = bytes(20_000)
+    path.write_bytes(content)
+    frames, source = read(path)
+    assert 2 < source.lost == 100 - len(frames)
+    assert read(path, end=1)[1].lost == 0
+
+
+def test_an_avi_that_is_cut_off(tmp_path):
+    path = make_clip(tmp_path / "a.avi", 100, codec="mjpeg", pix_fmt="yuvj420p")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    frames, source = read(path)
+    assert 40 < source.lost == 100 - len(frames)
+
+
+def test_a_damaged_time_is_no_loss_of_hours():
+    losses = Losses(step=1, second=25)
+    for time in (0, 1, 2):
+        losses.came(time, damaged=False)
+    losses.failed(SimpleNamespace(pts=3))
+    losses.came(5, damaged=False)
+    assert losses.times == [3, 4]
+    losses.came(90_000, damaged=False)
+    assert losses.times == [3, 4]

@@ -54,6 +54,22 @@ def test_numbers_in_an_open_gop(tmp_path):
             assert source.first == numbers(frames)[0] == round(start * 25)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_numbers_in_a_stream_that_begins_between_key_frames(tmp_path, codec):
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    path = make_clip(tmp_path / "a.ts", 100, codec=codec, gop=20, options=options)
+    content = path.read_bytes()
+    third = len(content) // 3 // 188 * 188
+    path.write_bytes(content[: 3 * 188] + content[third:])
+    whole, source = read(path)
+    assert (source.first, source.lost) == (0, 0)
+    for start in (0.4, 1.2, 1.7):
+        frames, source = read(path, start=start)
+        assert numbers(frames) == numbers(whole)[source.first :]
+        assert source.lost == 0
+    assert len(frames) < len(whole)
+
+
 def test_a_part_in_a_later_recording_of_a_joined_file(tmp_path):
     part = make_clip(tmp_path / "part.ts", 50, gop=10).read_bytes()
     path = tmp_path / "joined.ts"
