@@ -17,7 +17,6 @@ from lanes.assets import DEMO
 from lanes.cli.first_use import warn_once
 from lanes.cli.groups import Engine
 from lanes.errors import INCOMPLETE, WRONG_INPUT, LanesError, MissingDependency, ended_by
-from lanes.live.screen import no_window_cure, why_no_window
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
 from lanes.system.progress import progress
@@ -148,6 +147,9 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
 
 def _window() -> Show:
     """A function that shows a frame in a window; it returns True if q or Esc was pressed."""
+    # Imported here: it takes 20 ms, and few runs show a window.
+    from lanes.live.screen import no_window_cure, why_no_window
+
     if why := why_no_window():
         raise MissingDependency(f"--show cannot open a window: {why}; {no_window_cure(why)}")
 

@@ -86,7 +86,8 @@ class Losses:
         if len(gap) * self._step > _LONGEST_GAP * self._second:
             gap = range(0)  # The time itself is damaged.
         near = range(self._last - self._second, time + self._second)
-        damaged = passed or self._hit in near
+        # `None in near` would compare None with each of its 180,000 ticks.
+        damaged = passed or (self._hit is not None and self._hit in near)
         self.times += gap if damaged and len(gap) > len(passed) else passed
 
 
