@@ -18,7 +18,7 @@ from lanes.types import Frame
 from line_seeds import FRAMES
 from line_truth import ROWS, SIZE, example, matched, tusimple_scores
 
-TUSIMPLE = Path("/work/shared/data/tusimple_170")
+TUSIMPLE = Path(__file__).parents[3] / "shared" / "data" / "tusimple_170"
 
 
 def check(frames):
