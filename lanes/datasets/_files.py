@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,31 @@ from numpy.typing import NDArray
 from lanes.errors import BadDataset, BadInput, UnknownName
 from lanes.images.read import read_mask, read_picture
 from lanes.plugins import unknown
-from lanes.types import IGNORE, Image, InstanceMap, Size
+from lanes.types import IGNORE, Image, InstanceMap, Sample, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 Ids: TypeAlias = NDArray[np.uint8]
 """(H, W): label ids as stored."""
 SPLITS = ("train", "choose", "val")
+
+
+class Pairs(ABC):
+    """Images with a label file each; see `lanes.types.Dataset`. A subclass makes the sample."""
+
+    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
+        """Take `pairs` of image and label files."""
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_file, label_file = self.pairs[index]
+        return self.sample(read_image(image_file), label_file)
+
+    @abstractmethod
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """The sample of `image` (H, W, 3)."""
 
 
 def folder(path: Path, what: str) -> Path:

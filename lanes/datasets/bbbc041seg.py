@@ -18,7 +18,7 @@ from pathlib import Path
 from lanes.datasets import _cells, _files
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import Sample
+from lanes.types import Image, Sample
 
 TASK = "cell_count"
 TARGETS, MEASURES = _cells.TARGETS, _cells.MEASURES
@@ -31,22 +31,14 @@ SPLITS = {"train": "train", "choose": "val", "val": "val", "test": "test"}
 INDEX, STEM, COLUMN = "index.csv", "stem", "split_hanyinglee"
 
 
-class Bbbc041Seg:
+class Bbbc041Seg(_files.Pairs):
     """Smears of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
-    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
-        """Take `pairs` of image and instance files."""
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_file, instance_file = self.pairs[index]
-        image = _files.read_image(image_file)
-        instances = _files.read_instances(instance_file, (image.shape[0], image.shape[1]))
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """See `_files.Pairs`."""
+        instances = _files.read_instances(label_file, (image.shape[0], image.shape[1]))
         return Sample(image, _cells.targets_of(instances), instances=instances)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from lanes.datasets import _files
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import Measure, Sample
+from lanes.types import Image, Measure, Sample
 
 TASK = "road_scene"
 NAMES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car",
@@ -33,21 +33,13 @@ FOLDERS = {
 """The folders of each split."""
 
 
-class CamVid:
+class CamVid(_files.Pairs):
     """Frames of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
-    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
-        """Take `pairs` of image and label files."""
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_file, label_file = self.pairs[index]
-        image = _files.read_image(image_file)
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """See `_files.Pairs`."""
         size = (image.shape[0], image.shape[1])
         return Sample(image, _files.read_labels(label_file, size, len(TARGETS)))
 

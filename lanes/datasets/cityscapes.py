@@ -14,7 +14,7 @@ import numpy as np
 
 from lanes.datasets import _files
 from lanes.errors import BadDataset
-from lanes.types import IGNORE, LabelMap, Measure, Sample
+from lanes.types import IGNORE, Image, LabelMap, Measure, Sample
 
 TASK = "road_scene"
 NAMES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car",
@@ -39,21 +39,13 @@ TRAIN_ID_OF = {
 IMAGE, TRAIN_IDS, IDS = "_leftImg8bit", "_gtFine_labelTrainIds", "_gtFine_labelIds"
 
 
-class Cityscapes:
+class Cityscapes(_files.Pairs):
     """Frames of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
-    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
-        """Take `pairs` of image and label files."""
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_file, label_file = self.pairs[index]
-        image = _files.read_image(image_file)
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """See `_files.Pairs`."""
         ids = _files.read_labels(label_file, (image.shape[0], image.shape[1]), IGNORE + 1)
         return Sample(image, _table(label_file.stem.endswith(IDS))[ids])
 

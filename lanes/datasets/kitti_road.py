@@ -14,7 +14,7 @@ import numpy as np
 
 from lanes.datasets import _files, _pairs
 from lanes.errors import BadDataset
-from lanes.types import Measure, Sample
+from lanes.types import Image, Measure, Sample
 
 TASK = "lanes"
 GROUND, ROAD, UNKNOWN = range(3)
@@ -25,21 +25,13 @@ BLUE, RED = 0, 2
 """Channels of a label: blue marks road, red marks known pixels."""
 
 
-class KittiRoad:
+class KittiRoad(_files.Pairs):
     """Frames of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
-    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
-        """Take `pairs` of image and label files."""
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_file, label_file = self.pairs[index]
-        image = _files.read_image(image_file)
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """See `_files.Pairs`."""
         label = _files.read_map(label_file, (image.shape[0], image.shape[1]), coloured=True)
         if label.ndim != 3:
             raise BadDataset(f"{label_file} is grey; wanted KITTI's colours: magenta, red, black")

@@ -19,7 +19,7 @@ import numpy as np
 from lanes.datasets import _files
 from lanes.errors import BadDataset, UnknownName
 from lanes.plugins import unknown
-from lanes.types import LabelMap, Measure, Sample
+from lanes.types import Image, LabelMap, Measure, Sample
 
 TASK = "blood_cells"
 TARGETS = np.eye(3, dtype=bool)
@@ -44,21 +44,13 @@ TWIN = "112"
 """In DS1, 112 and 139 are the same picture, drawn by two annotators: this one is skipped."""
 
 
-class WbcZheng:
+class WbcZheng(_files.Pairs):
     """Crops of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
 
-    def __init__(self, pairs: list[tuple[Path, Path]]) -> None:
-        """Take `pairs` of image and label files."""
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_file, label_file = self.pairs[index]
-        image = _files.read_image(image_file)
+    def sample(self, image: Image, label_file: Path) -> Sample:
+        """See `_files.Pairs`."""
         stored = _files.read_labels(label_file, (image.shape[0], image.shape[1]), 256)
         return Sample(image, ids_of(stored, label_file))
 
