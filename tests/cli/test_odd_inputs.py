@@ -13,23 +13,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from clips import make_clip
 from lanes import label_video
-from lanes.cli.main import app
 from lanes.errors import BadInput
-
-
-@pytest.fixture
-def run(tmp_path, model_folder, monkeypatch):
-    """Run `lanes video ARGS` in tmp_path with the model of known labels."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        return CliRunner().invoke(app, ["video", *map(str, args), "--model", str(model_folder)])
-
-    return call
 
 
 def frames_in(path):

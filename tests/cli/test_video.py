@@ -1,10 +1,8 @@
 """The commands as a user meets them: what is printed, the exit code, the files left behind."""
 
 import json
-import os
 import subprocess
 import sys
-from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -14,31 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip, picture
-from lanes import assets
-from lanes import card as cards
-from lanes.card import DataUse
-from lanes.cli.first_use import warn_once
 from lanes.cli.main import app
 from lanes.pipeline import demo_clip
 from lanes.video import VideoSink
-from model_folders import SIZE, labels_of, make_model
-
-
-@pytest.fixture
-def run(tmp_path, model_folder, monkeypatch):
-    """Run `lanes video ARGS` in tmp_path with the model of known labels."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args, model=model_folder):
-        words = ["video", *map(str, args), *(["--model", str(model)] if model else [])]
-        return CliRunner().invoke(app, words)
-
-    return call
-
-
-@pytest.fixture
-def clip(tmp_path):
-    return make_clip(tmp_path / "drive.mp4", frames=12, rate=Fraction(30000, 1001), audio="aac")
+from model_folders import SIZE, labels_of
 
 
 def frames_of(path):
@@ -236,65 +213,6 @@ def test_quiet_prints_nothing(run, clip):
     assert (done.exit_code, done.output) == (0, "")
 
 
-@pytest.fixture
-def restricted(tmp_path, monkeypatch):
-    """A model of restricted terms, and a cache that has seen none."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = make_model(tmp_path / "bound")
-    uses = (DataUse("drawn", "", "none: ours"), DataUse("street", "", "research use"))
-    replace(cards.read(folder), data=uses, terms="research use").write(folder)
-    return folder
-
-
-def terms_lines(done):
-    return [line for line in done.stderr.splitlines() if line.startswith("warning: the terms")]
-
-
-def test_restricted_terms_are_a_warning_once(run, clip, restricted):
-    done = run(clip, model=restricted)
-    assert done.exit_code == 0, done.output
-    (line,) = terms_lines(done)
-    assert line.startswith("warning: the terms of bound restrict its use (street; ")
-    assert "card.json" in line
-    assert line.endswith("--model lanes-synthetic")
-    again = run(clip, "--overwrite", model=restricted)
-    assert (again.exit_code, terms_lines(again)) == (0, [])
-    card = cards.read(restricted)
-    replace(card, terms="other terms").write(restricted)
-    assert terms_lines(run(clip, "--overwrite", model=restricted))
-
-
-def test_quiet_keeps_the_warning_for_later(run, clip, restricted):
-    done = run(clip, "--quiet", model=restricted)
-    assert (done.exit_code, done.output) == (0, "")
-    assert terms_lines(run(clip, "--overwrite", model=restricted))
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(run, clip, restricted, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    for _ in range(2):
-        done = run(clip, "--overwrite", model=restricted)
-        assert (done.exit_code, len(terms_lines(done))) == (0, 1), done.output
-
-
-def test_no_warning_without_the_weights_or_without_restrictions(run, clip, restricted):
-    done = run(clip, "--backend", "classical", model=restricted)
-    assert (done.exit_code, terms_lines(done)) == (0, [])
-    done = run(clip, "--overwrite")
-    assert (done.exit_code, terms_lines(done)) == (0, [])
-
-
-def test_the_warning_of_a_model_that_comes_along_names_the_command(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    warn_once(cards.read(assets.model_folder("lanes-fcn-lite")))
-    warn_once(cards.read(assets.model_folder("cells-count")))
-    roads, cells = capsys.readouterr().err.splitlines()
-    assert "(bdd100k, tusimple, imagenet; see lanes models --terms)" in roads
-    assert roads.endswith("--model lanes-synthetic")
-    assert "--model" not in cells
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -379,71 +297,6 @@ def test_an_encoder_that_fails_leaves_nothing_behind(run, clip, tmp_path, monkey
     assert done.exit_code == 2
     assert "disk is full" in " ".join(done.output.split())
     assert left(tmp_path) == ["drive.mp4"]
-
-
-@pytest.fixture
-def precious(run, clip, tmp_path):
-    """Inputs of every kind; all that a test must not change."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "other").mkdir()
-    for number in range(12):
-        cv2.imwrite(str(folder / f"{number:06d}.png"), picture(number))
-    cv2.imwrite(str(tmp_path / "road.png"), picture(1))
-    (tmp_path / "link.mp4").symlink_to(clip)
-    os.link(clip, tmp_path / "hard.mp4")
-    make_clip(tmp_path / "other" / "drive.mp4", 2)
-    make_clip(tmp_path / "drive.mov", 2)
-    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile 'drive.mp4'\n")
-    return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["drive.mp4", "-o", "drive.mp4"], "drive.mp4 is the input itself"),
-        (["drive.mp4", "-o", "out/../drive.mp4"], "is the input itself"),
-        (["drive.mp4", "-o", "link.mp4"], "is the input itself"),
-        (["link.mp4", "-o", "drive.mp4"], "is the input itself"),
-        (["drive.mp4", "-o", "hard.mp4"], "is the input itself"),
-        (["file://{here}/drive.mp4", "-o", "drive.mp4"], "is the input itself"),
-        (["list.ffconcat", "-o", "drive.mp4"], "is the input itself"),
-        (["drive.mp4", "--json", "drive.mp4"], "is the input itself"),
-        (["drive.mp4", "--json", "out.mp4", "-o", "out.mp4"], "two results would be written to"),
-        (["drive.mp4", "--json", "drive_lanes.mp4"], "two results would be written to"),
-        (["drive.mp4", "--labels", "images", "--json", "images/000000.png"], "is the input itself"),
-        (["images", "--json", "images/000000.png"], "is the input itself"),
-        (["images", "--masks", "images"], "images holds the images that are read"),
-        (["images/*.png", "--masks", "out/../images"], "holds the images that are read"),
-        (["road.png", "--masks", "."], "holds the images that are read"),
-        (["drive.mp4", "--labels", "images", "--masks", "images"], "holds the images that are"),
-        (["drive.mp4", "other/drive.mp4", "-o", "out"], "two results would be written to out/"),
-        (["drive.mp4", "drive.mov"], "two results would be written to"),
-        (["drive.mp4", "drive.mp4"], "two results would be written to"),
-    ],
-)
-def test_nothing_that_is_read_is_replaced(run, tmp_path, precious, words, message):
-    done = run(*(word.format(here=tmp_path) for word in words), "--overwrite")
-    assert done.exit_code == 2, done.output
-    assert message in " ".join(done.output.split())
-    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == precious
-
-
-def test_an_output_that_is_another_input_is_refused(run, clip, tmp_path):
-    assert run(clip).exit_code == 0
-    before = (tmp_path / "drive_lanes.mp4").read_bytes()
-    done = run(clip, "drive_lanes.mp4", "--overwrite")
-    assert (done.exit_code, "is the input itself" in " ".join(done.output.split())) == (2, True)
-    assert (tmp_path / "drive_lanes.mp4").read_bytes() == before
-
-
-def test_a_file_address_is_a_file(run, clip, tmp_path):
-    clip.rename(tmp_path / "my drive.mp4")
-    assert run(f"file://{tmp_path}/my%20drive.mp4").exit_code == 0
-    with av.open(str(tmp_path / "my drive_lanes.mp4")) as container:
-        assert len(container.streams.audio) == 1
 
 
 def test_demo_renders_once_and_shows_an_iou(run, tmp_path, monkeypatch):
