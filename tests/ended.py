@@ -47,6 +47,12 @@ def command(name):
     return f"from lanes.cli.main import {name}; {name}()"
 
 
+def take_signals():
+    """Tests begun in the background ignore SIGINT, under nohup SIGHUP; the command must not."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Started:
     """A `script` of Python with `words`; its standard streams are pipes."""
 
@@ -57,8 +63,7 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Tests that a shell began in the background ignore SIGINT, and so would the command.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=take_signals,
         )
 
     def until(self, begun, wait=0.0):
