@@ -47,23 +47,25 @@ def command(name):
     return f"from lanes.cli.main import {name}; {name}()"
 
 
-def take_signals():
-    """Tests begun in the background ignore SIGINT, under nohup SIGHUP; the command must not."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Started:
-    """A `script` of Python with `words`; its standard streams are pipes."""
+    """A `script` of Python with `words` that ignores the signals `ignored`; streams are pipes."""
 
-    def __init__(self, script, words, folder=None):
+    def __init__(self, script, words, folder=None, ignored=()):
+        def set_signals():
+            # Tests begun in the background ignore SIGINT, and under nohup SIGHUP.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
         self.process = subprocess.Popen(
             [sys.executable, "-c", script, *map(str, words)],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=take_signals,
+            preexec_fn=set_signals,
         )
 
     def until(self, begun, wait=0.0):
@@ -100,7 +102,7 @@ def until_named(hidden, ended=lambda: False):
 class Job:
     """`lanes-video` or `lanes-webcam` that writes `folder`/out.mp4."""
 
-    def __init__(self, folder, model, source, name="video", quality="fast", **words):
+    def __init__(self, folder, model, source, name="video", quality="fast", ignored=(), **words):
         self.folder, self.out = folder, folder / "out.mp4"
         options = [source, "--model", model, "--backend", "onnxruntime"]
         if name == "video":
@@ -108,7 +110,7 @@ class Job:
         else:
             options += ["--no-window", "--record", self.out]
         options += [part for key, value in words.items() for part in (f"--{key}", value)]
-        self.started = Started(command(f"{name}_main"), options, folder)
+        self.started = Started(command(f"{name}_main"), options, folder, ignored)
 
     def written(self, seconds=0.0):
         """Wait until the video has begun, and `seconds` more."""

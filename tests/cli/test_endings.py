@@ -72,11 +72,7 @@ def test_a_signal_before_the_first_frame_leaves_nothing(tmp_path, model_folder, 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path, model_folder, clip):
     """`nohup lanes-video ... &` goes on when the terminal is closed."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        job = Job(tmp_path, model_folder, clip, **{"max-frames": 50})
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    job = Job(tmp_path, model_folder, clip, ignored=[signal.SIGHUP], **{"max-frames": 50})
     job.written()
     job.started.send(signal.SIGHUP)
     job.started.until(job.out.exists)
