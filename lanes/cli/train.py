@@ -46,11 +46,12 @@ def train(
         # Imported here, because torch takes seconds to import.
         from lanes.training import config as configs
         from lanes.training import loop, report
+        from lanes.training.budget import Budget
 
         file = assets.config_file(config)
         chosen = configs.read(file, set or ())
         place = folder or Path("runs") / file.stem
-        budget = loop.Budget(steps, minutes)
+        budget = Budget(steps, minutes)
         best = loop.train(chosen, roots_of(data), budget, place, resume, init)
         for picture in report.write(place, best):
             print(picture)

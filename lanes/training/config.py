@@ -31,6 +31,9 @@ class TrainConfig:
     """How pictures are fitted to the network's input, one of `lanes.images.resize.MODES`."""
     seed: int = 0
     batch: int = 8
+    accumulate: int = 1
+    """Into how many parts a batch is cut to save memory; the gradient is that of the whole batch.
+    Batch normalisation sees a part at a time."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 200
@@ -100,6 +103,12 @@ class TrainConfig:
     """Whether the encoder starts from its architecture's ImageNet weights."""
     encoder_rate: float = 1.0
     """The encoder's share of the learning rate; below 1, it keeps more of its pretraining."""
+    freeze: float = 0.0
+    """Share of the budget, from the start, in which the encoder does not learn: for few images."""
+    freeze_norms: bool = False
+    """Whether batch normalisation keeps the means and deviations that it starts with."""
+    patience: int = 0
+    """The run ends after this many validations without a better one; 0 = never early."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
 
@@ -219,16 +228,16 @@ def _is_list(value: Any) -> bool:
 def _check_ranges(config: TrainConfig, where: str) -> None:
     """Raise `BadConfig` for a value out of range."""
     wanted = {
-        "at least 1": ("batch", "validate_every", "size"),
+        "at least 1": ("batch", "accumulate", "validate_every", "size"),
         "at least 0": (
             "warmup_steps", "workers", "weight_decay", "soft_weight", "class_weights", "weights",
-            "brightness", "contrast", "saturation", "seed",
+            "brightness", "contrast", "saturation", "seed", "patience",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
         "0 to 1": (
             "ema_decay", "flip", "flip_vertical", "turn", "blur", "encoder_rate", "rain", "glare",
-            "dark", "jpeg", "bars", "bonnet",
+            "dark", "jpeg", "bars", "bonnet", "freeze",
         ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
@@ -249,6 +258,10 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    if config.batch % config.accumulate:
+        raise BadConfig(
+            f"{where}: accumulate = {config.accumulate} does not divide batch = {config.batch}"
+        )
     shares = [share for share, _ in config.sizes]
     if shares and (shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1):
         raise BadConfig(
