@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -107,6 +108,8 @@ class TrainConfig:
     """Share of the budget, from the start, in which the encoder does not learn: for few images."""
     freeze_norms: bool = False
     """Whether batch normalisation keeps the means and deviations that it starts with."""
+    choose_images: int = 0
+    """At most so many images of each choosing split are scored in a validation; 0 = all."""
     patience: int = 0
     """The run ends after this many validations without a better one; 0 = never early."""
     model_options: dict[str, Any] = field(default_factory=dict)
@@ -120,6 +123,19 @@ class TrainConfig:
     def size_at(self, spent: float) -> tuple[int, int]:
         """The training size after the share `spent` of the budget."""
         return next((size for share, size in reversed(self.sizes) if spent >= share), self.size)
+
+    def to_toml(self) -> str:
+        """The settings that differ from the defaults, as the text of a TOML file."""
+        changed = {
+            f.name: _plain(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        }
+        tables = {key: value for key, value in changed.items() if isinstance(value, dict) and value}
+        lines = [f"{k} = {_toml(v)}" for k, v in changed.items() if not isinstance(v, dict)]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
+        return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint or card stores them."""
@@ -231,7 +247,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         "at least 1": ("batch", "accumulate", "validate_every", "size"),
         "at least 0": (
             "warmup_steps", "workers", "weight_decay", "soft_weight", "class_weights", "weights",
-            "brightness", "contrast", "saturation", "seed", "patience",
+            "brightness", "contrast", "saturation", "seed", "patience", "choose_images",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
@@ -273,6 +289,11 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         raise BadConfig(unknown(f"{where}: mode", config.mode, list(MODES)))
     if config.precision not in PRECISIONS:
         raise BadConfig(unknown(f"{where}: precision", config.precision, list(PRECISIONS)))
+
+
+def _toml(value: Any) -> str:
+    """A plain value in TOML, whose scalars and lists look like those of JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import seed_everything
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -37,6 +38,7 @@ from lanes.training.losses import distillation, partial_cross_entropy, spoken, w
 from lanes.training.memory import keep_freed_memory
 from lanes.training.mix import Tensors
 from lanes.training.state import State, precision_of
+from lanes.types import Dataset
 
 SAVE_SECONDS = 20
 """A run that is killed loses at most this many seconds, and a step."""
@@ -245,7 +247,7 @@ class Run(State):
         label = labeller(self.average.network, self.config, self.fabric)
         figures: list[Figure] = []
         for name, dataset in self.choosing.items():
-            mine = range(ranks.number(), len(dataset), ranks.count())
+            mine = self.to_score(dataset)[ranks.number() :: ranks.count()]
             figures += ranks.pooled(score(dataset, label, mine)).figures(name)
         self.metrics = {figure.full_name: figure.value for figure in figures}
         log.write(self.metrics, self.step)
@@ -258,6 +260,11 @@ class Run(State):
         scores = ", ".join(f"{f.full_name} {_in_words(f.value)}" for f in headlines(figures))
         note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
+
+    def to_score(self, dataset: Dataset) -> list[int]:
+        """The images of a choosing split that a validation scores, spread evenly over it."""
+        count = min(self.config.choose_images or len(dataset), len(dataset))
+        return [int(k) for k in np.linspace(0, len(dataset) - 1, count).round()]
 
 
 def _in_words(figure: float) -> str:

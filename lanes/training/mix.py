@@ -182,15 +182,15 @@ class Draw(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which part of every batch a process draws: `number` of `count` equal ones."""
+    """Which part of every batch a process draws: `number` of `parts` equal ones."""
 
     batch: int = 1
     number: int = 0
-    count: int = 1
+    parts: int = 1
 
     def has(self, draw: int) -> bool:
         """Whether the draw of that number is in the part."""
-        return draw % self.batch * self.count // self.batch == self.number
+        return draw % self.batch * self.parts // self.batch == self.number
 
 
 WHOLE = Place()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 from torch import distributed as dist
 
@@ -44,6 +44,11 @@ def count() -> int:
 def number() -> int:
     """The number of this process, from 0."""
     return dist.get_rank() if _joined() else 0
+
+
+def processes() -> int:
+    """How many processes torchrun started, also before they have joined."""
+    return int(os.environ["WORLD_SIZE"]) if _started() else 1
 
 
 def is_first() -> bool:

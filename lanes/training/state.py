@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from lanes import card as cards
+from lanes import tasks
 from lanes.errors import BadConfig
 from lanes.images.resize import resize_image
 from lanes.models._network import Network
@@ -119,11 +120,15 @@ class State:
         return {name: len(dataset) for name, dataset in self.datasets.items()}
 
     def begin_with(self, other: Checkpoint) -> None:
-        """Start from the averaged weights of `other`; the card will also list its data sets."""
+        """Start from the averaged weights of `other`; the card will also list its data sets.
+
+        Classes are matched by name.
+        """
         theirs, ours = ((c.model, c.model_options) for c in (other.config, self.config))
         if theirs != ours:
             raise BadConfig(f"--init: the checkpoint is a {theirs}, the configuration wants {ours}")
-        checkpoints.fill(self.network, other)
+        classes = tasks.load(other.config.task).class_names
+        from_onnx.copy_matching(self.network, self.config, other.ema, classes)
         self.before = checkpoints.learned_from(other)
 
     def begin_with_model(self, folder: Path) -> None:
