@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 OPEN = []
@@ -30,4 +31,9 @@ def button(page, label):
 
 def labels(elements):
     """What elements are called."""
-    return [element.label for element in elements]
+    return [said(element.label) for element in elements]
+
+
+def said(shown):
+    """What a reader sees of an element, or of Markdown in which punctuation is escaped."""
+    return re.sub(r"\\(.)", r"\1", shown if isinstance(shown, str) else shown.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard_pages import engines, screen, sources, style, tabs
+from dashboard_pages import engines, screen, sources, style, tabs, words
 from dashboard_pages.engines import Engine
 from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.settings import Settings
@@ -78,7 +78,7 @@ def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] |
     elif one == other:
         problem = "Both sides are the same: change the model, backend or precision of one."
     if problem:
-        st.info(problem, icon=":material/info:")
+        st.info(words.plain(problem), icon=":material/info:")
     ready = opens is not None and not problem
     if not st.button("Compare", type="primary", icon=":material/compare:", disabled=not ready):
         return None
@@ -109,7 +109,7 @@ def _watch(tab: Tab, pair: Pair) -> None:
     style.swatches(now.task)
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
-            st.markdown(f"**{pair.names[number]}**")
+            st.markdown(f"**{words.plain(pair.names[number])}**")
             screen.show(pair.feeds[number], now.state, f"{NAME}-{number}")
             st.fragment(_side, run_every=every)(pair, number)
     st.fragment(_both, run_every=every)(pair, now.state)
@@ -134,7 +134,7 @@ def _both(pair: Pair, drawn: str) -> None:
     if now.state != drawn:
         st.rerun()
     if now.error:
-        st.error(tabs.error_text(now.error, pair.clip), icon=":material/error:")
+        words.error(tabs.error_text(now.error, pair.clip))
     elif now.agreement:
         st.subheader("Agreement: IoU of the two over the last 30 frames", anchor=False)
         _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
@@ -165,4 +165,4 @@ def _of_side(now: Comparison, side: Side) -> dict[str, str]:
 def _figures(figures: dict[str, str]) -> None:
     with st.container(horizontal=True):
         for name, value in figures.items():
-            st.metric(name, value, width=130)
+            st.metric(words.plain(name), value, width=130)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import charts, engines, style
+from dashboard_pages import charts, engines, style, words
 from dashboard_pages.engines import Engine
 from dashboard_pages.labelled import Picture
 from dashboard_pages.scored import Scored, score
@@ -44,7 +44,7 @@ def show(settings: Settings) -> None:
 def _ids(card: ModelCard) -> None:
     st.caption("A mask has one channel; each value is a class:")
     classes = tasks.load(card.task).class_names
-    lines = [f"`{number}` {name}" for number, name in enumerate(classes)]
+    lines = [f"`{number}` {words.plain(name)}" for number, name in enumerate(classes)]
     st.caption(" · ".join([*lines, f"`{IGNORE}` unknown"]))
 
 
@@ -66,7 +66,8 @@ def _score(images: list[Picture], masks: list[Picture], engine: Engine) -> Score
 
 def _show(scored: Scored) -> None:
     found = scored.found
-    st.subheader(f"{found.model} on {style.many(found.images, 'image')}", anchor=False)
+    on = f"{found.model} on {style.many(found.images, 'image')}"
+    st.subheader(words.plain(on), anchor=False)
     st.caption(f"{found.backend} {found.precision}; pixels pooled over all images.")
     with st.container(horizontal=True):
         for name, value in scored.overall().items():
@@ -84,7 +85,8 @@ def _show(scored: Scored) -> None:
     with right:
         st.markdown("**Worst images:** image, ground truth, prediction")
         for worst in scored.worst:
-            st.image(worst.picture, f"{worst.name}: {formatted(worst.score)}", width="stretch")
+            name = words.plain(f"{worst.name}: {formatted(worst.score)}")
+            st.image(worst.picture, name, width="stretch")
     st.download_button(
         "All figures (JSON)",
         found.to_json(),

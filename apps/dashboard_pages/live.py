@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard_pages import browser_camera, charts, demos, engines, screen, sources, style, tabs
+from dashboard_pages import (
+    browser_camera,
+    charts,
+    demos,
+    engines,
+    screen,
+    sources,
+    style,
+    tabs,
+    words,
+)
 from dashboard_pages.engines import Engine
 from dashboard_pages.history import Sample
 from dashboard_pages.settings import Settings
@@ -140,9 +150,10 @@ def _troubles(player: Player, drawn: State) -> None:
     if now.state != drawn:
         st.rerun()
     for notice in now.notices[-2:]:
-        st.caption(f":material/info: {notice.replace(f'{player.folder}/', '')}")
+        said = words.plain(notice.replace(f"{player.folder}/", ""))
+        st.caption(f":material/info: {said}")
     if now.error:
-        st.error(tabs.error_text(now.error, player.clip), icon=":material/error:")
+        words.error(tabs.error_text(now.error, player.clip))
 
 
 def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
@@ -195,7 +206,7 @@ def _record(player: Player, now: Snapshot) -> None:
             player.live.stop_recording()
             st.rerun()
     except LanesError as error:
-        st.error(tabs.error_text(error, player.clip), icon=":material/error:")
+        words.error(tabs.error_text(error, player.clip))
 
 
 def _seek(player: Player, duration: float) -> None:
@@ -218,6 +229,7 @@ def _look(player: Player) -> None:
             names,
             default=[n for n in names if drawn is None or n in drawn],
             selection_mode="multi",
+            format_func=words.plain,
             key=f"live-classes-{task.name}",
         )
     style.swatches(player.task)
@@ -240,7 +252,7 @@ def _figures(player: Player) -> None:
     figures |= {name.capitalize(): figure(v, units(name)) for name, v in now.measures.items()}
     with st.container(horizontal=True):
         for name, value in figures.items():
-            st.metric(name, value, width=150)
+            st.metric(words.plain(name), value, width=150)
 
 
 def _drawn(now: Snapshot, by_class: dict[str, float]) -> dict[str, float]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import charts, style, tabs
+from dashboard_pages import charts, style, tabs, words
 from dashboard_pages.settings import Settings
 from lanes import backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import LanesError
 from lanes.metrics.figures import Figure, Kind, by_measure, of_card, overall
+from lanes.video.output_files import no_formula
 
 
 def show(settings: Settings) -> None:
@@ -41,7 +42,7 @@ def show(settings: Settings) -> None:
 
 def _row(card: ModelCard, folder: Path) -> dict[str, Any]:
     return {
-        "model": card.name,
+        "model": no_formula(card.name),
         "task": card.task.replace("_", " "),
         "architecture": card.architecture.replace("_", " "),
         "parameters": card.parameters / 1e6,
@@ -83,7 +84,7 @@ def _accuracy(card: ModelCard) -> None:
         st.info("This card has no figures yet. Score the model with `lanes evaluate`.")
     for dataset in dict.fromkeys(figure.dataset for figure in judging):
         figures = [figure for figure in judging if figure.dataset == dataset]
-        st.subheader(dataset, anchor=False)
+        st.subheader(words.plain(dataset), anchor=False)
         if notes := [f"{f.kind.display} **{f.value:.3f}**" for f in overall(figures)]:
             st.markdown(" · ".join(notes))
         if measures := by_measure(figures):
@@ -115,9 +116,10 @@ def _data(card: ModelCard) -> None:
     if not card.data:
         st.info("This card does not list the training data.")
     for use in card.data:
-        st.markdown(f"**{use.name}** — {use.what}  \n:gray[Terms: {use.terms}]")
+        name, what, terms = map(words.plain, (use.name, use.what, use.terms))
+        st.markdown(f"**{name}** — {what}  \n:gray[Terms: {terms}]")
     st.subheader("Terms of the weights", anchor=False)
-    st.markdown(card.terms)
+    st.markdown(words.plain(card.terms))
     if command := card.training.get("command"):
         st.subheader("Trained with", anchor=False)
         st.code(str(command), language="sh", wrap_lines=True)
@@ -136,7 +138,7 @@ def _speed(card: ModelCard, folder: Path) -> None:
         with st.spinner("Timing each engine with this model …"):
             choices = backends.choices(folder)
     except LanesError as error:
-        st.error(str(error), icon=":material/error:")
+        words.error(str(error))
         return
     timed = [
         {"engine": f"{c.name} {c.precision}", "ms": c.milliseconds, "chosen": c.chosen}
@@ -150,4 +152,4 @@ def _speed(card: ModelCard, folder: Path) -> None:
 
 def _reasons(reasons: Iterable[str]) -> None:
     for reason in reasons:
-        st.caption(f"Not timed: {reason}")
+        st.caption(f"Not timed: {words.plain(reason)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -55,6 +56,8 @@ class Settings:
             )
         if not given:
             raise BadInput("no path given: enter a path or a stream URL")
+        if "\0" in given:
+            raise BadInput("the path holds a NUL byte: enter it again")
         # Relative paths are tried in each allowed folder.
         try:
             places = [(folder / Path(given)).resolve() for folder in self.allowed]
@@ -65,7 +68,7 @@ class Settings:
                 f"{given} cannot be opened ({error.strerror}): choose another path"
             ) from error
         if not inside:
-            folders = ", ".join(str(folder) for folder in self.allowed)
+            folders = ", ".join(folder.name for folder in self.allowed)
             raise BadInput(f"{given} is outside the folders that this server opens: {folders}")
         if found is None and has_magic(given):
             raise BadInput(f"{given} is a pattern: name one file or a folder of images")
@@ -91,11 +94,21 @@ class Settings:
                     "server opens: replace it by the file, or remove it"
                 )
 
+    def public(self, sentence: str) -> str:
+        """A message without the places of files on this machine; folders keep their names."""
+        places = {f"{folder}/": "" for folder in self.allowed}
+        places |= {f"{folder.resolve()}/": "" for folder in self.allowed}
+        places |= {str(folder): name for name, folder in self.models}
+        places |= {tempfile.gettempdir(): "...", str(Path.home()): "~"}
+        for place in sorted(places, key=len, reverse=True):
+            sentence = sentence.replace(place, places[place])
+        return sentence
+
     def _allows(self, path: Path) -> bool:
         return any(path.is_relative_to(folder.resolve()) for folder in self.allowed)
 
 
-PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")
+PROTOCOLS = ("rtsp", "rtsps", "http", "https")
 
 
 def _network_url(given: str) -> str:

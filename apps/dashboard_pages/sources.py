@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from dashboard_pages import demos
+from dashboard_pages import demos, words
 from dashboard_pages.settings import Settings
 from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Clip
 from lanes.errors import BadInput
@@ -120,7 +120,7 @@ def _write(sent: Any, path: Path) -> None:
 
 
 def _path(settings: Settings, key: str) -> Opens | None:
-    folders = ", ".join(f"`{folder}`" for folder in settings.allowed)
+    folders = ", ".join(f"**{words.plain(folder.name)}**" for folder in settings.allowed)
     given = st.text_input(
         "File, folder of images, or stream URL",
         placeholder="drive.mp4 or rtsp://192.168.0.7/live",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import cv2
 import numpy as np
 import streamlit as st
@@ -60,7 +62,7 @@ def swatches(task: Task) -> None:
     """Show a legend of the task's classes and colours."""
     each = "".join(
         f'<span><i style="background:{hex_of(c.colour) if c.alpha else "transparent"}"></i>'
-        f"{c.name}{'' if c.alpha else ' (not drawn)'}</span>"
+        f"{escape(c.name)}{'' if c.alpha else ' (not drawn)'}</span>"
         for c in task.classes
     )
     st.html(f'<div class="swatches">{each}</div>')

@@ -25,6 +25,7 @@ from lanes.errors import LanesError
 from lanes.live.player import Live, LiveOptions, Snapshot
 from lanes.pipeline.labelled import Labelled
 from lanes.segmenter import Segmenter
+from lanes.system import memory
 from lanes.types import Image, Task
 
 Content: TypeAlias = Callable[[], bytes]
@@ -170,7 +171,7 @@ def error_text(error: BaseException, clip: Clip) -> str:
     if not isinstance(error, LanesError):
         log.error("a pipeline failed", exc_info=error)
         return (
-            f"The pipeline failed unexpectedly ({type(error).__name__}: {error}). The server's "
+            f"The pipeline failed unexpectedly ({type(error).__name__}). The server's "
             "terminal has the details; please report it."
         )
     sentence = str(error)
@@ -220,6 +221,8 @@ class Tab:
         if player := self.players.pop(name, None):
             player.close()
             shutil.rmtree(player.folder, ignore_errors=True)
+            del player
+            memory.trim()
 
     def close(self) -> None:
         """Close all players and remove all files."""

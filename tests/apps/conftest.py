@@ -14,12 +14,12 @@ from lanes.pipeline import demo_clip
 SECONDS = 60
 SCRIPT = """
 import streamlit as st
-from dashboard_pages import {page}, settings
+from dashboard_pages import {page}, settings, words
 from lanes.errors import LanesError
 try:
     {page}.show(settings.read())
 except LanesError as error:
-    st.error(str(error))
+    words.error(str(error))
 """
 
 

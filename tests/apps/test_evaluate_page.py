@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-from app_pages import button
+from app_pages import button, said
 from model_folders import SIZE, grey
 
 
@@ -64,8 +64,8 @@ def test_figures_matrix_and_worst_images(open_page):
 )
 def test_an_error_names_the_bad_mask(open_page, masks, message):
     page = send(open_page("evaluate"), {"good.jpg": BLACK}, masks)
-    assert page.error[0].value.startswith(message)
-    assert "lanes-evaluate" not in page.error[0].value
+    assert said(page.error[0]).startswith(message)
+    assert "lanes-evaluate" not in said(page.error[0])
     assert not page.dataframe
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app_pages import button, labels
+from app_pages import button, labels, said
 from lanes import segmenter, tasks
 from lanes.errors import BadInput
 from lanes.images.resize import Resize
@@ -108,15 +108,15 @@ def test_one_broken_image_is_named_and_left_out(open_page):
     page = open_page("images")
     sent = [("a.png", png(grey([0])), "image/png"), ("broken.png", b"no", "image/png")]
     page.file_uploader[0].set_value(sent).run()
-    assert page.warning[0].value.startswith("broken.png is damaged")
+    assert said(page.warning[0]).startswith("broken.png is damaged")
     assert page.metric[0].value == "1"
 
 
 def test_no_image_that_can_be_read_is_an_error_with_its_name(open_page):
     page = open_page("images")
     page.file_uploader[0].set_value([("holiday.png", b"no", "image/png")]).run()
-    assert page.error[0].value.startswith("holiday.png is damaged")
-    assert "image_0001" not in page.error[0].value
+    assert said(page.error[0]).startswith("holiday.png is damaged")
+    assert "image_0001" not in said(page.error[0])
 
 
 def test_drawn_images_need_no_upload(open_page):

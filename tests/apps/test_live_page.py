@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app_pages import OPEN, button, labels, players, until
+from app_pages import OPEN, button, labels, players, said, until
 from clips import make_clip, read
 from lanes import tasks
 from lanes.errors import BadVideo
@@ -113,7 +113,7 @@ def test_a_start_that_fails_leaves_what_plays_and_no_file(open_page, clip):
     page = playing(open_page("live").button(key="demo").click().run())
     running, tab = player(), OPEN[-1]
     start(upload(page, clip, ("mask.png", b"png", "image/png")))
-    assert "mask.png" in page.error[0].value
+    assert "mask.png" in said(page.error[0])
     assert player() is running
     assert list(tab.folder.iterdir()) == [running.folder]
 
@@ -153,15 +153,15 @@ def test_label_images_are_truth(open_page, clip):
 
 def test_label_images_of_other_names_are_refused(open_page, clip):
     page = start(upload(open_page("live"), clip, ("mask.png", b"x", "image/png")))
-    assert "mask.png" in page.error[0].value
-    assert "000000.png" in page.error[0].value
+    assert "mask.png" in said(page.error[0])
+    assert "000000.png" in said(page.error[0])
     assert "live" not in players()
 
 
 def test_a_label_image_uploaded_twice_is_refused(open_page, clip):
     twice = [("000003.png", b"x", "image/png")] * 2
     page = start(upload(open_page("live"), clip, ("000000.png", b"x", "image/png"), *twice))
-    assert "000003.png was uploaded twice" in page.error[0].value
+    assert "000003.png was uploaded twice" in said(page.error[0])
 
 
 def test_an_upload_gets_our_name_and_is_removed(open_page, clip):
@@ -194,8 +194,8 @@ def test_a_file_that_is_not_a_video_is_an_error(open_page, tmp_path, content, me
     page = start(upload(open_page("live"), path))
     if "live" in players():
         page = at_end(page)
-    assert page.error[0].value.startswith(message)
-    assert "lanes-tab" not in page.error[0].value
+    assert said(page.error[0]).startswith(message)
+    assert "lanes-tab" not in said(page.error[0])
     assert not page.exception
 
 
@@ -216,7 +216,7 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
     page = open_page("live")
     page.segmented_control(key="live-source").set_value("Path or URL").run()
     page.text_input(key="live-path").set_value("/etc/passwd").run()
-    assert "outside the folders" in start(page).error[0].value
+    assert "outside the folders" in said(start(page).error[0])
     page.text_input(key="live-path").set_value(clip.name).run()
     at_end(start(page))
     assert player().live.snapshot().frames == FRAMES
@@ -229,7 +229,7 @@ def test_a_page_shows_no_password_of_an_address(open_page, arguments, clip):
     address = "http://me:secret@127.0.0.1:9/camera.mjpg?pwd=secret"
     page.text_input(key="live-path").set_value(address).run()
     page = at_end(start(page))
-    assert page.error[0].value.startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
+    assert said(page.error[0]).startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
     assert player().clip.name == "http://127.0.0.1:9/camera.mjpg"
 
 
@@ -237,7 +237,7 @@ def test_a_server_without_cameras_says_so(open_page, monkeypatch):
     monkeypatch.setattr(sources, "cameras", list)
     page = open_page("live")
     page.segmented_control(key="live-source").set_value("Camera of the server").run()
-    assert "has no camera" in page.info[0].value
+    assert "has no camera" in said(page.info[0])
     assert page.button(key="start").disabled
 
 
@@ -264,7 +264,7 @@ def test_seek_goes_there(open_page, clip):
 def test_an_unexpected_error_of_the_thread_is_shown(open_page, clip, monkeypatch, caplog):
     monkeypatch.setattr("lanes.live.playback.segment", lambda *given: 1 / 0)
     page = at_end(start(upload(open_page("live"), clip)))
-    assert "The pipeline failed unexpectedly (ZeroDivisionError" in page.error[0].value
+    assert "The pipeline failed unexpectedly (ZeroDivisionError" in said(page.error[0])
     assert "a pipeline failed" in caplog.text
 
 
@@ -275,7 +275,7 @@ def test_a_failed_demo_is_reported_and_tried_again(open_page, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("lanes.pipeline.demo_clip.demo_files", refuse)
         page = open_page("live").button(key="demo").click().run()
-        assert page.error[0].value == "no room for the demo: free some"
+        assert said(page.error[0]) == "no room for the demo: free some"
     playing(page.button(key="demo").click().run())
 
 
@@ -323,4 +323,4 @@ def test_measures_are_charted_and_shown_by_unit():
 
 def test_a_label_video_that_is_not_a_video_is_an_error(open_page, clip):
     page = at_end(start(upload(open_page("live"), clip, ("truth.mkv", b"\0x", "video/mkv"))))
-    assert page.error[0].value.startswith("The ground truth is not a video")
+    assert said(page.error[0]).startswith("The ground truth is not a video")

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-from app_pages import button
+from app_pages import button, said
 from lanes import card as cards
 from model_folders import card_of, write_network
 
@@ -28,7 +28,7 @@ def test_a_card_is_shown(open_page, arguments, described_folder):
     assert page.dataframe[0].value["model"].tolist() == ["thresholds", "described"]
     page.selectbox(key="models-name").select("described").run()
     assert not page.exception
-    text = " ".join(element.value for element in page.markdown)
+    text = " ".join(said(element) for element in page.markdown)
     assert "Forty pictures." in text
     assert "for research" in text
     assert "as the set" in text
@@ -53,10 +53,10 @@ def test_engines_are_timed_when_asked(open_page):
 
 def test_no_models_at_all(open_page, arguments):
     del arguments[1:]
-    assert "weights/ is empty" in open_page("models").info[0].value
+    assert "weights/ is empty" in said(open_page("models").info[0])
 
 
 def test_a_broken_card_is_an_error_with_its_cure(open_page, arguments, tmp_path):
     (tmp_path / "card.json").write_text("{")
     arguments.append(f"--model={tmp_path}")
-    assert "is not a JSON file" in open_page("models").error[0].value
+    assert "is not a JSON file" in said(open_page("models").error[0])
