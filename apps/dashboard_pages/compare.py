@@ -33,6 +33,13 @@ class Pair:
         """Stop both: a comparison cannot pause."""
         self.live.close()
 
+    def stop(self) -> None:
+        """Stop both; keep their last pictures."""
+        self.live.close()
+
+    def finished(self) -> None:
+        """A comparison records nothing."""
+
     def close(self) -> None:
         """Stop both, and their feeds."""
         for feed in self.feeds:

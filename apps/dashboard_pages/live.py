@@ -50,6 +50,7 @@ def show(settings: Settings) -> None:
     tab = tabs.current()
     _warm(settings)
     player = tab.running(NAME, Player)
+    _away(tab)
     style.title("Live", "Watch a model label a video, camera or stream, and see how well it does.")
     selection = None if player else _welcome(settings)
     with st.expander("Source and model", expanded=not player, icon=":material/tune:"):
@@ -75,6 +76,13 @@ def _warm(settings: Settings) -> threading.Thread:
     thread = threading.Thread(target=compile, name="warm", daemon=True)
     thread.start()
     return thread
+
+
+def _away(tab: Tab) -> None:
+    """Say once what happened while the visitor was away."""
+    if tab.message:
+        st.toast(tab.message, icon=":material/info:", duration="infinite")
+        tab.message = ""
 
 
 def _welcome(settings: Settings) -> Selection | None:
@@ -132,7 +140,7 @@ def _watch(tab: Tab, player: Player) -> None:
     every = FIGURES_SECONDS if now.state not in ENDS else None
     left, right = st.columns([7, 4], gap="large")
     with left:
-        screen.show(player.feed, now.state, key="live-screen")
+        screen.show(player.feed, now.state, "live-screen", now.recording is not None)
         if player.camera and now.state not in ENDS:
             browser_camera.show(player.feed)
         st.fragment(_troubles, run_every=every)(player, now.state)

@@ -24,6 +24,8 @@ def show(settings: Settings) -> None:
         "Models", "The models on this server: what each one sees, how well, and at what cost."
     )
     found = settings.cards()
+    for problem in settings.problems():
+        words.error(problem)
     if not found:
         st.info("No models: weights/ is empty. Export one with `lanes export`.")
         return

@@ -87,11 +87,13 @@ async function follow(figure, screen) {
 }
 
 export default function({ data, parentElement, setTriggerValue }) {
+  window.onbeforeunload = data.recording ? (event) => event.preventDefault() : null;
   const figure = parentElement.querySelector("figure");
   const screen = screens.get(figure) ?? {};
   const follows = screen.address === data.address;
   screens.set(figure, Object.assign(screen, data, { trigger: setTriggerValue }));
   if (!follows) follow(figure, screen);
+  return () => { window.onbeforeunload = null; };
 }
 """
 
@@ -115,8 +117,11 @@ def jpeg(image: Image) -> bytes:
     return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
 
 
-def show(feed: Feed, state: str, key: str) -> None:
-    """Show the pictures of `feed`; rerun the page when its state is no longer `state`."""
+def show(feed: Feed, state: str, key: str, recording: bool = False) -> None:
+    """Show the pictures of `feed`; rerun the page when its state is no longer `state`.
+
+    While `recording`, the browser warns before it leaves or reloads the page.
+    """
     component = st.components.v2.component("lanes_screen", html=HTML, css=CSS, js=JS)
-    data = {"address": feed.address, "state": state}
+    data = {"address": feed.address, "state": state, "recording": recording}
     component(data=data, key=key, on_state_change=lambda: None)

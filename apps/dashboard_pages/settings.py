@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from lanes import assets
 from lanes import card as cards
 from lanes.card import ModelCard
-from lanes.errors import BadInput
+from lanes.errors import BadInput, BadModel
 from lanes.video.opening import PLAYLISTS, existing, is_url
 
 
@@ -24,10 +25,23 @@ class Settings:
     models: tuple[tuple[str, Path], ...] = ()
 
     def cards(self) -> dict[str, ModelCard]:
-        """Model cards by name, the default model first."""
-        found = {name: cards.read(folder) for name, folder in self.models}
+        """Readable model cards by name, the default model first; see `problems` for the others."""
+        found = {}
+        for name, folder in self.models:
+            with suppress(BadModel):
+                found[name] = cards.read(folder)
         default = {name: found.pop(name) for name in (assets.DEFAULT_MODEL,) if name in found}
         return {**default, **found}
+
+    def problems(self) -> list[str]:
+        """Why models are missing from `cards`."""
+        found = []
+        for _, folder in self.models:
+            try:
+                cards.read(folder)
+            except BadModel as error:
+                found.append(str(error))
+        return found
 
     def folder(self, model: str) -> Path:
         """The folder of a model in `cards`."""

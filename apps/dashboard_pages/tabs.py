@@ -1,11 +1,10 @@
-"""What a browser tab runs and stores; everything ends when the tab closes."""
+"""What a browser tab runs and stores, until it is closed for good."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import cv2
 import streamlit as st
 
-from dashboard_pages import screen
+from dashboard_pages import returning, screen
 from dashboard_pages.browser_camera import BrowserCamera
 from dashboard_pages.feed import Feed, Picture
 from dashboard_pages.history import History
@@ -33,6 +32,8 @@ Content: TypeAlias = Callable[[], bytes]
 DEMO, UPLOAD, PATH = "Demo", "Upload", "Path or URL"
 BROWSER, CAMERA = "Camera of this browser", "Camera of the server"
 """Kinds of sources."""
+AWAY_SECONDS = 5.0
+"""A connection lost for less is not worth a message."""
 log = logging.getLogger(__name__)
 
 
@@ -60,6 +61,12 @@ class Runs(Protocol):
 
     def pause(self) -> None:
         """Free the CPU; does nothing if it is not running."""
+
+    def stop(self) -> None:
+        """Stop its threads; keep what it made."""
+
+    def finished(self) -> tuple[Path, Path] | None:
+        """The newest complete recording, if there is one."""
 
     def close(self) -> None:
         """Stop its threads and its feeds."""
@@ -184,6 +191,9 @@ class Tab:
     """The pipelines of one browser tab, by name, and its temporary folder."""
 
     def __init__(self) -> None:
+        self.visitor = returning.Visitor("", "")
+        self.message = ""
+        """What to say to a visitor who was away."""
         self._temporary = tempfile.TemporaryDirectory(prefix="lanes-tab-")
         self.folder = Path(self._temporary.name)
         self.players: dict[str, Runs] = {}
@@ -224,6 +234,23 @@ class Tab:
             del player
             memory.trim()
 
+    def end(self) -> None:
+        """End all players after their visitor has left; keep those that recorded something."""
+        kept = False
+        for name, player in list(self.players.items()):
+            player.stop()
+            if player.finished():
+                kept = True
+            else:
+                self.stop(name)
+        self.message = "The connection was lost for over two minutes, so the run was ended."
+        self.message += " What was recorded until then is below." if kept else ""
+
+    def returned(self, seconds: float) -> None:
+        """Note that the visitor was away for `seconds`."""
+        if not self.message and seconds > AWAY_SECONDS:
+            self.message = f"The connection was lost for {seconds:.0f} s; the run went on."
+
     def close(self) -> None:
         """Close all players and remove all files."""
         for name in list(self.players):
@@ -231,12 +258,12 @@ class Tab:
         self._temporary.cleanup()
 
 
-def _end(tab: Tab) -> None:
-    """Close `tab` in a thread: releasing a camera may block the server."""
-    threading.Thread(target=tab.close, name="tab-end").start()
-
-
-@st.cache_resource(scope="session", on_release=_end, show_spinner=False)
+@st.cache_resource(scope="session", on_release=returning.leave, show_spinner=False)
 def current() -> Tab:
-    """The current browser tab; Streamlit releases it when the connection ends."""
-    return Tab()
+    """The current browser tab: the one that the visitor left, or a new one."""
+    visitor = returning.visitor()
+    tab = returning.found(visitor) or Tab()
+    tab.visitor = visitor
+    if returning.from_before_a_restart(visitor):
+        tab.message = "The server was restarted: what ran before has ended."
+    return tab
