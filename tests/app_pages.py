@@ -9,7 +9,7 @@ OPEN = []
 """The tabs (`dashboard_pages.tabs.Tab`) that pages of the running test have opened."""
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=90):
     """Wait for something to come true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
