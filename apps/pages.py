@@ -36,7 +36,11 @@ def main() -> None:
         st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
         for number, (page, title, icon, path) in enumerate(PAGES)
     ]
-    st.navigation(pages, position="top").run()
+    chosen = st.navigation(pages, position="top")
+    with st.container(horizontal=True, key="phone-pages"):
+        for page in pages:
+            st.page_link(page)
+    chosen.run()
 
 
 PAGES = (

@@ -28,6 +28,7 @@ def show(settings: Settings) -> None:
     left, right = st.columns([3, 2], gap="large")
     with right:
         name, card = engines.choose_model(settings, "images")
+        engines.say_purpose(settings, card, "images")
         options = _options(card)
         with st.expander("Engine"):
             engine = engines.choose_backend(str(settings.folder(name)), "images")

@@ -144,3 +144,15 @@ def test_cells_are_counted_and_measured(open_page, arguments, cells_folder):
     found = page.session_state["images-found"]
     table = list(csv.DictReader(io.StringIO(found.cells)))
     assert [row["image"] for row in table] == ["two.png"] * 2 + ["cut.png"] * 3
+
+
+def test_a_model_says_what_it_is_for_and_another_is_one_click_away(
+    open_page, arguments, cell_models
+):
+    arguments.append(f"--model={cell_models['cell_count']}")
+    page = open_page("images")
+    assert any("is for pictures from a car" in said(caption) for caption in page.caption)
+    page.button(key="images-switch-cell_count").click().run()
+    assert not page.exception
+    assert page.selectbox(key="images-model").value == "cell_count"
+    assert any("is for micrographs of blood smears" in said(caption) for caption in page.caption)

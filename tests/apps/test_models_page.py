@@ -60,3 +60,29 @@ def test_a_broken_card_is_an_error_with_its_cure(open_page, arguments, tmp_path)
     (tmp_path / "card.json").write_text("{")
     arguments.append(f"--model={tmp_path}")
     assert "is not a JSON file" in said(open_page("models").error[0])
+
+
+def test_the_table_has_accuracy_and_the_speed_once_it_is_measured(
+    open_page, arguments, described_folder
+):
+    arguments.append(f"--model={described_folder}")
+    page = open_page("models")
+    table = page.dataframe[0].value
+    assert table["accuracy"].tolist() == ["", "drivable IoU 0.81 (set val)"]
+    assert table["per image"].isna().all()
+    button(page, "Time the engines").click().run()
+    assert page.dataframe[0].value["per image"].tolist()[0] > 0
+
+
+def test_agreement_with_a_teacher_is_no_accuracy(open_page, arguments, tmp_path):
+    figures = {"set val: teacher f4": 0.9, "set val: drivable iou": 0.5}
+    card_of(name="taught", metrics=figures).write(tmp_path)
+    write_network(tmp_path / "model.onnx")
+    arguments.append(f"--model={tmp_path}")
+    page = open_page("models")
+    assert page.dataframe[0].value["accuracy"].tolist()[1] == "drivable IoU 0.50 (set val)"
+    page.selectbox(key="models-name").select(tmp_path.name).run()
+    (agreement,) = [c.value for c in page.caption if "Agreement" in c.value]
+    assert agreement.endswith("which is no accuracy: F4 0.900")
+    (chart,) = page.get("vega_lite_chart")
+    assert b"teacher" not in chart.proto.SerializeToString()
