@@ -113,11 +113,15 @@ def _usual(value: str, classes: Sequence[str]) -> str:
     return classes[int(value)] if value.isdigit() and int(value) < len(classes) else UNKNOWN
 
 
-def labels_toml(task: str, meanings: Mapping[str, str]) -> str:
-    """The labels.toml of a data set whose mask values have these `meanings`, if any."""
+def labels_toml(task: str, classes: Sequence[str], meanings: Mapping[str, str]) -> str:
+    """The labels.toml of a data set whose mask values have these `meanings`, if any.
+
+    Other values are ids of the `classes`, so that their figures are there, too.
+    """
     lines = [f"task = {json.dumps(task)}"]
     if meanings:
         coloured = any(value.startswith("#") for value in meanings)
+        ids = {} if coloured else {str(number): name for number, name in enumerate(classes)}
         lines.append("[colours]" if coloured else "[ids]")
-        lines += [f"{json.dumps(v)} = {json.dumps(name)}" for v, name in meanings.items()]
+        lines += [f"{json.dumps(v)} = {json.dumps(n)}" for v, n in {**ids, **meanings}.items()]
     return "\n".join(lines) + "\n"

@@ -87,7 +87,11 @@ def score(
     pairs = matched(images, masks)
     with tempfile.TemporaryDirectory(prefix="lanes-evaluate-") as temporary:
         root = Path(temporary)
-        names = dict(_written(pairs, root, labels_toml(segmenter.task.name, meanings)))
+        names = dict(
+            _written(
+                pairs, root, labels_toml(segmenter.task.name, segmenter.task.class_names, meanings)
+            )
+        )
         try:
             return _scored(root, [image.name for image, _ in pairs], segmenter, progress)
         except BadDataset as error:

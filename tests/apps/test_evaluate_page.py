@@ -96,10 +96,12 @@ def test_masks_of_colours_are_mapped_on_the_page(open_page):
     red = np.zeros((*SIZE, 3), np.uint8)
     red[..., 2] = 255
     page = send(open_page("evaluate"), {"a.png": BLACK}, {"a.png": red})
-    page.selectbox(key="evaluate-value-#ff0000").set_value("background")
+    page.selectbox(key="evaluate-value-#ff0000").set_value("drivable")
     page = button(page, "Evaluate").click().run()
     assert not page.error
-    assert {m.label: m.value for m in page.metric}["pixel accuracy"] == "1.000"
+    (table,) = page.dataframe
+    assert table.value["measure"].tolist() == ["drivable"]
+    assert table.value["IoU"].tolist() == [0]
 
 
 def zipped(files):
