@@ -1,7 +1,8 @@
 """Draws the dashboard's examples: `python scripts/draw_examples.py [NAME...]`.
 
 For each a short clip (H.264), ground truth (FFV1) of the first, and a picture with its model's
-labels; all are drawn by `lanes.synthetic`, so nobody else has rights to them. They ship with the package.
+labels; all are drawn by `lanes.synthetic`, so nobody else has rights to them. They ship with the
+package.
 """
 
 from __future__ import annotations
