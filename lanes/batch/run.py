@@ -45,6 +45,11 @@ class Workers:
     address: str | None = None
     gpus: float = 0
 
+    def check(self) -> None:
+        """Raise `BadInput` if a number is out of range."""
+        if self.threads is not None and self.threads < 1:
+            raise BadInput(f"--threads {self.threads}: give 1 or more, or leave it out")
+
 
 @dataclass
 class Plan:
@@ -110,6 +115,7 @@ def label(
         MissingDependency: Ray is not installed, for a cluster.
     """
     recipe.check()
+    workers.check()
     found = find(inputs, outdir)
     with manifest.opened(outdir) as table:
         progress = Progress(_plan(found, outdir, recipe, choice, table.rows))

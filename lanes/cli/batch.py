@@ -140,8 +140,9 @@ def _print_plan(inputs: list[str], outdir: Path, recipe: Recipe, choice: Choice)
 
 def _rest(planned: Plan, said: str) -> str:
     """`said`, and what of the inputs is not due."""
-    states = planned.states
-    parts = [said, f"{states['done']} done before"]
+    states, parts = planned.states, [said]
+    if states["done"]:
+        parts.append(f"{states['done']} done before")
     if states["failed"]:
         parts.append(f"{states['failed']} failed before (--retry-failed labels them again)")
     return ", ".join(parts)
