@@ -12,7 +12,7 @@ from lanes.types import Frame, LabelMap, Side, Size, Task
 LEAVING: dict[str, Side] = {"leaving left": "ego left", "leaving right": "ego right"}
 """The line that the car crosses, by the state of its lane keeping."""
 
-HALF_HEIGHTS, HALF_M, FAR_M = 4.0, 6.0, 60.0
+HALF_HEIGHTS, HALF_M, FAR_M = 4.0, 6.0, 45.0
 """What the bird's eye view shows to each side, in camera heights and in metres, and how far."""
 EDGE = 200
 """Luma of its edge."""
