@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lanes.assets import DEMO
 from lanes.cli.first_use import warn_once
 from lanes.cli.groups import Engine
 from lanes.errors import INCOMPLETE, WRONG_INPUT, LanesError, MissingDependency, ended_by
+from lanes.lines.departure import Event
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
 from lanes.system import ending
@@ -154,11 +156,22 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
             p50, p95 = (meter.percentile(p) * 1e3 for p in (50, 95))
             table.add_row(stage, f"{p50:.1f}", f"{p95:.1f}")
     console.print(table)
+    if summary.events:
+        console.print(_event_table(summary.events))
     if summary.iou:
         mean = math.fsum(summary.iou.values()) / len(summary.iou)
         classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
         line = f"IoU against the labels: {classes}; mean {mean:.3f}"
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _event_table(events: Sequence[Event]) -> Table:
+    """Departures and lane changes: times in seconds, depths in lane widths."""
+    table = Table("event", "side", "from s", "to s", "depth", title_justify="left")
+    for event in events:
+        depth = "" if event.depth is None else f"{event.depth:.2f}"
+        table.add_row(event.kind, event.side, f"{event.start:.1f}", f"{event.end:.1f}", depth)
+    return table
 
 
 def _window() -> Show:
