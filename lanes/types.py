@@ -80,7 +80,8 @@ class Task:
     `measure(labels)` returns the numbers for a HUD or dashboard, by name: shares, unless `units`
     has another unit for the name. `things` says how labels become instances
     (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
-    that should be in one piece, its ground first (`lanes.images.regions`).
+    that should be in one piece, its ground first (`lanes.images.regions`). `lines` says that its
+    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Task:
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
     surface: tuple[int, ...] = ()
+    lines: bool = False
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
     units: Mapping[str, Unit] = field(default_factory=dict, hash=False)

@@ -16,6 +16,7 @@ from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.consistency import Consistency
 from lanes.pipeline.flow import ULTRAFAST
 from lanes.pipeline.labelled import Labelled, Look, labelled
+from lanes.pipeline.lane_options import steps_of
 from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.system import ending
@@ -49,6 +50,7 @@ class Playback:
         self._look = look
         self._scores: ClipScores | None = None
         self._consistency: Consistency | None = None
+        self._steps = steps_of(options, options.steps)
 
     def run(self) -> None:
         """Play until `control` requests the stop; an error ends it and is in the snapshot."""
@@ -124,9 +126,7 @@ class Playback:
         passing = pacer.passing(frames, model)
         results = segment(passing, model, self._options.infer_every, pacer.at_once)
         with closing(results):
-            for result in labelled(
-                results, model.task, source.first, self._options.steps, pacer.cuts
-            ):
+            for result in labelled(results, model.task, source.first, self._steps, pacer.cuts):
                 pacer.cuts.discard(result.frame.index)
                 self._figures.publish(result, source)
                 background.put(result)

@@ -205,7 +205,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, durable: bool = True) -> None:
     """Write a text file in UTF-8, atomically; raises `BadOutput`."""
-    with atomic_file(path) as part:
+    with atomic_file(path, durable) as part:
         part.write_text(text, encoding="utf-8")
