@@ -15,6 +15,7 @@ import typer
 
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.benchmark import benchmark_app
+from lanes.cli.cells import cells_app
 from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
@@ -50,6 +51,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(data_app, name="data")
 app.add_typer(lines_app, name="lines")
+app.add_typer(cells_app, name="cells")
 
 
 @app.command()
