@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from lanes import assets
 from lanes import card as cards
 from lanes.errors import BadConfig, BadInput, BadOutput
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.metrics.dataset_scores import score
 from lanes.metrics.figures import Figure, choice, headlines
 from lanes.models._network import Network
@@ -194,7 +194,7 @@ class Run:
         """Start from the exported model in `folder`; the card will also list its data sets."""
         count = max(INIT_IMAGES // len(self.datasets), 1)
         images = [
-            resize_image(dataset[index].image, self.config.resize)
+            network_input(dataset[index].image, self.config.resize)
             for dataset in self.datasets.values()
             for index in range(0, len(dataset), max(len(dataset) // count, 1))
         ]
