@@ -120,7 +120,17 @@ def image(
     model: ModelOption = DEFAULT_MODEL,
     um_per_pixel: Annotated[
         float | None,
-        typer.Option(help="Side of a pixel in micrometres; adds cell measures in micrometres."),
+        typer.Option(
+            help="Side of a pixel in micrometres; adds cell measures in micrometres. Blood cells "
+            "are then found at the size of red cells, 7.5 um."
+        ),
+    ] = None,
+    cell_diameter: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            help="Typical diameter of the cells in pixels; default: estimated for each image.",
+        ),
     ] = None,
     alpha: Annotated[
         float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
@@ -147,7 +157,7 @@ def image(
         return run_images(
             inputs,
             output,
-            ImageOptions(um_per_pixel, alpha, overwrite),
+            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter),
             lambda: engine.load(model, hint),
             quiet,
         )

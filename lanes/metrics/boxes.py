@@ -135,11 +135,12 @@ def _overlaps(truth: Boxes, found: Boxes) -> tuple[NDArray[np.float64], NDArray[
 def _matches(overlap: NDArray[np.float64]) -> int:
     """Pairs of at least `IOU`, greedily by falling IoU."""
     left = overlap.copy()
-    for pairs in range(min(left.shape) + 1):
-        if not left.size or left.max() < IOU:
-            return pairs
+    pairs = 0
+    while left.size and left.max() >= IOU:
         row, column = np.unravel_index(int(left.argmax()), left.shape)
         left[row], left[:, column] = 0, 0
+        pairs += 1
+    return pairs
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -1,0 +1,108 @@
+"""Label a picture at the scale that the network learned, and bring the labels back.
+
+A model's card may give the diameter of the cells that it learned. A picture is resized until its
+own cells have that diameter: as given, or as estimated by `lanes.cells.scale` and corrected by what
+the network then finds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lanes.cells import instances, scale
+from lanes.cells.scale import RED_CELL
+from lanes.errors import BadInput
+from lanes.images.resize import resize_plane
+from lanes.segmenter import Segmenter
+from lanes.types import Image, LabelMap, Size
+
+LARGEST = 60e6
+"""Pixels of the resized picture; beyond, the picture is enlarged less than its cells need."""
+FEWER = 0.8
+"""How much smaller than learned the cells may become, if the picture then fits into one tile."""
+AGREES = 1.25
+"""Found and learned diameters that differ by no more than this ratio agree."""
+
+
+@dataclass(frozen=True)
+class ScaledLabels:
+    """The labels (h, w) of a picture at the network's scale.
+
+    `diameter` is that of the cells in the picture's own pixels: what brought it to this scale; None
+    if the picture has its own scale, because the model needs none or no cell was seen.
+    """
+
+    labels: LabelMap
+    diameter: float | None
+
+
+def label_cells(
+    image: Image,
+    segmenter: Segmenter,
+    diameter: float | None = None,
+    estimated: float | None = None,
+) -> ScaledLabels:
+    """Label `image` (H, W, 3) at the scale that the model learned.
+
+    `diameter` is that of the picture's cells in pixels; None: `estimated` (see
+    `lanes.cells.scale.estimate`), corrected once if the cells that are found disagree with it.
+    """
+    learned = segmenter.card.cell_diameter
+    guess = diameter or estimated
+    if learned is None or guess is None:
+        return ScaledLabels(segmenter.result(segmenter.submit(image)), None)
+    first, away = _labelled(image, segmenter, learned, guess)
+    if diameter is not None or not away or max(away, 1 / away) <= AGREES:
+        return first
+    second, still = _labelled(image, segmenter, learned, guess * away)
+    return second if still and abs(math.log(still)) < abs(math.log(away)) else first
+
+
+def given_diameter(diameter: float | None, um_per_pixel: float | None) -> float | None:
+    """The diameter in pixels that the user gave: itself, or that of a red cell at this scale."""
+    if diameter is not None or um_per_pixel is None:
+        return diameter
+    return RED_CELL / um_per_pixel
+
+
+def estimate(image: Image, segmenter: Segmenter, diameter: float | None) -> float | None:
+    """The estimated diameter, if the model needs one and none is given."""
+    needed = segmenter.card.cell_diameter is not None and diameter is None
+    return scale.estimate(image) if needed else None
+
+
+def check_diameter(diameter: float | None, segmenter: Segmenter) -> None:
+    """Raise `BadInput` for a diameter that no cell has, or a model without a scale."""
+    if diameter is None:
+        return
+    if not 1 <= diameter < math.inf:
+        raise BadInput(f"--cell-diameter {diameter}: wanted pixels, at least 1")
+    if segmenter.card.cell_diameter is None:
+        name = segmenter.card.name
+        raise BadInput(f"--cell-diameter: the model {name} has no scale of its own; leave it out")
+
+
+def _labelled(
+    image: Image, segmenter: Segmenter, learned: float, diameter: float
+) -> tuple[ScaledLabels, float]:
+    """The labels at the scale for cells of `diameter`, and found / learned diameter (0: none)."""
+    size = image.shape[0], image.shape[1]
+    scaled = resize_plane(image, scaled_size(size, learned / diameter, segmenter.card.resize.size))
+    labels = segmenter.result(segmenter.submit(scaled))
+    things = instances.things_of(segmenter.task)
+    found = instances.typical_diameter(labels, things)
+    return ScaledLabels(labels, diameter), found / learned
+
+
+def scaled_size(size: Size, factor: float, tile: Size) -> Size:
+    """`size` (height, width) times `factor`, or up to `FEWER` of it if that needs fewer tiles.
+
+    At most `LARGEST` pixels, at least 1 x 1.
+    """
+    factor = min(factor, math.sqrt(LARGEST / (size[0] * size[1])))
+    # One tile is used whole, several overlap: a picture just above one tile would cost four.
+    one = min(tile[0] / size[0], tile[1] / size[1])
+    if FEWER * factor <= one < factor:
+        factor = one
+    return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
