@@ -111,8 +111,10 @@ def _mean(values: Sequence[float]) -> str | int | float:
     return _field(math.fsum(values) / len(values) if values else math.nan)
 
 
-def _field(value: float | bool | None) -> str | int | float:
+def _field(value: float | bool | str | None) -> str | int | float:
     """A value for a CSV file: empty for None or NaN, yes or no for bool, rounded to `DIGITS`."""
+    if isinstance(value, str):
+        return value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
