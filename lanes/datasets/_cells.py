@@ -12,11 +12,13 @@ BACKGROUND, CELL, BORDER, GAP, NUCLEUS, OTHER = range(6)
 TARGETS = np.array(
     [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 1, 0]], bool
 )
+NUCLEUS_CLASS = 3
+"""The id of the class nucleus in the task; the ids of the other classes are those of targets."""
 MEASURES = {
-    "cell": Measure(targets=(CELL, BORDER, NUCLEUS), classes=(CELL, BORDER, NUCLEUS)),
+    "cell": Measure(targets=(CELL, BORDER, NUCLEUS), classes=(CELL, BORDER, NUCLEUS_CLASS)),
     "border": Measure(targets=(BORDER, GAP), classes=(BORDER,)),
 }
-NUCLEI = {"nucleus": Measure(targets=(NUCLEUS,), classes=(NUCLEUS,))}
+NUCLEI = {"nucleus": Measure(targets=(NUCLEUS,), classes=(NUCLEUS_CLASS,))}
 """Also a measure of data sets that mark nuclei."""
 
 
