@@ -91,8 +91,7 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
     area, in pixels, 0 without cells; shares and ratios are 0..1.
     """
     area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
-    body = among(labels, things.classes)
-    areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
+    areas = _areas(labels, things)
     cells = areas[areas >= _least(areas, things, MIN_AREA)]
     # The border belongs to the cells, though not to a known one.
     mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
@@ -170,15 +169,26 @@ def diameter(area: float) -> float:
     return 2 * math.sqrt(area / math.pi)
 
 
+def count_pieces(labels: LabelMap, things: Things) -> int:
+    """The number of components without borders that are no specks: a quick count of the cells."""
+    areas = _areas(labels, things)
+    return int((areas >= _least(areas, things, MIN_AREA)).sum())
+
+
 def typical_diameter(labels: LabelMap, things: Things) -> float:
     """The diameter in pixels of the typical component without borders; 0 without components."""
-    body = among(labels, things.classes)
-    stats = cv2.connectedComponentsWithStats(body, connectivity=4)[2]
-    areas = np.asarray(stats)[1:, cv2.CC_STAT_AREA]
+    areas = _areas(labels, things)
     return diameter(_typical(areas)) if len(areas) else 0.0
 
 
-def _least(areas: NDArray[np.intp], things: Things, floor: int) -> float:
+def _areas(labels: LabelMap, things: Things) -> NDArray[np.int32]:
+    """The areas of the components without borders."""
+    body = among(labels, things.classes)
+    stats = cv2.connectedComponentsWithStats(body, connectivity=4)[2]
+    return np.asarray(stats, np.int32)[1:, cv2.CC_STAT_AREA]
+
+
+def _least(areas: NDArray[np.integer[Any]], things: Things, floor: int) -> float:
     """The least area of a cell, given the areas of all components."""
     return max(floor, things.least * _typical(areas)) if len(areas) else floor
 

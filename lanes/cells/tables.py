@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lanes.cells.doubt import DOUBTFUL, Signs
 from lanes.cells.instances import KINDS, Cell
 from lanes.types import LabelMap, Size, Task
 
@@ -48,12 +49,14 @@ def counted_row(
     task: Task,
     um_per_pixel: float | None,
     diameter: float | None = None,
+    signs: Signs | None = None,
 ) -> Row:
     """The row of an image of `size` with measured cells.
 
     `cells` counts all cells, `cells_at_edge` those cut by the image's edge. Mean diameters cover
     only the whole cells and are empty without any. `diameter` is that of the scale at which the
-    cells were found, given or estimated; None: the image's own scale.
+    cells were found, given or estimated; None: the image's own scale. `signs` are those of a wrong
+    count; None: unknown.
     """
     whole = [cell for cell in cells if not cell.at_edge]
     area, pixels = sum(cell.area_px for cell in cells), size[0] * size[1]
@@ -64,6 +67,8 @@ def counted_row(
         "cell_area_share": _field(area / pixels),
         "mean_diameter_px": _mean([cell.diameter_px for cell in whole]),
         "scale_diameter_px": _field(diameter),
+        "doubt": "" if signs is None else round(signs.doubt, 2),
+        "warning": signs.reason if signs and signs.doubt >= DOUBTFUL else "",
     }
     if task.things and task.things.kinds:
         for kind in KINDS:

@@ -135,6 +135,9 @@ def image(
     alpha: Annotated[
         float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if the count of an image is doubtful.")
+    ] = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -160,6 +163,7 @@ def image(
             ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter),
             lambda: engine.load(model, hint),
             quiet,
+            strict,
         )
 
     raise typer.Exit(guarded(run))

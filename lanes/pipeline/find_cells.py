@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from lanes.cells import instances, scale
+from lanes.cells.doubt import contrast_of
 from lanes.cells.scale import RED_CELL
 from lanes.errors import BadInput
 from lanes.images.resize import resize_plane
@@ -21,6 +22,8 @@ LARGEST = 60e6
 """Pixels of the resized picture; beyond, the picture is enlarged less than its cells need."""
 FEWER = 0.8
 """How much smaller than learned the cells may become, if the picture then fits into one tile."""
+OTHER = 0.8
+"""The second scale, relative to the first."""
 AGREES = 1.25
 """Found and learned diameters that differ by no more than this ratio agree."""
 
@@ -30,11 +33,15 @@ class ScaledLabels:
     """The labels (h, w) of a picture at the network's scale.
 
     `diameter` is that of the cells in the picture's own pixels: what brought it to this scale; None
-    if the picture has its own scale, because the model needs none or no cell was seen.
+    if the picture has its own scale, because the model needs none or no cell was seen. `counts` are
+    quick counts of the cells at this scale and at `OTHER` times it, `contrast` is that of cells and
+    slide (`lanes.cells.doubt`); None and 0 if the model needs no scale.
     """
 
     labels: LabelMap
     diameter: float | None
+    counts: tuple[int, int] | None = None
+    contrast: float = 0.0
 
 
 def label_cells(
@@ -49,11 +56,12 @@ def label_cells(
     `lanes.cells.scale.estimate`), corrected once if the cells that are found disagree with it.
     """
     learned = segmenter.card.cell_diameter
-    guess = diameter or estimated
-    if learned is None or guess is None:
+    if learned is None:
         return ScaledLabels(segmenter.result(segmenter.submit(image)), None)
+    guess = diameter or estimated
     first, away = _labelled(image, segmenter, learned, guess)
-    if diameter is not None or not away or max(away, 1 / away) <= AGREES:
+    agrees = not away or max(away, 1 / away) <= AGREES
+    if diameter is not None or guess is None or agrees:
         return first
     second, still = _labelled(image, segmenter, learned, guess * away)
     return second if still and abs(math.log(still)) < abs(math.log(away)) else first
@@ -84,15 +92,19 @@ def check_diameter(diameter: float | None, segmenter: Segmenter) -> None:
 
 
 def _labelled(
-    image: Image, segmenter: Segmenter, learned: float, diameter: float
+    image: Image, segmenter: Segmenter, learned: float, diameter: float | None
 ) -> tuple[ScaledLabels, float]:
     """The labels at the scale for cells of `diameter`, and found / learned diameter (0: none)."""
-    size = image.shape[0], image.shape[1]
-    scaled = resize_plane(image, scaled_size(size, learned / diameter, segmenter.card.resize.size))
-    labels = segmenter.result(segmenter.submit(scaled))
+    size, tile = (image.shape[0], image.shape[1]), segmenter.card.resize.size
+    factor = learned / diameter if diameter else 1.0
+    scaled = resize_plane(image, scaled_size(size, factor, tile))
+    smaller = resize_plane(scaled, scaled_size((scaled.shape[0], scaled.shape[1]), OTHER, tile))
     things = instances.things_of(segmenter.task)
+    labels, again = (segmenter.result(segmenter.submit(one)) for one in (scaled, smaller))
+    counts = instances.count_pieces(labels, things), instances.count_pieces(again, things)
     found = instances.typical_diameter(labels, things)
-    return ScaledLabels(labels, diameter), found / learned
+    contrast = contrast_of(scaled, instances.among(labels, things.classes))
+    return ScaledLabels(labels, diameter, counts, contrast), found / learned
 
 
 def scaled_size(size: Size, factor: float, tile: Size) -> Size:

@@ -19,8 +19,10 @@ import cv2
 
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
+from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
 from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
+from lanes.draw.text import note
 from lanes.errors import BadInput, BadOutput
 from lanes.images.read import pages, read_picture
 from lanes.images.resize import resize_labels
@@ -76,7 +78,7 @@ class Item:
 class Done:
     """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
-    `skipped` has a message for each file that could not be read.
+    `skipped` has a message for each file that could not be read, `doubtful` for each such count.
     `signal` is the number of the signal that ended the work early, 0 if none did.
     """
 
@@ -86,6 +88,7 @@ class Done:
     seconds: float = 0.0
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     signal: int = 0
 
 
@@ -289,8 +292,24 @@ class _Writer:
         draw_outlines(drawn, found, cells)
         write_image(self._place(item, INSTANCES), found)
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        row = cell_tables.counted_row(item.name, size, cells, self.task, scale, scaled.diameter)
+        signs = None
+        if scaled.counts is not None:
+            signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
+            self._doubted(item, drawn, scaled, signs)
+        row = cell_tables.counted_row(
+            item.name, size, cells, self.task, scale, scaled.diameter, signs
+        )
         return drawn, rows, row
+
+    def _doubted(self, item: Item, drawn: Image, scaled: ScaledLabels, signs: Signs) -> None:
+        """Write the scale and a warning on the overlay, in place, and note the warning."""
+        how = "given" if self.options.diameter else "estimated"
+        px = scaled.diameter
+        notes = [f"scale: cells of {px:.0f} px, {how}" if px else "scale: the picture's own"]
+        if signs.doubt >= DOUBTFUL:
+            notes.append(f"doubtful count: {signs.reason}")
+            self.done.doubtful.append(f"{item.path}: doubtful count ({signs.reason})")
+        note(drawn, notes)
 
     def _alpha(self, usual: float) -> float:
         return usual if self.options.alpha is None else self.options.alpha

@@ -9,6 +9,7 @@ import pytest
 
 from lanes import tasks
 from lanes.cells import tables as cell_tables
+from lanes.cells.doubt import Signs
 from lanes.cells.instances import Cell
 
 CELLS, COUNT, ROADS = (tasks.load(name) for name in ("blood_cells", "cell_count", "lanes"))
@@ -48,6 +49,14 @@ def test_kinds_have_a_column_and_counts():
     assert row["scale_diameter_px"] == 11.5
 
 
+def test_a_doubtful_count_has_a_warning():
+    bad, good = Signs(looks=9.0), Signs()
+    rows = [cell_tables.counted_row("a.png", (9, 9), [], COUNT, None, None, s) for s in (bad, good)]
+    assert (rows[0]["doubt"], rows[0]["warning"]) == (1.0, bad.reason)
+    assert 0 < rows[1]["doubt"] < 0.5
+    assert rows[1]["warning"] == ""
+
+
 def test_means_are_of_whole_cells_and_counts_of_all():
     cut = replace(CELL, id=2, at_edge=True, diameter_px=5.0, diameter_um=0.5, area_px=20,
                   nucleus_area_px=5)  # fmt: skip
@@ -56,7 +65,7 @@ def test_means_are_of_whole_cells_and_counts_of_all():
     assert row == {
         "image": "a.png", "width_px": 200, "height_px": 100, "cells": 2, "cells_at_edge": 1,
         "cell_area_share": 0.006, "mean_diameter_px": 11.284, "scale_diameter_px": "",
-        "nucleus_ratio": 0.25,
+        "doubt": "", "warning": "", "nucleus_ratio": 0.25,
         "mean_diameter_um": 1.1284, "cells_per_mm2": 10000.0,
     }  # fmt: skip
 

@@ -98,3 +98,12 @@ def test_cells_shrink_a_little_if_the_picture_then_fits_into_one_tile():
     assert scaled_size((600, 800), 0.5, (608, 800)) == (300, 400)
     height, width = scaled_size((20_000, 30_000), 4.0, (608, 800))
     assert height * width == pytest.approx(60e6, rel=0.01)
+
+
+def test_the_counts_at_two_scales_agree_on_clear_cells(load, image):
+    with load(16.0) as model:
+        found = label_cells(image, model, diameter=40.0)
+        assert found.counts == (2, 2)
+        assert found.contrast > 3
+    with load(None) as model:
+        assert label_cells(image, model).counts is None
