@@ -32,7 +32,7 @@ KINDS: dict[str, type] = {
     "metrics": dict,
     "training": dict,
 }
-OPTIONAL_KINDS: dict[str, type] = {"half_keep": list, "int8": dict}
+OPTIONAL_KINDS: dict[str, type] = {"half_keep": list, "int8": dict, "precisions": list}
 RESIZES = [{"interpolation": "linear", "mode": mode} for mode in MODES]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
@@ -68,6 +68,7 @@ class ModelCard:
     are scores, 0..1, by names that state the data set and split. `training` has the command, the
     seed, the steps and the configuration of the run. `half_keep` are the layers that half precision
     leaves in fp32. `int8` is the cost of quantisation: metric name to {"fp32": ..., "int8": ...}.
+    `precisions` are those that may run it, the first by default; empty = all.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     half_keep: tuple[str, ...] = ()
     int8: dict[str, dict[str, float]] = field(default_factory=dict)
+    precisions: tuple[str, ...] = ()
 
     @property
     def restricted(self) -> tuple[str, ...]:
@@ -116,7 +118,8 @@ def read(folder: Path) -> ModelCard:
     values["resize"] = Resize(**values["resize"])
     values["classes"] = tuple(values["classes"])
     values["data"] = tuple(DataUse(**use) for use in values["data"])
-    values["half_keep"] = tuple(values.get("half_keep", ()))
+    for key in ("half_keep", "precisions"):
+        values[key] = tuple(values.get(key, ()))
     return ModelCard(**values)
 
 
@@ -137,8 +140,9 @@ def _wrong(values: Any) -> str:
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         return f"has the classes {classes}; wanted two names or more"
-    if not all(isinstance(layer, str) for layer in values.get("half_keep", [])):
-        return f"has half_keep = {values['half_keep']!r}; wanted names of layers"
+    for key, what in (("half_keep", "names of layers"), ("precisions", "such as fp32")):
+        if not all(isinstance(name, str) for name in values.get(key, [])):
+            return f"has {key} = {values[key]!r}; wanted {what}"
     for name, costs in values.get("int8", {}).items():
         if wrong := _wrong_keys(costs, INT8_KINDS, f"int8, {name}"):
             return wrong
