@@ -42,6 +42,7 @@ from lanes.cli.options import (
 )
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
+from lanes.cli.runs import runs
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
@@ -318,7 +319,9 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
-for command in (batch, train, export, half, evaluate, quantize, stability, teach, distill, recover):
+for command in (
+    train, runs, batch, export, half, evaluate, quantize, stability, teach, distill, recover,
+):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)
 
