@@ -33,7 +33,7 @@ from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url, local_path
+from lanes.video.opening import is_file, local_path
 from lanes.video.output_files import StillSink, default_output, is_still, output_beside
 from lanes.video.places import check_apart, files_read
 
@@ -194,7 +194,7 @@ def _run(
             fps=options.fps,
             stream=options.stream,
             camera=options.camera,
-            tap_sound=not _is_file(given),
+            tap_sound=not is_file(given),
             threads=threads.decode,
         )
     )
@@ -258,20 +258,14 @@ def _sink(
 ) -> VideoSink | StillSink:
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
-    file = _is_file(given)
     return VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if file else source.tap,
+        audio_from=given if is_file(given) else source.tap,
         threads=threads,
     )
-
-
-def _is_file(given: str) -> bool:
-    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
-    return not is_url(given) and Path(given).expanduser().is_file()
 
 
 class _LastStage:

@@ -84,7 +84,7 @@ class VideoSource(Source):
             reopen = partial(open_container, path, timeout) if may_reopen(path) else None
             self._choose(path, stream)
             if tap_sound and self._container.streams.audio:
-                self.tap = Tap(self._path, self._container)
+                self.tap = Tap(self._path, list(self._container.streams.audio))
             self._describe(self._stream, is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
@@ -100,6 +100,8 @@ class VideoSource(Source):
         with self._reading:
             self._note_losses()
             super().close()
+            if self.tap:
+                self.tap.forget_streams()
             self._container.close()
 
     def _choose(self, path: str | Path, number: int | None) -> None:
