@@ -113,6 +113,7 @@ class VideoSink:
         # The times between the last frames, in ticks.
         self._steps = deque([max(1, round(1 / (self.rate * self.time_base)))], maxlen=25)
         self._zero, self._last = Fraction(0), -1
+        self._picture: av.VideoFrame | None = None
         self._audio: AudioCopy | None = None
         self._container: OutputContainer | None = None
         self._part = self._new_part(overwrite)
@@ -149,7 +150,7 @@ class VideoSink:
             frame = from_bgr(frame, self.colour)
         if self._container is None:
             raise BadOutput(f"{self.path} is already closed; open a new VideoSink")
-        picture = to_picture(self._fitted(frame))
+        picture = self._picture = to_picture(self._fitted(frame), self._picture)
         time = self._time_of(frame)
         if self.frames == 1:
             self._steps.clear()
