@@ -17,14 +17,19 @@ import typer
 from lanes.cli.options import (
     AlphaOption,
     BackendOption,
+    BirdseyeOption,
+    CalibrationOption,
     CameraFormatOption,
     CameraFpsOption,
     CameraSizeOption,
     DeviceOption,
+    LinesFormat,
+    LinesOption,
     OverwriteOption,
     PrecisionOption,
     Quality,
     QualityOption,
+    SmoothOption,
     ThreadsOption,
 )
 
@@ -122,6 +127,41 @@ class VideoOutput:
         bool, typer.Option("--hud/--no-hud", help="Show FPS, ms and IoU in the video.")
     ] = True
     overwrite: OverwriteOption = False
+
+
+@dataclass(frozen=True)
+class LaneLines:
+    """How to look for lane lines."""
+
+    PANEL: ClassVar = "Lane lines"
+
+    lines: LinesOption = True
+    calibration: CalibrationOption = None
+    birdseye: BirdseyeOption = False
+    smooth: SmoothOption = False
+
+
+@dataclass(frozen=True)
+class LaneLinesToFiles(LaneLines):
+    """How to look for lane lines, and the files to write about them."""
+
+    PANEL: ClassVar = LaneLines.PANEL
+
+    events: Annotated[
+        Path | None, typer.Option(help="CSV file of departures and lane changes.")
+    ] = None
+    event_clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for a few seconds of video around each of them."),
+    ] = None
+    lines_format: Annotated[
+        LinesFormat | None,
+        typer.Option(help="Also write the lines in this benchmark's format, to --lines-output."),
+    ] = None
+    lines_output: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="File (tusimple) or folder (culane) for the lines."),
+    ] = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,13 @@ class Quality(StrEnum):
     best = "best"
 
 
+class LinesFormat(StrEnum):
+    """A benchmark's format of lane lines."""
+
+    tusimple = "tusimple"
+    culane = "culane"
+
+
 ModelOption: TypeAlias = Annotated[
     str, typer.Option(help="An included model (see lanes models), or a model folder.")
 ]
@@ -59,6 +66,19 @@ OverwriteOption: TypeAlias = Annotated[
 TidyOption: TypeAlias = Annotated[
     bool,
     typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes in it."),
+]
+LinesOption: TypeAlias = Annotated[
+    bool, typer.Option("--lines/--no-lines", help="Find, follow and draw lane lines.")
+]
+CalibrationOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="camera.toml: height, field of view; gives metres."),
+]
+BirdseyeOption: TypeAlias = Annotated[
+    bool, typer.Option("--birdseye", help="Show the road from above, in the upper right corner.")
+]
+SmoothOption: TypeAlias = Annotated[
+    bool, typer.Option("--smooth", help="Steady the labels along optical flow.")
 ]
 DataOption: TypeAlias = Annotated[
     list[str],

@@ -199,4 +199,4 @@ class Live:
     def _look(self) -> Look:
         """The current look of recordings."""
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
-        return Look(self.alpha, self.classes, tuple(lines))
+        return Look(self.alpha, self.classes, tuple(lines), birdseye=self.options.birdseye)

@@ -12,24 +12,18 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
 from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.lane_outputs import lane_record
 from lanes.system.atomic import make_folder
 from lanes.types import Frame
 from lanes.video import VideoSink
 from lanes.video.output_files import StillSink, TextFile, write_image
-
-
-class Output(Protocol):
-    """Accepts the results of a pipeline, one by one, in order."""
-
-    def write(self, labelled: Labelled) -> None:
-        """Write one result; raises `BadOutput`."""
 
 
 class VideoOutput:
@@ -124,6 +118,8 @@ def frame_record(labelled: Labelled) -> dict[str, Any]:
         },
         "ms": {stage: round(taken * 1e3, 3) for stage, taken in labelled.seconds.items()},
     }
+    if labelled.follower:
+        record |= lane_record(labelled.lane)
     if labelled.task.things:
         record["measures"] = {name: round(v, 6) for name, v in labelled.measures.items()}
     if labelled.frame.name:
