@@ -32,6 +32,8 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 IGNORE = 255
+BACKGROUND = "background"
+"""The name of the class that is the rest of a picture; a class 0 of another name is a class."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard_pages import words
 from dashboard_pages.settings import Settings
 from lanes import backends, plugins, segmenter
 from lanes.card import ModelCard
@@ -74,18 +75,51 @@ def choose_model(settings: Settings, key: str, first: str = "") -> tuple[str, Mo
         list(cards).index(first) if first in cards else 0,
         format_func=lambda name: f"{name} · {tasks[name]}",
         key=f"{key}-model",
+        bind="query-params",
     )
     return name, cards[name]
+
+
+PICTURES = {
+    "lanes": "pictures from a car: the road, and the lines on it",
+    "road_scene": "pictures of streets: eleven classes of things",
+    "cell_count": "micrographs of blood smears: every cell, to count them",
+    "blood_cells": "micrographs of white blood cells: cytoplasm and nucleus",
+}
+"""What the models of each task are for."""
+
+
+def say_purpose(settings: Settings, card: ModelCard, key: str) -> None:
+    """Say what a model is for; offer one for each other kind of pictures."""
+    if card.task not in PICTURES:
+        return
+    st.caption(f"{words.plain(card.name)} is for {PICTURES[card.task]}.")
+    others: dict[str, str] = {}
+    for name, other in settings.cards().items():
+        if other.task in PICTURES and other.task != card.task:
+            others.setdefault(other.task, name)
+    with st.popover("Another kind of picture?", icon=":material/swap_horiz:", disabled=not others):
+        for task, name in others.items():
+            label = f"{words.plain(name)}: {PICTURES[task]}"
+            st.button(label, key=f"{key}-switch-{name}", on_click=_switch, args=(key, name))
+
+
+def _switch(key: str, name: str) -> None:
+    st.session_state[f"{key}-model"] = name
 
 
 def choose_backend(folder: str, key: str, hint: str = backends.THROUGHPUT) -> Engine:
     """Show the backend and precision widgets for the model in `folder`."""
     left, right = st.columns(2)
     with left:
-        backend = st.selectbox("Backend", [AUTO, *_installed()], key=f"{key}-backend")
+        backend = st.selectbox(
+            "Backend", [AUTO, *_installed()], key=f"{key}-backend", bind="query-params"
+        )
     with right:
         known = () if backend == AUTO else _precisions(backend, folder)
-        precision = st.selectbox("Precision", [AUTO, *known], key=f"{key}-precision")
+        precision = st.selectbox(
+            "Precision", [AUTO, *known], key=f"{key}-precision", bind="query-params"
+        )
     return Engine(folder, backend, precision, hint)
 
 

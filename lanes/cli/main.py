@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from lanes.assets import DEFAULT_MODEL
+from lanes.cli.batch import batch
 from lanes.cli.benchmark import benchmark_app
 from lanes.cli.camera import camera_app
 from lanes.cli.data import data_app
@@ -301,7 +302,7 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
-for command in (train, export, half, evaluate, quantize, stability, teach, distill, recover):
+for command in (batch, train, export, half, evaluate, quantize, stability, teach, distill, recover):
     app.command()(command)
 app.command("import-model")(import_model)
 

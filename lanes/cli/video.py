@@ -21,6 +21,7 @@ from lanes.errors import INCOMPLETE, WRONG_INPUT, LanesError, MissingDependency,
 from lanes.lines.departure import Event
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.images import is_image, videos_in
@@ -57,18 +58,19 @@ def run_video(
             warn_once(loaded.card)
         for given in inputs:
             try:
-                summary = _annotate_one(given, loaded, options, window, console)
+                clip, its_options = _clip_of(given, loaded, options, console)
+                # Also while the summary is printed, a second signal ends the process.
+                with ending.finishing() as end:
+                    summary = _annotate_one(clip, loaded, its_options, window, console)
+                    _report(console, given, loaded, summary)
             except LanesError as error:
                 if len(inputs) == 1:
                     raise
                 print(f"error: {given}: {error}", file=sys.stderr)
                 code = WRONG_INPUT
                 continue
-            _print_summary(console, given, loaded, summary)
-            for warning in summary.warnings:
-                print(f"warning: {warning}", file=sys.stderr)
-            if summary.signal:
-                return ended_by(summary.signal)
+            if number := summary.signal or end.number:
+                return ended_by(number)
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
 
@@ -91,17 +93,24 @@ def _is_live(given: str) -> bool:
     return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 
+def _clip_of(
+    given: str, loaded: Segmenter, options: Options, console: Console
+) -> tuple[str, Options]:
+    """The input to open and its options; renders the demo."""
+    if given != DEMO:
+        return given, options
+    # Imported here, because only the demo needs the renderer.
+    from lanes.pipeline.demo_clip import demo_files
+
+    with progress(console, "rendering the demo, once") as tick:
+        clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
+    options = demo_options(options)
+    return str(clip), replace(options, labels=options.labels or labels)
+
+
 def _annotate_one(
     given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
 ) -> Summary:
-    if given == DEMO:
-        # Imported here, because only the demo needs the renderer.
-        from lanes.pipeline.demo_clip import demo_files
-
-        with progress(console, "rendering the demo, once") as tick:
-            clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
-        given, options = str(clip), demo_options(options)
-        options = replace(options, labels=options.labels or labels)
     with progress(console, given) as tick:
         return annotate(
             given,
@@ -117,6 +126,13 @@ def demo_options(options: Options) -> Options:
     if options.output:
         return options
     return replace(options, output=Path("demo_lanes.mp4"), overwrite=True)
+
+
+def _report(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
+    """Print the summary, and the warnings to stderr."""
+    _print_summary(console, given, loaded, summary)
+    for warning in summary.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:

@@ -142,7 +142,9 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
     )
 
 
-def _use(name: str, network: Network) -> DataUse:
+def _use(name: str | dict[str, str], network: Network) -> DataUse:
+    if isinstance(name, dict):
+        return DataUse(**name)
     if name == checkpoints.IMAGENET:
         return DataUse(name, *cast(Any, network.model).encoder.PRETRAINED)
     module = plugins.load("datasets", name)

@@ -88,7 +88,9 @@ class Playback:
     def _play(self, start: float) -> None:
         """Play from `start` to the end of the input, or until a seek or a stop."""
         with ExitStack() as stack:
-            source = stack.enter_context(self._open(start))
+            source = self._open(start)
+            stack.callback(self._warn, source)
+            stack.enter_context(source)
             self._begin(source, start, stack)
             # Live sources get a depth of 1: frames that wait for the network would be outdated.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
@@ -101,6 +103,11 @@ class Playback:
                 self._label(frames, model, source, pacer, background)
                 if model is self._control.segmenter:
                     return
+
+    def _warn(self, source: Source) -> None:
+        """Note what was wrong with a file, once it is closed."""
+        if source.warnings:
+            self._figures.note(warnings=tuple(source.warnings), unread=tuple(source.unread))
 
     def _finish_in_time(self) -> None:
         """At the end, finish the recording before a silent source delays it."""

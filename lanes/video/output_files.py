@@ -156,11 +156,11 @@ class CsvFile(TextFile):
 
     def _write_line(self, values: Sequence[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(map(_no_formula, values))
+        csv.writer(line, lineterminator="\n").writerow(map(no_formula, values))
         self.write_text(line.getvalue())
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """`value`, so that no file name can run as a formula (OWASP, "CSV injection")."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 

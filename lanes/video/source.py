@@ -19,7 +19,7 @@ from lanes.types import Frame
 from lanes.video.base import UNSPECIFIED, Cut, Source, rate_of
 from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of
 from lanes.video.decoder import Clock, Decoder, time_of
-from lanes.video.losses import between
+from lanes.video.losses import between, stretches
 from lanes.video.opening import (
     conversion,
     has_no_times,
@@ -283,7 +283,10 @@ class VideoSource(Source):
         self._noted = True
         losses = self._decoder.losses
         part = (self._origin + self._cut.start / self.time_base, self._read_to)
-        self.lost = between([*losses.times, *self._never_met()], *part)
+        times = [*losses.times, *self._never_met()]
+        self.lost = between(times, *part)
+        seconds = (float((time - self._origin) * self.time_base) for time in times)
+        self.unread = stretches(seconds, float(1 / (self.rate or _ASSUMED_RATE)))
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "
