@@ -10,9 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard_pages.feed import Feed
-from lanes.draw.overlay import overlay_bgr
-from lanes.pipeline.labelled import Labelled
-from lanes.types import Image, Task
+from lanes.types import Image
 
 Mark: TypeAlias = tuple[float, float, str]
 """A stretch of a clip, from and to in seconds, and what happened there."""
@@ -41,6 +39,7 @@ img[hidden] { display: none; }
 .marks { position: relative; height: 6px; }
 .marks i { position: absolute; top: 0; height: 6px; min-width: 3px; border-radius: 3px;
   background: #c8372d; }
+.marks i.event { background: #e0a526; }
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1rem;
   margin-top: .5rem; font-size: .875rem; color: var(--st-text-color); opacity: .85;
   font-variant-numeric: tabular-nums; }
@@ -58,6 +57,7 @@ function markLosses(figure, marks, seconds) {
     mark.style.left = `${100 * from / seconds}%`;
     mark.style.width = `${100 * Math.min(to - from, seconds - from) / seconds}%`;
     mark.title = text;
+    mark.className = text.startsWith("could") ? "loss" : "event";
     return mark;
   }));
 }
@@ -138,12 +138,6 @@ export default function({ data, parentElement, setTriggerValue }) {
   return () => { window.onbeforeunload = null; };
 }
 """
-
-
-def overlay(result: Labelled, task: Task, alpha: float, width: int | None = None) -> Image:
-    """The frame with its labels, shrunk first if wider than `width`."""
-    image = smaller(result.frame.bgr, width) if width else result.frame.bgr
-    return overlay_bgr(image, result.network_labels, task, alpha)
 
 
 def smaller(image: Image, width: int) -> Image:

@@ -14,8 +14,9 @@ from lanes.types import LabelMap, Size
 
 Floats = NDArray[np.floating]
 
-APART = 0.45
-"""Strands within this distance are one line, in camera heights (a lane is 1.4 to 3)."""
+APART, APART_SHARE = 0.45, 0.1
+"""Strands within this distance are one line: camera heights (a lane is 1.4 to 3), and a share of
+the distance to the camera."""
 SLACK = 3.0
 """Pixels at width 640 that strands of one line may differ by, besides."""
 MISFIT, MISFIT_SLOPE = 4.0, 0.3
@@ -96,7 +97,8 @@ def _group(strands: Strands, bundle: Bundle, size: Size) -> list[NDArray[np.intp
     along = (bent < MISFIT * unit + MISFIT_SLOPE * number * strands.step) & (
         thick < WIDEST * mean + 6 * unit
     )
-    line, places = _cluster(place, np.where(along, square, 0), APART + SLACK * unit / mean)
+    slack = APART + APART_SHARE * np.abs(place) + SLACK * unit / mean
+    line, places = _cluster(place, np.where(along, square, 0), slack)
     line = line[strands.strand]
     rows = np.bincount(line[line >= 0], minlength=len(places)) * strands.step
     long = [i for i in range(len(places)) if rows[i] >= LEAST * size[0]]

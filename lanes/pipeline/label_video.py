@@ -22,7 +22,7 @@ from lanes.lines.departure import Event
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.lane_options import LaneFiles, check_lane_options, steps_of
-from lanes.pipeline.lane_outputs import cut_event_clips, lane_outputs
+from lanes.pipeline.lane_outputs import check_clip_folder, cut_event_clips, lane_outputs
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
@@ -176,7 +176,7 @@ def annotate(
             summary.signal = signal.SIGINT
         summary.signal = summary.signal or end.number
         if options.event_clips and summary.events:
-            _cut_clips(summary, options.event_clips, options.overwrite)
+            _cut_clips(given, summary, options.event_clips)
     summary.seconds = time.perf_counter() - summary.began
     return summary
 
@@ -231,6 +231,8 @@ def _run(
         recorder.add(JsonLines(options.json, options.overwrite))
     for output in lane_outputs(options, options.overwrite):
         recorder.add(output)
+    if options.event_clips:
+        check_clip_folder(options.event_clips, options.overwrite)
     scores = ClipScores(truth, segmenter.task) if truth else None
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
@@ -246,10 +248,10 @@ def _run(
             break
 
 
-def _cut_clips(summary: Summary, folder: Path, overwrite: bool) -> None:
+def _cut_clips(given: str, summary: Summary, folder: Path) -> None:
     """Cut a clip around each event out of the finished output."""
     events, output = summary.events, summary.output
-    summary.clips = cut_event_clips(output, events, folder, summary.first, overwrite)
+    summary.clips = cut_event_clips(output, events, folder, summary.first, [given])
     if len(summary.clips) < len(events):
         summary.warnings.append(
             f"{len(summary.clips)} of {len(events)} event clips were cut before the end; "

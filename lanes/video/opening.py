@@ -206,7 +206,7 @@ def _open_url(url: str, timeout: float) -> InputContainer:
             time.sleep(max(0.0, began + timeout - time.monotonic()))
             raise BadVideo(
                 f"{shown(url)} cannot be opened as a stream: check the URL, and that the camera or "
-                "server is on; redirects and playlists are not followed"
+                "server is on; HTTP redirects and playlists are not followed"
             ) from error
         # The error of a timeout depends on the protocol.
         if time.monotonic() - began >= timeout:

@@ -123,7 +123,6 @@ class VideoSource(Source):
         reopen: Callable[[], InputContainer] | None,
     ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
-        stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = stated_duration(stream)
@@ -131,6 +130,8 @@ class VideoSource(Source):
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
+        # Threads that share the slices of one frame do not delay it; not all videos have slices.
+        stream.thread_type = "SLICE" if self.live else "AUTO"
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
         stated = stated_frames(self._container, stream)

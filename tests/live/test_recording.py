@@ -98,7 +98,7 @@ def test_a_recording_shows_the_classes_and_the_strength_that_were_chosen(tmp_pat
     )
 
     def recorded(name, **look):
-        options = LiveOptions(video=tmp_path / name, hud=False, **look)
+        options = LiveOptions(video=tmp_path / name, hud=False, lines=False, **look)
         with Live(grey, model, options) as live:
             live.classes = ["lane line"] if name == "lines.mp4" else None
             until(live, ended)
