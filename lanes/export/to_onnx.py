@@ -144,6 +144,7 @@ def card_of(checkpoint: Checkpoint, name: str, network: Network, command: str) -
         metrics={
             f"choose: {k}": round(v, 4) for k, v in checkpoint.metrics.items() if math.isfinite(v)
         },
+        cell_diameter=config.cell_diameter or None,
         training={
             "command": command,
             "seed": config.seed,

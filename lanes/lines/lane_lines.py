@@ -106,7 +106,7 @@ def _name(
 
 def top_of(fit: Fit, found: Found, size: Size) -> float:
     """The highest row in which a line is seen."""
-    return float(found.strands.y[fit.runs].min(initial=size[0]))
+    return float(found.strands.y[fit.runs[0]]) if len(fit.runs) else float(size[0])
 
 
 def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
@@ -135,19 +135,29 @@ def confidences_of(found: Found, size: Size) -> list[float]:
     gaps = [after - before for before, after in pairwise(places)]
     narrow = [max(pair) < NARROW for pair in pairwise(gaps)]
     return [
-        _seen(fit, found, size) * (_depth(fit, found, size) if between else 1.0)
-        for fit, between in zip(found.fits, narrow, strict=True)
+        seen * (_depth(fit, found, size) if between else 1.0)
+        for seen, fit, between in zip(_seen(found, size), found.fits, narrow, strict=True)
     ]
 
 
-def _seen(fit: Fit, found: Found, size: Size) -> float:
-    y = found.strands.y[fit.runs]
-    points = points_on(fit.curve, top_of(fit, found, size), size)
-    if len(points) < 2:
-        return 0.0
-    long = (1 + np.count_nonzero(np.diff(y))) * found.strands.step
-    share = long / max(float(np.ptp(points[:, 1])), 1.0)
-    return float(min(share / SEEN, 1.0) * min(long / (LONG * size[0]), 1.0))
+def _seen(found: Found, size: Size) -> list[float]:
+    """How much of each line is seen: as a share of its rows, and in all."""
+    if not found.fits:
+        return []
+    rows, on_rows = frame_rows(found.fits[0].curve.horizon, size[0])
+    x = on_rows @ np.stack([fit.curve.coefficients for fit in found.fits], axis=1)
+    tops = np.array([top_of(fit, found, size) for fit in found.fits])
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows[:, None] > tops)
+    high = np.maximum(np.count_nonzero(inside, axis=0) * size[0] / ROWS, 1.0)
+    long = np.array([_rows_of(found.strands.y[fit.runs]) for fit in found.fits])
+    long = long * found.strands.step
+    seen = np.minimum(long / high / SEEN, 1) * np.minimum(long / (LONG * size[0]), 1)
+    return list(seen.tolist())
+
+
+def _rows_of(y: Floats) -> int:
+    """How many different rows there are in `y`, which is in order."""
+    return 1 + int(np.count_nonzero(y[1:] != y[:-1]))
 
 
 def _depth(fit: Fit, found: Found, size: Size) -> float:

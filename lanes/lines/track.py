@@ -240,11 +240,11 @@ def _matches(
         return {}, 0.0
     y = np.array([_where_seen(fit, found) for fit in found.fits])
     on_rows = terms(y, horizon, size[0])
-    ours = np.einsum("frt,ft->fr", on_rows, [fit.curve.coefficients for fit in found.fits])
-    theirs = np.einsum("frt,kt->kfr", on_rows, [track.state for track in tracks])
-    scale = found.bundle.scale(found.bundle.rows_below(y, size))
-    ahead = (ours - theirs).mean(axis=2) / scale.mean(axis=1)
-    away = np.abs(ours - theirs).mean(axis=2) / scale.mean(axis=1)
+    ours = on_rows @ np.stack([fit.curve.coefficients for fit in found.fits])[:, :, None]
+    theirs = on_rows @ np.stack([track.state for track in tracks], axis=1)  # (F, 2, K)
+    scale = found.bundle.scale(found.bundle.rows_below(y, size)).sum(axis=1)
+    ahead = ((ours - theirs).sum(axis=1) / scale[:, None]).T
+    away = (np.abs(ours - theirs).sum(axis=1) / scale[:, None]).T
     pairs: dict[int, Track] = {}
     matched = []
     for flat in np.argsort(away, axis=None).tolist():
