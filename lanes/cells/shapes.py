@@ -66,7 +66,7 @@ def shapes_of(instances: InstanceMap, nuclei: NDArray[np.bool_] | None = None) -
     ]
 
 
-def _means(ids: Counts, values: NDArray[np.number], areas: Counts) -> NDArray[np.float64]:  # type: ignore[type-arg]
+def _means(ids: Counts, values: NDArray[np.number], areas: Counts) -> NDArray[np.float64]:
     return np.bincount(ids, values, len(areas)) / np.maximum(areas, 1)
 
 
@@ -76,7 +76,7 @@ def _eccentricities(
     """From the second central moments."""
     middle, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     long, short = middle + spread, np.maximum(middle - spread, 0)
-    return np.sqrt(1 - np.divide(short, long, out=np.ones_like(long), where=long > 0))
+    return np.asarray(np.sqrt(1 - np.divide(short, long, out=np.ones_like(long), where=long > 0)))
 
 
 def _perimeters(instances: InstanceMap, count: int) -> NDArray[np.float64]:

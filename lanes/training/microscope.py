@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lanes.training.config import TrainConfig
 from lanes.training.weather import happens
@@ -47,9 +48,7 @@ def restained(image: Image) -> Image:
     """`image` with other dyes, under a lamp of another colour."""
     light = np.maximum(np.percentile(image[::4, ::4], SLIDE, axis=(0, 1)), 1.0)
     density = [-np.log10(np.maximum(np.arange(256), 1) / white) for white in light]
-    planes = [
-        cv2.LUT(image[..., channel], np.float32(table)) for channel, table in enumerate(density)
-    ]
+    planes = [table.astype(np.float32)[image[..., k]] for k, table in enumerate(density)]
     strength = np.exp(STRENGTH * (2 * torch.rand(4).numpy() - 1))
     mixing = MIXED * (2 * torch.rand(3, 3).numpy() - 1) * (1 - np.eye(3))
     matrix = strength[3] ** 0.5 * (np.diag(strength[:3] ** 0.7) + mixing)
@@ -73,5 +72,5 @@ def _between(low: float, high: float) -> float:
     return low + (high - low) * float(torch.rand(()))
 
 
-def _image(values: np.ndarray) -> Image:  # type: ignore[type-arg]
+def _image(values: NDArray[np.floating]) -> Image:
     return np.asarray(np.clip(values, 0, 255), np.uint8)
