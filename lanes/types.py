@@ -32,6 +32,8 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 IGNORE = 255
+BACKGROUND = "background"
+"""The name of the class that is the rest of a picture; a class 0 of another name is a class."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Task:
     `measure(labels)` returns the numbers for a HUD or dashboard, by name: shares, unless `units`
     has another unit for the name. `things` says how labels become instances
     (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
-    that should be in one piece, its ground first (`lanes.images.regions`).
+    that should be in one piece, its ground first (`lanes.images.regions`). `lines` says that its
+    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`).
     """
 
     name: str
@@ -98,6 +101,7 @@ class Task:
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
     surface: tuple[int, ...] = ()
+    lines: bool = False
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
     units: Mapping[str, Unit] = field(default_factory=dict, hash=False)

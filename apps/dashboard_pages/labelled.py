@@ -77,12 +77,13 @@ def label(
 
     Raises:
         BadInput: no picture can be read, or an option is invalid.
+        MissingDependency: measuring cells needs a package that is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="lanes-images-") as temporary:
         given, results = Path(temporary) / "in", Path(temporary) / "out"
         given.mkdir()
         items = [_written(picture, number, given) for number, picture in enumerate(pictures, 1)]
-        check_options(items, segmenter, results, options)
+        check_options(items, segmenter.card, results, options)
         try:
             done = label_images(
                 items, segmenter, results, options, lambda done, total: progress(done.seen, total)

@@ -111,8 +111,8 @@ def _filled(mask: Mask) -> Mask:
 
 def _thickness(mask: Mask) -> float | None:
     """The median local thickness of `mask` (H, W) in pixels; None if it is below `SMALLEST`."""
-    padded = np.pad(mask, 1, mode="edge")
-    depth: Plane = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
+    padded = cv2.distanceTransform(np.pad(mask, 1, mode="edge"), cv2.DIST_L2, 5)
+    depth = np.asarray(padded[1:-1, 1:-1], np.float32)
     half = float(np.count_nonzero(mask)) / 2
     low, high = SMALLEST / 2, float(depth.max())
     if high <= low or _opened(depth, low) < half:

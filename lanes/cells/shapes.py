@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,8 @@ def shapes_of(instances: InstanceMap, nuclei: NDArray[np.bool_] | None = None) -
     ]
 
 
-def _means(ids: Counts, values: NDArray[np.number], areas: Counts) -> NDArray[np.float64]:
-    return np.bincount(ids, values, len(areas)) / np.maximum(areas, 1)
+def _means(ids: Counts, values: NDArray[Any], areas: Counts) -> NDArray[np.float64]:
+    return np.asarray(np.bincount(ids, values, len(areas)) / np.maximum(areas, 1), np.float64)
 
 
 def _eccentricities(

@@ -45,7 +45,7 @@ def run_images(
     folder = output or default_folder(inputs[0])
     with load() as loaded:
         items = find_items([_drawn(loaded, console) if n == DEMO else n for n in inputs])
-        check_options(items, loaded, folder, options)
+        check_options(items, loaded.card, folder, options)
         with progress(console, "labelling") as tick:
             done = label_images(
                 items, loaded, folder, options, lambda done, total: tick(done.seen, total, "")

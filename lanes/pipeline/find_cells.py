@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lanes.card import ModelCard
 from lanes.cells import instances, scale
 from lanes.cells.doubt import contrast_of
 from lanes.cells.scale import RED_CELL
@@ -80,15 +81,16 @@ def estimate(image: Image, segmenter: Segmenter, diameter: float | None) -> floa
     return scale.estimate(image) if needed else None
 
 
-def check_diameter(diameter: float | None, segmenter: Segmenter) -> None:
+def check_diameter(diameter: float | None, card: ModelCard) -> None:
     """Raise `BadInput` for a diameter that no cell has, or a model without a scale."""
     if diameter is None:
         return
     if not 1 <= diameter < math.inf:
         raise BadInput(f"--cell-diameter {diameter}: wanted pixels, at least 1")
-    if segmenter.card.cell_diameter is None:
-        name = segmenter.card.name
-        raise BadInput(f"--cell-diameter: the model {name} has no scale of its own; leave it out")
+    if card.cell_diameter is None:
+        raise BadInput(
+            f"--cell-diameter: the model {card.name} has no scale of its own; leave it out"
+        )
 
 
 def _labelled(

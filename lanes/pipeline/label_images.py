@@ -17,6 +17,8 @@ from pathlib import Path
 
 import cv2
 
+from lanes import tasks
+from lanes.card import ModelCard
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
 from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
@@ -130,16 +132,16 @@ def _free_stem(stem: str, taken: set[str]) -> str:
 
 
 def check_options(
-    items: Sequence[Item], segmenter: Segmenter, folder: Path, options: ImageOptions
+    items: Sequence[Item], card: ModelCard, folder: Path, options: ImageOptions
 ) -> None:
-    """Check that `label_images` can write its results to `folder`.
+    """Check that `label_images` can write its results to `folder`, with the model of `card`.
 
     Raises:
         BadInput: a number is out of range, or a scale is given for a task without cells.
         BadOutput: a result exists already, or would overwrite an input.
     """
-    scale, task = options.um_per_pixel, segmenter.task
-    check_diameter(options.cell_diameter, segmenter)
+    scale, task = options.um_per_pixel, tasks.load(card.task)
+    check_diameter(options.cell_diameter, card)
     if scale is not None and not 0 < scale < math.inf:
         raise BadInput(f"--um-per-pixel {scale}: wanted micrometres per pixel, more than 0")
     if scale is not None and task.things is None:

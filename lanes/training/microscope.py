@@ -7,6 +7,8 @@ doi:10.1109/TMI.2018.2820199).
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -48,7 +50,10 @@ def restained(image: Image) -> Image:
     """`image` with other dyes, under a lamp of another colour."""
     light = np.maximum(np.percentile(image[::4, ::4], SLIDE, axis=(0, 1)), 1.0)
     density = [-np.log10(np.maximum(np.arange(256), 1) / white) for white in light]
-    planes = [table.astype(np.float32)[image[..., k]] for k, table in enumerate(density)]
+    planes = [
+        cv2.LUT(image[..., channel], np.asarray(table, np.float32))
+        for channel, table in enumerate(density)
+    ]
     strength = np.exp(STRENGTH * (2 * torch.rand(4).numpy() - 1))
     mixing = MIXED * (2 * torch.rand(3, 3).numpy() - 1) * (1 - np.eye(3))
     matrix = strength[3] ** 0.5 * (np.diag(strength[:3] ** 0.7) + mixing)
@@ -72,5 +77,5 @@ def _between(low: float, high: float) -> float:
     return low + (high - low) * float(torch.rand(()))
 
 
-def _image(values: NDArray[np.floating]) -> Image:
+def _image(values: NDArray[Any]) -> Image:
     return np.asarray(np.clip(values, 0, 255), np.uint8)
