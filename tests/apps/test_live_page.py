@@ -219,7 +219,7 @@ def test_a_damaged_video_is_played_as_far_as_it_goes(open_page, clip, tmp_path):
     assert not page.exception
     assert 0 < player().live.snapshot().frames < 60
     assert "frames of cut.mkv could not be read: the file is cut off" in said(page.warning[0])
-    ((first, last, _),) = player().marks()
+    ((first, last, _),) = player().picture().marks
     assert first == pytest.approx(player().live.snapshot().frames / 25, abs=0.1)
     assert last == pytest.approx(60 / 25, abs=0.1)
 
