@@ -292,9 +292,9 @@ def test_a_failed_demo_is_reported_and_tried_again(open_page, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("lanes.pipeline.demo_clip.demo_files", refuse)
-        page = open_page("live").button(key="demo").click().run()
+        page = start(open_page("live"))
         assert said(page.error[0]) == "no room for the demo: free some"
-    playing(page.button(key="demo").click().run())
+    playing(start(page))
 
 
 def test_tasks_with_the_same_demo_share_its_rendering(open_page):
