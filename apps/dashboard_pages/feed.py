@@ -34,13 +34,15 @@ PATIENCE_SECONDS = 1.0
 class Picture:
     """A picture to show: `draw` renders the JPEG; None before the first frame.
 
-    Pictures with equal `mark` look the same. When `state` changes, the page is redrawn.
+    Pictures with equal `mark` look the same. When `state` changes, the page is redrawn. `at` is the
+    position in the clip and the clip's length, in seconds, for a timeline.
     """
 
     mark: str
     state: str
     caption: str
     draw: Callable[[], bytes] | None
+    at: tuple[float, float] | None = None
 
 
 class Feed:
@@ -118,4 +120,6 @@ async def _give(feed: Feed, request: Request) -> Response:
         "Lanes-State": newest.state,
         "Lanes-Caption": quote(newest.caption),
     }
+    if newest.at:
+        headers["Lanes-At"] = f"{newest.at[0]:.2f} {newest.at[1]:.2f}"
     return Response(content, 200 if content else 204, headers, "image/jpeg")

@@ -108,15 +108,18 @@ def fit_bundle(strands: Strands, size: Size, prior: Bundle) -> Bundle:
 def _tangents(strands: Strands, size: Size) -> tuple[Floats, Floats, Floats, Floats]:
     """Middle x and y, slope dx / dy and its deviation, of each piece of a strand."""
     block = (strands.y / (strands.step * PIECE)).astype(np.intp)
-    key = strands.strand * (int(block.max(initial=0)) + 1) + block
-    pieces, piece = np.unique(key, return_inverse=True)
-    number = np.bincount(piece, minlength=len(pieces)).astype(float)
-    x, y = (np.bincount(piece, at, len(pieces)) / number for at in (strands.x, strands.y))
-    dx, dy = strands.x - x[piece], strands.y - y[piece]
-    square = np.bincount(piece, dy * dy, len(pieces))
-    slope = np.bincount(piece, dx * dy, len(pieces)) / np.maximum(square, 1e-9)
-    width = np.bincount(piece, strands.width, len(pieces)) / number
-    # A run's centre is as uncertain as its end steps: shallow lines have wide runs.
-    noise = (0.5 * size[1] / 640 + 0.1 * width) / np.sqrt(np.maximum(square, 1e-9))
+    piece = strands.strand * (int(block.max(initial=0)) + 1) + block
+    number = np.bincount(piece)
     good = number >= SHORTEST
-    return x[good], y[good], slope[good], noise[good]
+
+    def mean(values: Floats) -> Floats:
+        return np.bincount(piece, values) / np.maximum(number, 1)
+
+    x, y = mean(strands.x), mean(strands.y)
+    dx, dy = strands.x - x[piece], strands.y - y[piece]
+    square = mean(dy * dy)[good]
+    slope = mean(dx * dy)[good] / square
+    width = mean(strands.width)[good]
+    # A run's centre is as uncertain as its end steps: shallow lines have wide runs.
+    noise = (0.5 * size[1] / 640 + 0.1 * width) / np.sqrt(square * number[good])
+    return x[good], y[good], slope, noise

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.lines.bundle import Bundle, fit_bundle, usual_bundle
-from lanes.lines.curve import Curve, frame_rows, terms
+from lanes.lines.curve import TERMS, Curve, frame_rows, terms
 from lanes.lines.strands import Strands, strands_of
 from lanes.types import LabelMap, Size
 
 Floats = NDArray[np.floating]
 
-APART = 0.45
-"""Strands within this distance are one line, in camera heights (a lane is 1.4 to 3)."""
+APART, APART_SHARE = 0.45, 0.1
+"""Strands within this distance are one line: camera heights (a lane is 1.4 to 3), and a share of
+the distance to the camera."""
 SLACK = 3.0
 """Pixels at width 640 that strands of one line may differ by, besides."""
 MISFIT, MISFIT_SLOPE = 4.0, 0.3
@@ -96,7 +97,8 @@ def _group(strands: Strands, bundle: Bundle, size: Size) -> list[NDArray[np.intp
     along = (bent < MISFIT * unit + MISFIT_SLOPE * number * strands.step) & (
         thick < WIDEST * mean + 6 * unit
     )
-    line, places = _cluster(place, np.where(along, square, 0), APART + SLACK * unit / mean)
+    slack = APART + APART_SHARE * np.abs(place) + SLACK * unit / mean
+    line, places = _cluster(place, np.where(along, square, 0), slack)
     line = line[strands.strand]
     rows = np.bincount(line[line >= 0], minlength=len(places)) * strands.step
     long = [i for i in range(len(places)) if rows[i] >= LEAST * size[0]]
@@ -130,7 +132,44 @@ def _cluster(place: Floats, weight: Floats, slack: Floats) -> tuple[NDArray[np.i
 def _fit_all(
     strands: Strands, lines: list[NDArray[np.intp]], bundle: Bundle, size: Size, horizon: float
 ) -> list[Fit]:
-    """A curve through the runs of each line."""
+    """A curve through the runs of each line; all lines at once."""
+    if not lines:
+        return []
+    runs = np.concatenate(lines)
+    line = np.repeat(np.arange(len(lines)), [len(own) for own in lines])
+    x, y = strands.x[runs], strands.y[runs]
+    guide, means = _guides(_places(x, y, line, len(lines), bundle, size), bundle, size, horizon)
+    on_runs = terms(y, horizon, size[0])
+    products = (on_runs[:, :, None] * on_runs[:, None]).reshape(-1, TERMS * TERMS)
+    aims = on_runs * x[:, None]
+    sigma = size[1] / 640 + 0.1 * strands.width[runs]
+    owned = np.equal.outer(np.arange(len(lines)), line)
+    states = means
+    for steps in SCALES:
+        miss = (x - (on_runs * states[line]).sum(axis=1)) / (steps * sigma)
+        trust = owned / (sigma * (1 + miss * miss)) ** 2
+        weights = guide + (trust @ products).reshape(-1, TERMS, TERMS)
+        states = np.linalg.solve(weights, (means @ guide + trust @ aims)[..., None])[..., 0]
+    kept = np.abs(miss) < 2
+    fits = []
+    for state, weight, own in zip(states, weights, owned, strict=True):
+        curve = Curve(horizon, size[0], state)
+        fits.append(Fit(curve, place_of(curve, bundle, size), weight, runs[own & kept]))
+    return fits
+
+
+def _places(
+    x: Floats, y: Floats, line: NDArray[np.intp], count: int, bundle: Bundle, size: Size
+) -> Floats:
+    """The distance of each line from the camera in camera heights, by all of its runs."""
+    v = bundle.rows_below(y, size)
+    scale = bundle.scale(v)
+    aside = np.bincount(line, scale * (x - bundle.spine(v)), count)
+    return aside / np.bincount(line, scale * scale, count)
+
+
+def _guides(places: Floats, bundle: Bundle, size: Size, horizon: float) -> tuple[Floats, Floats]:
+    """The precision (4, 4) and the means (lines, 4) of curves by the bundle alone."""
     height, width = size
     grid = np.linspace(bundle.horizon + LEAST * height, height - 1, GRID)
     v = bundle.rows_below(grid, size)
@@ -139,36 +178,7 @@ def _fit_all(
     guide = on_grid.T @ (on_grid / (spread * spread * GRID)[:, None])
     shared = np.stack([bundle.spine(v), bundle.scale(v)], axis=1)
     spine, across = np.linalg.solve(on_grid.T @ on_grid, on_grid.T @ shared).T
-    on_runs = terms(strands.y, horizon, height)
-    prior = guide, spine, across
-    return [_fit(strands, runs, on_runs[runs], prior, bundle, size, horizon) for runs in lines]
-
-
-def _fit(
-    strands: Strands,
-    runs: NDArray[np.intp],
-    on_runs: Floats,
-    prior: tuple[Floats, Floats, Floats],
-    bundle: Bundle,
-    size: Size,
-    horizon: float,
-) -> Fit:
-    guide, spine, across = prior
-    x, v = strands.x[runs], bundle.rows_below(strands.y[runs], size)
-    scale = bundle.scale(v)
-    place = float((scale * (x - bundle.spine(v))).sum() / (scale * scale).sum())
-    mean = spine + place * across
-    sigma = size[1] / 640 + 0.1 * strands.width[runs]
-    state = mean
-    for steps in SCALES:
-        miss = (x - on_runs @ state) / (steps * sigma)
-        trust = 1 / (sigma * (1 + miss * miss)) ** 2
-        weighted = on_runs * trust[:, None]
-        weight = guide + weighted.T @ on_runs
-        state = np.linalg.solve(weight, guide @ mean + weighted.T @ x)
-    kept = runs[np.abs(miss) < 2]
-    curve = Curve(horizon, size[0], state)
-    return Fit(curve, place_of(curve, bundle, size), weight, kept)
+    return guide, spine + places[:, None] * across
 
 
 def place_of(curve: Curve, bundle: Bundle, size: Size) -> float:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.lines.bundle import Bundle
 from lanes.lines.curve import ROWS, Curve, frame_rows
 from lanes.lines.find import Fit, Found, find
 from lanes.lines.paint import Picture, looks
@@ -21,12 +22,17 @@ SEEN, LONG = 0.35, 0.15
 NARROW, DEEP = 1.7, 4.0
 """A line with others this near on both sides, in camera heights, may be an arrow or a crossing:
 it must reach so many times as far as its near end."""
-CUT_SHORT = 0.04
+CUT_SHORT = 0.02
 """A line that ends so far below another is cut short, as a share of the height."""
+MEET = 2.0
+"""Where lines are so near, in pixels at width 640, the uncertain or less far seen one ends."""
+TURN = 0.5
+"""A line that moves away from the others by so much between two rows turns; pixels at width 640."""
 CERTAIN = 0.5
 """Confidence from which on a line counts for others."""
 
 Floats = NDArray[np.floating]
+Mask = NDArray[np.bool_]
 
 
 def find_lines(
@@ -58,15 +64,13 @@ def lane_lines(
     tops = [top_of(fit, found, size) for fit in found.fits]
     sure = confidences_of(found, size)
     sides = sides_of([fit.place for fit in found.fits], sure)
-    ends = ends_of(tops, sure, size)
-    lines = []
-    for fit, side, (kind, colour), end, confidence in zip(
-        found.fits, sides, looks(found, labels, picture, size), ends, sure, strict=True
-    ):
-        points = points_on(fit.curve, end, size)
-        if len(points) > 1:
-            lines.append(LaneLine(points, side, kind, colour, confidence))
-    return lines
+    points = points_of([fit.curve for fit in found.fits], tops, sure, found.bundle, size)
+    named = looks(found, labels, picture, size)
+    return [
+        LaneLine(own, side, kind, colour, confidence)
+        for own, side, (kind, colour), confidence in zip(points, sides, named, sure, strict=True)
+        if len(own) > 1
+    ]
 
 
 def sides_of(places: Sequence[float], confidences: Sequence[float]) -> list[Side | None]:
@@ -106,10 +110,37 @@ def _name(
 
 def top_of(fit: Fit, found: Found, size: Size) -> float:
     """The highest row in which a line is seen."""
-    return float(found.strands.y[fit.runs].min(initial=size[0]))
+    return float(found.strands.y[fit.runs[0]]) if len(fit.runs) else float(size[0])
 
 
-def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
+def points_of(
+    curves: Sequence[Curve],
+    tops: Sequence[float],
+    confidences: Sequence[float],
+    bundle: Bundle,
+    size: Size,
+) -> list[NDArray[np.float32]]:
+    """The points (N, 2) of lines from left to right, each from the bottom of the frame to its end.
+
+    `tops` are the highest rows in which they are seen.
+    """
+    if not curves:
+        return []
+    rows, on_rows = frame_rows(curves[0].horizon, size[0])
+    x = on_rows @ np.stack([curve.coefficients for curve in curves], axis=1)
+    inside = (x >= -0.5) & (x < size[1] - 0.5)
+    ends = _ends(tops, confidences, size)
+    rank = [(sure >= CERTAIN, -top) for sure, top in zip(confidences, tops, strict=True)]
+    meet = inside[:, 1:] & inside[:, :-1] & (np.diff(x, axis=1) < MEET * size[1] / 640)
+    _cut_crossings(ends, rank, meet, rows)
+    _cut_turns(ends, tops, x, rows, bundle, size)
+    inside &= rows[:, None] > np.array(ends) - size[0] / ROWS / 2
+    points = np.empty((len(curves), len(rows), 2), np.float32)
+    points[..., 0], points[..., 1] = x.T, rows
+    return [own[there] for own, there in zip(points, inside.T, strict=True)]
+
+
+def _ends(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
     """The rows up to which lines are drawn: their own tops, or higher for a line cut short.
 
     A vehicle hides the far part of a line; it runs on as far as a second line is seen.
@@ -119,14 +150,23 @@ def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> 
     return [reach if top - reach > CUT_SHORT * size[0] else top for top in tops]
 
 
-def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
-    """Points (N, 2) of a curve within the frame, from its bottom up to the row `top`."""
-    rows, on_rows = frame_rows(curve.horizon, curve.height)
-    x = on_rows @ curve.coefficients
-    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows > top - size[0] / ROWS / 2)
-    points = np.empty((np.count_nonzero(inside), 2), np.float32)
-    points[:, 0], points[:, 1] = x[inside], rows[inside]
-    return points
+def _cut_crossings(
+    ends: list[float], rank: Sequence[tuple[bool, float]], meet: Mask, rows: Floats
+) -> None:
+    """Where two lines `meet` (rows, pairs), the one of lower rank ends."""
+    for i in np.flatnonzero(meet.any(axis=0)).tolist():
+        lower = i if rank[i] < rank[i + 1] else i + 1
+        ends[lower] = max(ends[lower], float(rows[max(int(meet[:, i].argmax()) - 1, 0)]))
+
+
+def _cut_turns(
+    ends: list[float], tops: Sequence[float], x: Floats, rows: Floats, bundle: Bundle, size: Size
+) -> None:
+    """Where a line is no longer seen, it ends as soon as it turns away from the other lines."""
+    aside = np.abs(x - bundle.spine(bundle.rows_below(rows, size))[:, None])
+    turns = (np.diff(aside, axis=0) > TURN * size[1] / 640) & (rows[1:, None] < np.array(tops))
+    for i in np.flatnonzero(turns.any(axis=0)).tolist():
+        ends[i] = max(ends[i], float(rows[int(turns[:, i].argmax())]))
 
 
 def confidences_of(found: Found, size: Size) -> list[float]:
@@ -135,19 +175,29 @@ def confidences_of(found: Found, size: Size) -> list[float]:
     gaps = [after - before for before, after in pairwise(places)]
     narrow = [max(pair) < NARROW for pair in pairwise(gaps)]
     return [
-        _seen(fit, found, size) * (_depth(fit, found, size) if between else 1.0)
-        for fit, between in zip(found.fits, narrow, strict=True)
+        seen * (_depth(fit, found, size) if between else 1.0)
+        for seen, fit, between in zip(_seen(found, size), found.fits, narrow, strict=True)
     ]
 
 
-def _seen(fit: Fit, found: Found, size: Size) -> float:
-    y = found.strands.y[fit.runs]
-    points = points_on(fit.curve, top_of(fit, found, size), size)
-    if len(points) < 2:
-        return 0.0
-    long = (1 + np.count_nonzero(np.diff(y))) * found.strands.step
-    share = long / max(float(np.ptp(points[:, 1])), 1.0)
-    return float(min(share / SEEN, 1.0) * min(long / (LONG * size[0]), 1.0))
+def _seen(found: Found, size: Size) -> list[float]:
+    """How much of each line is seen: as a share of its rows, and in all."""
+    if not found.fits:
+        return []
+    rows, on_rows = frame_rows(found.fits[0].curve.horizon, size[0])
+    x = on_rows @ np.stack([fit.curve.coefficients for fit in found.fits], axis=1)
+    tops = np.array([top_of(fit, found, size) for fit in found.fits])
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows[:, None] > tops)
+    high = np.maximum(np.count_nonzero(inside, axis=0) * size[0] / ROWS, 1.0)
+    long = np.array([_rows_of(found.strands.y[fit.runs]) for fit in found.fits])
+    long = long * found.strands.step
+    seen = np.minimum(long / high / SEEN, 1) * np.minimum(long / (LONG * size[0]), 1)
+    return list(seen.tolist())
+
+
+def _rows_of(y: Floats) -> int:
+    """How many different rows there are in `y`, which is in order."""
+    return 1 + int(np.count_nonzero(y[1:] != y[:-1]))
 
 
 def _depth(fit: Fit, found: Found, size: Size) -> float:

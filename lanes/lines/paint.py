@@ -21,6 +21,8 @@ SAMPLES = 48
 """Places looked at along a line, denser near the horizon."""
 FARTHEST = 0.1
 """The farthest of them, as a share of the rows below the horizon."""
+SHARES = np.geomspace(1.0, FARTHEST, SAMPLES)
+"""All of them, so."""
 IMPLIED_LINE = LANE_LINE + 1
 PAINT, ROAD = 0.05, 0.35
 """Where paint and the road beside it are looked at, in camera heights from the line's middle."""
@@ -53,18 +55,18 @@ def looks(
     ids = _ids(labels, x, y, size)
     paint, known = ids == LANE_LINE, ids > 0
     colours: list[Colour | None] = [None] * len(x)
+    implied = bool((labels == IMPLIED_LINE).any())
     if picture is not None:
         centre, road = _sampled(picture, x, y, scale)
         brighter = centre[..., 1:].min(axis=-1) - road[..., 1:].min(axis=-1)
         colours = _colours(centre, road, np.where(paint & inside, brighter, -1.0))
-        if not (labels == IMPLIED_LINE).any():
-            limit = np.maximum(PART * np.percentile(brighter, 90, axis=1), CONTRAST)
-            paint, known = brighter > limit[:, None], np.ones_like(known)
-    told = picture is not None or bool((labels == IMPLIED_LINE).any())
-    kinds = [
-        _kind(p[k], 1 / scale[k]) if told else None
-        for p, k in zip(paint, known & inside, strict=True)
-    ]
+        if not implied:
+            bright = np.sort(brighter, axis=1)[:, -SAMPLES // 10]
+            paint, known = brighter > np.maximum(PART * bright, CONTRAST)[:, None], inside
+    kinds: list[Kind | None] = [None] * len(x)
+    if implied or picture is not None:
+        ahead = 1 / scale
+        kinds = [_kind(p[k], ahead[k]) for p, k in zip(paint, known & inside, strict=True)]
     doubles = [_is_double(found, i) for i in range(len(x))]
     kinds = ["double" if double else kind for double, kind in zip(doubles, kinds, strict=True)]
     return list(zip(kinds, colours, strict=True))
@@ -72,8 +74,7 @@ def looks(
 
 def _places(found: Found, size: Size) -> tuple[Floats, Floats, Floats]:
     """The x (lines, S), y and pixels a camera height (S,), from the bottom upwards."""
-    below = size[0] - 1 - found.bundle.horizon
-    v = np.geomspace(below, FARTHEST * below, SAMPLES)
+    v = (size[0] - 1 - found.bundle.horizon) * SHARES
     y = found.bundle.horizon + v
     coefficients = np.stack([fit.curve.coefficients for fit in found.fits])
     horizon = found.fits[0].curve.horizon
@@ -135,9 +136,8 @@ def _kind(paint: Mask, depth: Floats) -> Kind | None:
     """Solid or dashed, by where there is paint along the road; None: too little is known."""
     if len(paint) < SAMPLES // 8:
         return None
-    length = np.gradient(depth)
-    share = float(length[paint].sum() / length.sum())
-    if share > SOLID:
+    # The places are as far apart as they are ahead, times a constant.
+    if depth[paint].sum() > SOLID * depth.sum():
         return "solid"
     edges = np.flatnonzero(paint[1:] != paint[:-1])
     if len(edges) < EDGES:

@@ -27,15 +27,13 @@ Floats = NDArray[np.floating]
 class Strands:
     """All runs of a label map, in frame pixels, from the top row to the bottom.
 
-    `x`, `y`, `width` (N,) are a run's centre and width; `paint` is True where its centre is paint.
-    `strand` (N,) numbers the strands from 0; `count` is the number of strands. `step` is the
-    distance between two rows.
+    `x`, `y`, `width` (N,) are a run's centre and width. `strand` (N,) numbers the strands from 0;
+    `count` is the number of strands. `step` is the distance between two rows.
     """
 
     x: Floats
     y: Floats
     width: Floats
-    paint: NDArray[np.bool_]
     strand: NDArray[np.intp]
     count: int
     step: float
@@ -53,14 +51,12 @@ def strands_of(labels: LabelMap, size: Size) -> Strands:
     row = start // stride
     left = start - row * stride
     width = end - start
-    middle = np.minimum(left + width // 2, rows.shape[1] - 1)
     strand, count = _chains(start, end, width, stride)
     down, across = size[0] / labels.shape[0], size[1] / labels.shape[1]
     return Strands(
         x=(left + width / 2) * across - 0.5,
         y=(row * every + every // 2 + 0.5) * down - 0.5,
         width=width * across,
-        paint=rows[row, middle] == LANE_LINE,
         strand=strand,
         count=count,
         step=every * down,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, isfinite
@@ -133,8 +133,9 @@ class Source(Iterator[Frame]):
     for.
     `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
     counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
-    frames; `warnings` reports them and everything else that users should know. Both are complete
-    after the last frame, or `close`.
+    frames, `unread` are their stretches, from and to in seconds of the input; `warnings` reports
+    them and everything else that users should know. All are complete after the
+    last frame, or `close`.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Source(Iterator[Frame]):
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
     lost: int = 0
+    unread: Sequence[tuple[float, float]] = ()
     warnings: list[str]
     _frames: Iterator[Frame]
 
