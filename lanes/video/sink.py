@@ -293,6 +293,8 @@ class VideoSink:
         """Write encoded pictures interleaved with the sound up to their time."""
         for packet in packets:
             seconds = (packet.dts or 0) * Fraction(packet.time_base)
+            # Else FFmpeg has the last frame last as long as the mean of all.
+            packet.duration = packet.duration or self._step
             container.mux(packet)
             if self._audio is not None:
                 self._audio.copy_until(seconds)

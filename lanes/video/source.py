@@ -157,6 +157,7 @@ class VideoSource(Source):
             self._assumed = fps is None and not stream.codec_context.framerate
         else:
             self.time_base = Fraction(stream.time_base or self.time_base)
+        self.own_times = self.live and clock is None
         step = max(1, round(1 / ((self.rate or _ASSUMED_RATE) * self.time_base)))
         return Decoder(
             self._container,
@@ -198,9 +199,12 @@ class VideoSource(Source):
 
     def _nothing(self) -> BadInput:
         if self._decoder.origin is None or not self._cut.start:
+            cure = "check whether a player can show it"
+            if is_url(self._path):
+                cure = "or its server cannot seek to its index: download it, and give the file"
             return BadVideo(
                 f"{self._path} has no frame that can be decoded: it is empty, cut off or damaged; "
-                "check whether a player can show it"
+                + cure
             )
         seconds = self._stream_duration
         length = f", which lasts {seconds:.2f} s" if seconds else ""
