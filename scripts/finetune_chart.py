@@ -101,7 +101,7 @@ def chart(figures: dict[str, dict[int, dict[str, float]]]) -> Figure:
     for start, found in figures.items():
         axes.plot(list(found), [f["mean"] for f in found.values()], marker="o", label=start)
     axes.set(xscale="log", xlabel="frames", ylabel=f"mean IoU of {', '.join(NAMES)}", ylim=(0, 1))
-    counts = list(next(iter(figures.values())))
+    counts = sorted({count for found in figures.values() for count in found})
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_title("Fine-tuning on CamVid, scored on its test frames")
     axes.grid(alpha=0.3)

@@ -28,6 +28,7 @@ WIDEST = 0.45
 """Widest paint, a double line, in camera heights; stop lines are wider."""
 GRID = 24
 """Rows on which the bundle guides a line's curve."""
+STEPS = np.linspace(0, 1, GRID)
 GUIDE, GUIDE_SLOPE = 6.0, 0.15
 """How far a curve may leave the bundle: pixels at width 640, plus pixels a row from the horizon."""
 SCALES = (8.0, 3.0)
@@ -171,7 +172,8 @@ def _places(
 def _guides(places: Floats, bundle: Bundle, size: Size, horizon: float) -> tuple[Floats, Floats]:
     """The precision (4, 4) and the means (lines, 4) of curves by the bundle alone."""
     height, width = size
-    grid = np.linspace(bundle.horizon + LEAST * height, height - 1, GRID)
+    first = bundle.horizon + LEAST * height
+    grid = first + STEPS * (height - 1 - first)
     v = bundle.rows_below(grid, size)
     on_grid = terms(grid, horizon, height)
     spread = GUIDE * width / 640 + GUIDE_SLOPE * v

@@ -131,7 +131,7 @@ def points_of(
     inside = (x >= -0.5) & (x < size[1] - 0.5)
     ends = _ends(tops, confidences, size)
     rank = [(sure >= CERTAIN, -top) for sure, top in zip(confidences, tops, strict=True)]
-    meet = inside[:, 1:] & inside[:, :-1] & (np.diff(x, axis=1) < MEET * size[1] / 640)
+    meet = inside[:, 1:] & inside[:, :-1] & (x[:, 1:] - x[:, :-1] < MEET * size[1] / 640)
     _cut_crossings(ends, rank, meet, rows)
     _cut_turns(ends, tops, x, rows, bundle, size)
     inside &= rows[:, None] > np.array(ends) - size[0] / ROWS / 2
@@ -164,7 +164,7 @@ def _cut_turns(
 ) -> None:
     """Where a line is no longer seen, it ends as soon as it turns away from the other lines."""
     aside = np.abs(x - bundle.spine(bundle.rows_below(rows, size))[:, None])
-    turns = (np.diff(aside, axis=0) > TURN * size[1] / 640) & (rows[1:, None] < np.array(tops))
+    turns = (aside[1:] - aside[:-1] > TURN * size[1] / 640) & (rows[1:, None] < np.array(tops))
     for i in np.flatnonzero(turns.any(axis=0)).tolist():
         ends[i] = max(ends[i], float(rows[int(turns[:, i].argmax())]))
 

@@ -48,8 +48,8 @@ CALM = 0.3
 """How fast confidence and top follow those of a frame."""
 MEMORY = 0.95
 """Weight of the earlier kinds and colours against those of a frame."""
-LOOK_EVERY = 3
-"""Kind and colour are looked at in every third frame."""
+LOOK_EVERY = 4
+"""Kind and colour are looked at in every fourth frame."""
 
 
 @dataclass

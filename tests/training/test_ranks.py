@@ -43,7 +43,7 @@ def test_the_draws_of_all_processes_are_those_of_one():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_two_processes_train_as_one(make_config, root, tmp_path):
     config = make_config(batch=4, validate_every=2, freeze_norms=True, learning_rate=1e-3)
     (tmp_path / "tiny.toml").write_text(config.to_toml())

@@ -58,7 +58,7 @@ def wait_for(path, process, newer_than=0.0):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config_file, root, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(config_file, root, whole, STEPS).wait() == 0
@@ -85,7 +85,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config_file, root
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_says_how_to_go_on(config_file, root, tmp_path, number):
     folder = tmp_path / "run"
