@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -171,7 +172,8 @@ def one_kill(nursery, folder, model, pictures, random):
     time.sleep(random.uniform(0, 2))
     for count, signal_number in enumerate(SIGNALS[name][0]):
         time.sleep(0.3 * (count > 0))
-        os.kill(child, signal_number)  # if it has ended, it is a zombie until it is waited for
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(child, signal_number)
     seconds = until_named(hidden) if name != "KILL" else 0
     code = int(nursery.stdout.readline())
     errors = (folder / "errors").read_text()
