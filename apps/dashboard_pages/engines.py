@@ -35,22 +35,32 @@ class Pool:
     """Compiled models by engine; segmenters of one engine take turns."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._compiling = threading.Lock(), threading.Lock()
         self._loaded: OrderedDict[Engine, Segmenter] = OrderedDict()
 
     def get(self, engine: Engine) -> Segmenter:
         """A new segmenter over the shared compiled model; see `lanes.segmenter.load`."""
-        # Compile one at a time: it uses all cores, and a second caller can reuse the result.
+        found = self._kept(engine)
+        if found is None:
+            # Compile one at a time: it uses all cores, and a second caller can reuse the result.
+            with self._compiling:
+                found = self._kept(engine) or self._load(engine)
+        return found.shared()
+
+    def _kept(self, engine: Engine) -> Segmenter | None:
         with self._lock:
-            if engine not in self._loaded:
-                self._loaded[engine] = segmenter.load(
-                    engine.folder, engine.backend, engine.precision, hint=engine.hint
-                )
-            self._loaded.move_to_end(engine)
+            if engine in self._loaded:
+                self._loaded.move_to_end(engine)
+            return self._loaded.get(engine)
+
+    def _load(self, engine: Engine) -> Segmenter:
+        loaded = segmenter.load(engine.folder, engine.backend, engine.precision, hint=engine.hint)
+        with self._lock:
+            self._loaded[engine] = loaded
             if len(self._loaded) > KEPT:
                 # Not closed: tabs may still use it.
                 self._loaded.popitem(last=False)
-            return self._loaded[engine].shared()
+        return loaded
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,6 +12,7 @@ from dashboard_pages.engines import Engine
 from dashboard_pages.labelled import Picture
 from dashboard_pages.scored import Scored, score
 from dashboard_pages.settings import Settings
+from lanes import tasks
 from lanes.card import ModelCard
 from lanes.errors import BadInput
 from lanes.types import IGNORE
@@ -59,7 +60,8 @@ def _meanings(sent: list[Picture], card: ModelCard) -> Mapping[str, str]:
         found = masks.values([mask.content for mask in sent])
     except BadInput:
         return {}  # reported with the mask's name when it is scored
-    return masks.choose_meanings(found, card.classes, "evaluate")
+    # Masks may hold classes that are newer than the model.
+    return masks.choose_meanings(found, tasks.load(card.task).class_names, "evaluate")
 
 
 def _score(

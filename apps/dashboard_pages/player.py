@@ -15,12 +15,12 @@ import cv2
 
 from dashboard_pages import screen
 from dashboard_pages.browser_camera import BrowserCamera
-from dashboard_pages.feed import Feed, Picture
+from dashboard_pages.feed import Feed, Mark, Picture
 from dashboard_pages.history import History
 from lanes.draw.overlay import only
 from lanes.errors import LanesError
 from lanes.live.player import Live, LiveOptions, Snapshot
-from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.labelled import Labelled, Look
 from lanes.segmenter import Segmenter
 from lanes.types import Image, Task
 
@@ -50,7 +50,7 @@ class Clip:
     def stem(self) -> str:
         """The beginning of the names of this clip's downloads."""
         if self.kind not in (UPLOAD, PATH):
-            return "demo" if self.kind == DEMO else "camera"
+            return self.name.split()[-1] if self.kind == DEMO else "camera"
         return re.sub(r"[^\w.-]+", "_", PurePath(self.name.replace("\\", "/")).stem) or "clip"
 
 
@@ -113,12 +113,8 @@ class Player:
             caption=progress(self.clip, now, self.live),
             draw=partial(self._jpeg, result) if result else None,
             at=(now.position, now.duration) if result and now.duration else None,
+            marks=_marks(now),
         )
-
-    def marks(self) -> list[screen.Mark]:
-        """The stretches of the clip that could not be read, for its timeline."""
-        now = self.live.snapshot(latency=False)
-        return [(start, end, "could not be read") for start, end in now.unread]
 
     def named(self, sentence: str) -> str:
         """A message with the user's own file names."""
@@ -133,7 +129,11 @@ class Player:
         return screen.jpeg(self._drawn(result, screen.WIDTH))
 
     def _drawn(self, result: Labelled, width: int | None = None) -> Image:
-        return screen.overlay(result, self.task, self.live.alpha, width)
+        """The frame as a recording shows it, without the HUD; shrunk to `width`."""
+        nothing = self.live.classes is not None and not self.live.classes
+        look = Look(0.0 if nothing else self.live.alpha, self.live.classes)
+        image = result.looking(look).drawn.bgr
+        return screen.smaller(image, width) if width else image
 
     def record(self) -> None:
         """Start a recording; raises `BadOutput`."""
@@ -163,6 +163,12 @@ class Player:
         """The newest complete recording: video and JSON lines."""
         whole = [files for files in self.recorded if files[0].exists()]
         return whole[-1] if whole else None
+
+
+def _marks(now: Snapshot) -> list[Mark]:
+    """What happened in the clip: losses, departures, lane changes."""
+    unread = [(start, end, "could not be read") for start, end in now.unread]
+    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.events]
 
 
 def progress(clip: Clip, now: Snapshot, live: Live) -> str:

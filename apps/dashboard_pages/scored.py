@@ -85,13 +85,10 @@ def score(
         BadDataset: an image has no mask, or an unusable one.
     """
     pairs = matched(images, masks)
+    task = tasks.load(segmenter.task.name)
     with tempfile.TemporaryDirectory(prefix="lanes-evaluate-") as temporary:
         root = Path(temporary)
-        names = dict(
-            _written(
-                pairs, root, labels_toml(segmenter.task.name, segmenter.task.class_names, meanings)
-            )
-        )
+        names = dict(_written(pairs, root, labels_toml(task.name, task.class_names, meanings)))
         try:
             return _scored(root, [image.name for image, _ in pairs], segmenter, progress)
         except BadDataset as error:

@@ -13,6 +13,7 @@ from dashboard_pages.player import Content, Player, error_text
 from dashboard_pages.tabs import Tab
 from lanes.errors import LanesError
 from lanes.live.player import ENDS, Snapshot, State
+from lanes.pipeline.lane_drawing import position_text
 from lanes.types import BACKGROUND, Unit
 
 NAME = "live"
@@ -38,7 +39,7 @@ def show(tab: Tab, player: Player) -> None:
 
 def _picture(player: Player, now: Snapshot) -> None:
     recording = now.recording is not None
-    seek = screen.show(player.feed, now.state, "live-screen", recording, player.marks())
+    seek = screen.show(player.feed, now.state, "live-screen", recording)
     if seek is not None:
         player.live.seek(seek)
     if player.camera and now.state not in ENDS:
@@ -164,6 +165,10 @@ def _figures(player: Player) -> None:
     with st.container(horizontal=True):
         for name, value in figures.items():
             st.metric(words.plain(name), value, width=150)
+    if now.result and now.result.follower:
+        st.caption(f"In the lane: {position_text(now.result.lane.position)}")
+    for event in now.events[-3:]:
+        st.caption(f"{event.start:.1f} s: {event.kind}, {event.side}")
 
 
 def _classes(by_class: dict[str, float]) -> dict[str, float]:

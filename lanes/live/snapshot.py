@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lanes.draw import hud
+from lanes.lines.departure import Event
 from lanes.pipeline.labelled import Labelled
 from lanes.types import Task
 
@@ -37,7 +38,8 @@ class Snapshot:
     start or the last seek; `consistency` likewise, between frames. `notices` are the last messages
     about losses, newest last, `noticed` the number of all messages so far. At the end of a file,
     `warnings` says what was wrong with it, and `unread` are the stretches, from and to in seconds,
-    that could not be read. `error` is what ended the pipeline.
+    that could not be read. `events` are the departures and lane changes so far, in seconds of the
+    input. `error` is what ended the pipeline.
     """
 
     state: State
@@ -61,6 +63,7 @@ class Snapshot:
     noticed: int = 0
     warnings: tuple[str, ...] = ()
     unread: tuple[tuple[float, float], ...] = ()
+    events: tuple[Event, ...] = ()
     error: BaseException | None = None
 
     @property

@@ -112,6 +112,12 @@ def may_reopen(path: str | Path) -> bool:
     return is_url(path) or Path(path).is_file()
 
 
+def is_file(given: str | Path) -> bool:
+    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
+    path = local_path(given)
+    return path is not None and path.is_file()
+
+
 _NO_TIMES = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
 
@@ -200,7 +206,7 @@ def _open_url(url: str, timeout: float) -> InputContainer:
             time.sleep(max(0.0, began + timeout - time.monotonic()))
             raise BadVideo(
                 f"{shown(url)} cannot be opened as a stream: check the URL, and that the camera or "
-                "server is on; redirects and playlists are not followed"
+                "server is on; HTTP redirects and playlists are not followed"
             ) from error
         # The error of a timeout depends on the protocol.
         if time.monotonic() - began >= timeout:
