@@ -332,7 +332,7 @@ def test_measures_are_charted_and_shown_by_unit():
     charted = {u: [r["name"] for r in rows] for u, rows in history.measures_by_unit(task).items()}
     assert charted == {
         Unit.COUNT: ["cells"],
-        Unit.SHARE: ["cell area share"],
+        Unit.SHARE: ["cell area share", "nucleus ratio"],
         Unit.PIXELS: ["mean diameter"],
     }
     shown = [figure(0.25, unit) for unit in (Unit.SHARE, Unit.PIXELS, Unit.COUNT)]
