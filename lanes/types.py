@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -57,12 +57,24 @@ class Things:
     A thing consists of pixels of `classes`. The area of the class `nucleus` is also reported on its
     own. `border` separates touching things; its pixels belong to the nearest thing. Instances below
     `least` x the typical area in the image are dropped: specks, or shreds cut off by the edge.
+    `kinds`: a thing with a nucleus is a white cell, one without a red cell.
     """
 
     classes: tuple[int, ...]
     nucleus: int | None = None
     border: int | None = None
     least: float = 0.0
+    kinds: bool = False
+
+    def among(self, known: int) -> Things:
+        """The things of a model that knows only the first `known` classes."""
+        nucleus = self.nucleus if (self.nucleus or 0) < known else None
+        return replace(
+            self,
+            classes=tuple(label for label in self.classes if label < known),
+            nucleus=nucleus,
+            kinds=self.kinds and nucleus is not None,
+        )
 
 
 class Unit(StrEnum):

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from lanes import assets, backends, segmenter, tasks
+from lanes import assets, backends, segmenter
 from lanes import card as cards
 from lanes.batch.manifest import DONE, FAILED, UNFINISHED, Row, Stamp
 from lanes.draw.overlay import ALPHA
@@ -56,8 +56,8 @@ class Recipe:
             BadInput, UnknownName, BadModel: an option is out of range, or the model is broken.
             MissingDependency: a library that measures cells is not installed.
         """
-        task = tasks.load(cards.read(assets.model_folder(self.model)).task)
-        label_images.check_options([], task, Path(os.devnull) / "none", self._of_images())
+        card = cards.read(assets.model_folder(self.model))
+        label_images.check_options([], card, Path(os.devnull) / "none", self._of_images())
         label_video.check_options([], self._of_videos())
 
     def _of_images(self) -> label_images.ImageOptions:

@@ -16,6 +16,7 @@ import typer
 
 from lanes.cli.options import (
     AlphaOption,
+    AudioOption,
     BackendOption,
     BirdseyeOption,
     CalibrationOption,
@@ -58,19 +59,20 @@ class Engine:
 
 @dataclass(frozen=True)
 class Camera:
-    """The mode to request of a camera."""
+    """The mode to request of a camera, and its sound."""
 
     PANEL: ClassVar = "Camera"
 
     camera_size: CameraSizeOption = None
     camera_fps: CameraFpsOption = None
     camera_format: CameraFormatOption = None
+    audio: AudioOption = None
 
     def mode(self) -> CameraMode | None:
         """The mode; None if no option is given."""
         from lanes.video import CameraMode
 
-        mode = CameraMode(self.camera_size, self.camera_fps, self.camera_format)
+        mode = CameraMode(self.camera_size, self.camera_fps, self.camera_format, self.audio)
         return None if mode == CameraMode() else mode
 
 

@@ -17,6 +17,7 @@ from lanes.assets import DEFAULT_MODEL
 from lanes.cli.batch import batch
 from lanes.cli.benchmark import benchmark_app
 from lanes.cli.camera import camera_app
+from lanes.cli.cells import cells_app
 from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
@@ -41,6 +42,7 @@ from lanes.cli.options import (
 )
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
+from lanes.cli.runs import runs
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
@@ -61,6 +63,7 @@ app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(camera_app, name="camera")
 app.add_typer(data_app, name="data")
 app.add_typer(lines_app, name="lines")
+app.add_typer(cells_app, name="cells")
 
 
 @app.command()
@@ -131,11 +134,27 @@ def image(
     model: ModelOption = DEFAULT_MODEL,
     um_per_pixel: Annotated[
         float | None,
-        typer.Option(help="Side of a pixel in micrometres; adds cell measures in micrometres."),
+        typer.Option(
+            help="Side of a pixel in micrometres; adds cell measures in micrometres. Blood cells "
+            "are then found at the size of red cells, 7.5 um."
+        ),
     ] = None,
+    cell_diameter: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            help="Typical diameter of the cells in pixels; default: estimated for each image.",
+        ),
+    ] = None,
+    geojson: Annotated[
+        bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
+    ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if the count of an image is doubtful.")
+    ] = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -158,9 +177,10 @@ def image(
         return run_images(
             inputs,
             output,
-            ImageOptions(um_per_pixel, alpha, overwrite),
+            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter, geojson),
             lambda: engine.load(model, hint),
             quiet,
+            strict,
         )
 
     raise typer.Exit(guarded(run))
@@ -302,7 +322,9 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
-for command in (batch, train, export, half, evaluate, quantize, stability, teach, distill, recover):
+for command in (
+    train, runs, batch, export, half, evaluate, quantize, stability, teach, distill, recover,
+):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)
 

@@ -56,6 +56,14 @@ CameraFormatOption: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="FOURCC", help="Pixel format to ask of a camera, such as mjpg or yuyv."),
 ]
+AudioOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICE",
+        help="Sound device to record with a camera, such as plughw:1 (arecord -L). Files and "
+        "streams keep their own sound.",
+    ),
+]
 QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
 FiguresOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write all results to this JSON file.")

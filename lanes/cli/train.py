@@ -112,7 +112,8 @@ def train(
         try:
             best = loop.train(job.config, job.data, job.budget, place, job.resume, job.init)
         except loop.Stopped as stopped:
-            _say_how_to_go_on(place, stopped.step)
+            if ranks.is_first():
+                _say_how_to_go_on(place, stopped.step)
             return ended_by(stopped.number)
         if ranks.is_first():
             _report(place, best, job.data)

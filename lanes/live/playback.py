@@ -24,6 +24,7 @@ from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
 from lanes.video import ReconnectingSource, Source, open_source
 from lanes.video.label_files import open_truth
+from lanes.video.opening import is_file
 
 COMPARE_EVERY = 5
 """Interval in frames at which consistency is measured, with the fast optical flow, to keep the
@@ -141,6 +142,7 @@ class Playback:
                 given,
                 start or None,
                 camera=self._options.camera,
+                tap_sound=not is_file(given),
                 threads=threads,
                 timeout=self._options.timeout,
             )

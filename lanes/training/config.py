@@ -60,6 +60,8 @@ class TrainConfig:
     frames. Model selection and scoring use only the truth."""
     distilled: str = ""
     """The folder with a teacher's maps from `lanes distill`; empty = no teacher."""
+    cell_diameter: float = 0.0
+    """Diameter in pixels of the cells in the data sets, for the card; 0: inference resizes none."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"
@@ -92,6 +94,11 @@ class TrainConfig:
     bars: float = 0.0
     bonnet: float = 0.0
     """Probabilities of the effects in `lanes.training.weather`."""
+    stain: float = 0.0
+    uneven: float = 0.0
+    defocus: float = 0.0
+    noise: float = 0.0
+    """Probabilities of the effects in `lanes.training.microscope`."""
     sizes: tuple[tuple[float, tuple[int, int]], ...] = ()
     """Progressive training sizes, each with the share of the budget from which it applies, such as
     `[[0.0, [224, 384]], [0.5, [352, 640]]]` (Tan & Le 2021, arXiv:2104.00298). Empty = `size`,
@@ -248,12 +255,14 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         "at least 0": (
             "warmup_steps", "workers", "weight_decay", "soft_weight", "class_weights", "weights",
             "brightness", "contrast", "saturation", "seed", "patience", "choose_images",
+            "cell_diameter",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
         "0 to 1": (
             "ema_decay", "flip", "flip_vertical", "turn", "blur", "encoder_rate", "rain", "glare",
-            "dark", "jpeg", "bars", "bonnet", "freeze",
+            "dark", "jpeg", "bars", "bonnet", "freeze", "stain", "uneven", "defocus",
+            "noise",
         ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {

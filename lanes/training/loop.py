@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from lanes import assets
 from lanes.errors import BadInput, BadOutput
 from lanes.metrics.dataset_scores import score
-from lanes.metrics.figures import Figure, choice, headlines
+from lanes.metrics.figures import Figure, Kind, choice, headlines, of_log
 from lanes.system.ending import finishing
 from lanes.training import checkpoint as checkpoints
 from lanes.training import mix, ranks
@@ -38,7 +38,6 @@ from lanes.training.losses import distillation, partial_cross_entropy, spoken, w
 from lanes.training.memory import keep_freed_memory
 from lanes.training.mix import Tensors
 from lanes.training.state import State, precision_of
-from lanes.types import Dataset
 
 SAVE_SECONDS = 20
 """A run that is killed loses at most this many seconds, and a step."""
@@ -96,6 +95,7 @@ def train(
         elif init is not None:
             run.begin_with_model(assets.model_folder(str(init)))
         run.loop()
+        ranks.agreed(True)  # wait until the first process has written
     return replace(checkpoints.load(folder / BEST), data=dict(data))
 
 
@@ -151,8 +151,16 @@ class Run(State):
 
     def status(self, loss: float) -> str:
         """The run's state for the progress bar."""
-        best = f", best {self.best:.3f}" if math.isfinite(self.best) else ""
-        return f"step {self.step}, loss {loss:.3f}{best}"
+        areas = [f.value for f in self.figures if f.kind is Kind.IOU and math.isfinite(f.value)]
+        iou = f", IoU {np.mean(areas):.3f}" if areas else ""
+        best = f", best score {self.best:.3f}" if math.isfinite(self.best) else ""
+        return f"step {self.step}, loss {loss:.3f}{iou}{best}"
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures of the last validation."""
+        values = self.metrics.items()
+        return [replace(f, value=v) for k, v in values for f in of_log([k])]
 
     def batches(self) -> Generator[Sequence[Tensors], None, None]:
         """Endless batches from the next step on, each cut into `config.accumulate` parts."""
@@ -247,24 +255,20 @@ class Run(State):
         label = labeller(self.average.network, self.config, self.fabric)
         figures: list[Figure] = []
         for name, dataset in self.choosing.items():
-            mine = self.to_score(dataset)[ranks.number() :: ranks.count()]
+            chosen = mix.spread(dataset, self.config.choose_images)
+            mine = chosen[ranks.number() :: ranks.count()]
             figures += ranks.pooled(score(dataset, label, mine)).figures(name)
         self.metrics = {figure.full_name: figure.value for figure in figures}
         log.write(self.metrics, self.step)
-        chosen = choice(figures)
+        score_now = choice(figures)
         # `best` is never NaN, because no later figure could exceed NaN.
         self.without_gain += 1
-        if chosen > self.best or self.config.keep_last or not (self.folder / BEST).exists():
-            self.best, self.without_gain = chosen, 0
+        if score_now > self.best or self.config.keep_last or not (self.folder / BEST).exists():
+            self.best, self.without_gain = score_now, 0
             self.save(BEST)
         scores = ", ".join(f"{f.full_name} {_in_words(f.value)}" for f in headlines(figures))
         note = f"step {self.step}, {self.spent:.0%}, {self.seconds / 60:.1f} min: {scores};"
         return note + (f" {self.skipped} steps skipped;" if self.skipped else "")
-
-    def to_score(self, dataset: Dataset) -> list[int]:
-        """The images of a choosing split that a validation scores, spread evenly over it."""
-        count = min(self.config.choose_images or len(dataset), len(dataset))
-        return [int(k) for k in np.linspace(0, len(dataset) - 1, count).round()]
 
 
 def _in_words(figure: float) -> str:

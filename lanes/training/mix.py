@@ -75,6 +75,12 @@ def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
     return np.concatenate(parts)
 
 
+def spread(dataset: Dataset, limit: int) -> list[int]:
+    """At most `limit` indices of `dataset` (0: all), evenly spread: neighbours are often alike."""
+    count = min(limit or len(dataset), len(dataset))
+    return [int(k) for k in np.linspace(0, len(dataset) - 1, count).round()]
+
+
 class Part(TorchDataset[Tensors]):
     """One data set, augmented, with its target ids offset by those of the sets before it."""
 

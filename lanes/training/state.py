@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from lanes import card as cards
 from lanes import tasks
 from lanes.errors import BadConfig
-from lanes.images.resize import resize_image
+from lanes.images.resize import network_input
 from lanes.models._network import Network
 from lanes.training import checkpoint as checkpoints
 from lanes.training import distil, from_onnx, mix, ranks
@@ -135,7 +135,7 @@ class State:
         """Start from the exported model in `folder`; the card will also list its data sets."""
         count = max(INIT_IMAGES // len(self.datasets), 1)
         images = [
-            resize_image(dataset[index].image, self.config.resize)
+            network_input(dataset[index].image, self.config.resize)
             for dataset in self.datasets.values()
             for index in range(0, len(dataset), max(len(dataset) // count, 1))
         ]

@@ -112,6 +112,12 @@ def may_reopen(path: str | Path) -> bool:
     return is_url(path) or Path(path).is_file()
 
 
+def is_file(given: str | Path) -> bool:
+    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
+    path = local_path(given)
+    return path is not None and path.is_file()
+
+
 _NO_TIMES = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
 

@@ -79,8 +79,8 @@ class StillSink:
             raise BadOutput(f"{path} is the input itself; give the output another name")
         check_new(path, overwrite)
 
-    def write(self, frame: Frame) -> None:
-        """Write the image; raises `BadOutput`."""
+    def write(self, frame: Frame, cut: bool = False) -> None:
+        """Write the image, `cut` or not; raises `BadOutput`."""
         write_image(self.path, frame.bgr)
 
     def __enter__(self) -> Self:

@@ -41,7 +41,6 @@ def smear(*places):
 @pytest.fixture(scope="module")
 def cells_folder(tmp_path_factory):
     """A model of the task blood_cells that labels by grey value, in tiles."""
-    pytest.importorskip("skimage")
     folder = tmp_path_factory.mktemp("models") / "cells"
     folder.mkdir()
     classes, resize = tasks.load("blood_cells").class_names, Resize(TILE, mode="tile")
