@@ -46,12 +46,21 @@ def load(folder: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(f"lanes.{folder}.{name}")
     except ImportError as error:
+        if _interrupted(error):
+            raise KeyboardInterrupt from error
         library = (error.name or "").partition(".")[0]
         if library == "lanes":  # our bug, not the user's installation
             raise
         if isinstance(error, ModuleNotFoundError):
             raise missing(f"{folder}/{name}", library) from error
         raise MissingDependency(f"{folder}/{name} cannot be loaded: {error}") from error
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C caused the error: compiled modules raise ImportError from it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def task(name: str) -> Task:

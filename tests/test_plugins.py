@@ -45,6 +45,17 @@ def test_a_file_is_a_plug_in(package):
     assert tasks.load("gravel") == "gravel"
 
 
+def test_ctrl_c_in_a_compiled_module_stays_ctrl_c(package):
+    """As pybind11 has it."""
+    package(
+        "gravel",
+        "try:\n    raise KeyboardInterrupt\n"
+        "except KeyboardInterrupt as error:\n    raise ImportError('failed') from error",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        plugins.load("tasks", "gravel")
+
+
 def test_names_are_sorted_and_leave_out_shared_code():
     names = plugins.names("backends")
     assert names == sorted(names)

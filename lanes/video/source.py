@@ -129,7 +129,8 @@ class VideoSource(Source):
         whole = self._stream_duration
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
-        self.live = is_stream and whole is None
+        # A server that states a length sends a file.
+        self.live = is_stream and whole is None and self._container.size <= 0
         # Threads that share the slices of one frame do not delay it; not all videos have slices.
         stream.thread_type = "SLICE" if self.live else "AUTO"
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)

@@ -12,6 +12,7 @@ from lanes import segmenter
 from lanes.errors import BadVideo
 from lanes.pipeline.label_video import Options, annotate
 from lanes.segmenter import Segmenter
+from lanes.video import open_source
 from streams import FileServer, MjpegServer
 from written_clips import sound_of
 
@@ -44,6 +45,8 @@ def test_a_whole_file_comes_through_with_its_sound(tmp_path, model, suffix, leng
     path, out = clip(tmp_path, suffix), tmp_path / "out.mp4"
     options = Options(output=out, alpha=0.0, hud=False)
     with FileServer(path, length) as server:
+        with open_source(server.url) as source:
+            assert source.live == (suffix == ".ts" and not length)
         summary = annotate(server.url, model, options)
     assert (summary.frames, summary.dropped, summary.warnings) == (FRAMES, 0, [])
     assert numbers(read(out)[0]) == list(range(FRAMES))
