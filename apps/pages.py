@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import cv2
 import streamlit as st
-from dashboard_pages import compare, evaluate, images, live, models, settings, style
+from dashboard_pages import compare, evaluate, images, live, models, settings, style, words
 
 from lanes.errors import LanesError
 from lanes.system import threads
+from lanes.video.opening import confine_streams
 
 
 def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
@@ -19,13 +20,14 @@ def guarded(page: Callable[[settings.Settings], None]) -> Callable[[], None]:
         try:
             page(settings.read())
         except LanesError as error:
-            st.error(str(error), icon=":material/error:")
+            words.error(str(error))
 
     return show
 
 
 def main() -> None:
     """Show the page named in the URL."""
+    confine_streams()
     # Process-wide, so that OpenCV and the engines do not compete for cores.
     cv2.setNumThreads(threads.share(threads.usable_cores()).opencv)
     st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
@@ -34,7 +36,13 @@ def main() -> None:
         st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
         for number, (page, title, icon, path) in enumerate(PAGES)
     ]
-    st.navigation(pages, position="top").run()
+    # Streamlit ignores the default page's own address.
+    live_page = st.Page(guarded(live.show), title="Live", url_path="live", visibility="hidden")
+    chosen = st.navigation([*pages, live_page], position="top")
+    with st.container(horizontal=True, key="phone-pages"):
+        for page in pages:
+            st.page_link(page)
+    chosen.run()
 
 
 PAGES = (

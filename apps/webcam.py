@@ -23,6 +23,7 @@ from lanes.errors import BadInput, BadOutput, LanesError, ended_by
 from lanes.live.player import ENDS, Live, LiveOptions, Snapshot, hud_lines
 from lanes.live.screen import SWAP_WHEEL, Page, Screen, Window, why_no_window
 from lanes.pipeline.labelled import Look
+from lanes.pipeline.lane_options import LaneOptions, check_lane_options
 from lanes.pipeline.tidy import tidy
 from lanes.segmenter import Segmenter
 from lanes.system import ending
@@ -71,6 +72,7 @@ class WebcamOptions:
     overwrite: bool = False
     tidied: bool = False
     camera: CameraMode | None = None
+    lane: LaneOptions = LaneOptions()
 
 
 def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer: None) -> int:
@@ -95,6 +97,7 @@ def run(options: WebcamOptions, opened: Callable[[Viewer], None] = lambda viewer
             real_time=True,
             steps=[tidy] if options.tidied else [],
             camera=options.camera,
+            **vars(options.lane),
         )
         live = stack.enter_context(Live(options.source, models.first, playing))
         if not _await_first(live, options.source, console):
@@ -117,6 +120,7 @@ def _check(options: WebcamOptions) -> None:
         raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
     if not options.window and options.record is None:
         raise BadInput("--no-window has no output: add --record FILE.mp4")
+    check_lane_options(options.lane)
 
 
 def _await_first(live: Live, source: str, console: Console) -> bool:
@@ -282,8 +286,9 @@ class Viewer:
     def _picture(self, now: Snapshot, lines: list[str]) -> Image:
         """The newest frame with its labels and the text `lines`."""
         assert now.result is not None
-        look = Look(self.live.alpha, lines=tuple(lines))
-        return replace(now.result, look=look).drawn.bgr
+        birdseye = self.options.lane.birdseye and self.overlay
+        look = Look(self.live.alpha, lines=tuple(lines), birdseye=birdseye)
+        return now.result.looking(look).drawn.bgr
 
     def _lines(self, now: Snapshot) -> list[str]:
         clock = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,12 @@ KINDS: dict[str, type] = {
     "metrics": dict,
     "training": dict,
 }
-OPTIONAL_KINDS: dict[str, type] = {"half_keep": list, "int8": dict}
+OPTIONAL_KINDS: dict[str, type] = {
+    "half_keep": list,
+    "int8": dict,
+    "cell_diameter": float,
+    "precisions": list,
+}
 RESIZES = [{"interpolation": "linear", "mode": mode} for mode in MODES]
 RESIZE_KINDS: dict[str, type] = {"size": list, "interpolation": str, "mode": str}
 USE_KINDS: dict[str, type] = {"name": str, "what": str, "terms": str}
@@ -68,6 +74,9 @@ class ModelCard:
     are scores, 0..1, by names that state the data set and split. `training` has the command, the
     seed, the steps and the configuration of the run. `half_keep` are the layers that half precision
     leaves in fp32. `int8` is the cost of quantisation: metric name to {"fp32": ..., "int8": ...}.
+    `cell_diameter` is that of the cells that the model learned, in pixels: pictures are resized to
+    it; None: the model takes cells of any size, or labels none.
+    `precisions` are those that may run it, the first by default; empty = all.
     """
 
     name: str
@@ -83,6 +92,8 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     half_keep: tuple[str, ...] = ()
     int8: dict[str, dict[str, float]] = field(default_factory=dict)
+    cell_diameter: float | None = None
+    precisions: tuple[str, ...] = ()
 
     @property
     def restricted(self) -> tuple[str, ...]:
@@ -116,7 +127,8 @@ def read(folder: Path) -> ModelCard:
     values["resize"] = Resize(**values["resize"])
     values["classes"] = tuple(values["classes"])
     values["data"] = tuple(DataUse(**use) for use in values["data"])
-    values["half_keep"] = tuple(values.get("half_keep", ()))
+    for key in ("half_keep", "precisions"):
+        values[key] = tuple(values.get(key, ()))
     return ModelCard(**values)
 
 
@@ -137,8 +149,11 @@ def _wrong(values: Any) -> str:
     classes = values["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         return f"has the classes {classes}; wanted two names or more"
-    if not all(isinstance(layer, str) for layer in values.get("half_keep", [])):
-        return f"has half_keep = {values['half_keep']!r}; wanted names of layers"
+    for key, what in (("half_keep", "names of layers"), ("precisions", "such as fp32")):
+        if not all(isinstance(name, str) for name in values.get(key, [])):
+            return f"has {key} = {values[key]!r}; wanted {what}"
+    if not 0 < values.get("cell_diameter", 1.0) < math.inf:
+        return f"has cell_diameter = {values['cell_diameter']}; wanted pixels, above 0"
     for name, costs in values.get("int8", {}).items():
         if wrong := _wrong_keys(costs, INT8_KINDS, f"int8, {name}"):
             return wrong

@@ -87,6 +87,7 @@ def from_bgr(bgr: NDArray[np.uint8], colour: YuvColour) -> Planes:
     return y, u, v
 
 
+@lru_cache(maxsize=256)
 def yuv_of(bgr: tuple[int, int, int], colour: YuvColour) -> tuple[int, int, int]:
     """Convert one BGR colour, 0..255, to (y, u, v), for drawing on planes."""
     yuv = _to_yuv(colour) @ np.array([*bgr, 1.0])

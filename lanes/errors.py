@@ -6,6 +6,7 @@ LanesError                    base class: a command prints it in one line and ex
 |   +-- BadVideo              not a video, damaged, or an unsupported format
 |   +-- BadModel              a model folder whose card or network is missing or broken
 |   +-- BadDataset            missing or contradictory images and labels
+|       +-- UnknownClasses    class names that the task does not have
 |   +-- BadConfig             a configuration with a wrong key or value
 +-- BadOutput (OSError)       a path that cannot be written or must not be overwritten
 +-- UnknownName (LookupError) no plug-in, model, class or option of that name
@@ -50,6 +51,14 @@ class BadModel(BadInput):
 
 class BadDataset(BadInput):
     """Missing or contradictory images and labels."""
+
+
+class UnknownClasses(BadDataset):
+    """Labels have class names that the task does not have; `names` are all names of the labels."""
+
+    def __init__(self, message: str, names: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.names = names
 
 
 class BadConfig(BadInput):

@@ -153,6 +153,7 @@ def _task_of(card: ModelCard) -> Task:
         task,
         classes=task.classes[:known],
         surface=tuple(label for label in task.surface if label < known),
+        things=None if task.things is None else task.things.among(known),
         later=len(task.classes) - known,
     )
 

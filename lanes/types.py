@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -32,6 +32,8 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 IGNORE = 255
+BACKGROUND = "background"
+"""The name of the class that is the rest of a picture; a class 0 of another name is a class."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,24 @@ class Things:
     A thing consists of pixels of `classes`. The area of the class `nucleus` is also reported on its
     own. `border` separates touching things; its pixels belong to the nearest thing. Instances below
     `least` x the typical area in the image are dropped: specks, or shreds cut off by the edge.
+    `kinds`: a thing with a nucleus is a white cell, one without a red cell.
     """
 
     classes: tuple[int, ...]
     nucleus: int | None = None
     border: int | None = None
     least: float = 0.0
+    kinds: bool = False
+
+    def among(self, known: int) -> Things:
+        """The things of a model that knows only the first `known` classes."""
+        nucleus = self.nucleus if (self.nucleus or 0) < known else None
+        return replace(
+            self,
+            classes=tuple(label for label in self.classes if label < known),
+            nucleus=nucleus,
+            kinds=self.kinds and nucleus is not None,
+        )
 
 
 class Unit(StrEnum):
@@ -78,7 +92,8 @@ class Task:
     `measure(labels)` returns the numbers for a HUD or dashboard, by name: shares, unless `units`
     has another unit for the name. `things` says how labels become instances
     (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
-    that should be in one piece, its ground first (`lanes.images.regions`).
+    that should be in one piece, its ground first (`lanes.images.regions`). `lines` says that its
+    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`).
     """
 
     name: str
@@ -86,6 +101,7 @@ class Task:
     measure: Callable[[LabelMap], dict[str, float]]
     things: Things | None = None
     surface: tuple[int, ...] = ()
+    lines: bool = False
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
     units: Mapping[str, Unit] = field(default_factory=dict, hash=False)

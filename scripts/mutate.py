@@ -27,9 +27,7 @@ import coverage
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(gettempdir()) / "lanes-mutate"
-SECONDS = 120
-"""A mutant whose tests take longer is killed: it hangs."""
-TESTS = 150
+TESTS = 600
 """The most tests that a mutant runs: the nearest first."""
 SWAPS: dict[type[ast.AST], Any] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -148,13 +146,13 @@ def pytest(copy: Path, *arguments: str, seconds: float | None = None) -> int:
     return done.returncode
 
 
-def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
-    """Whether all `tests` pass with the mutant."""
+def survives(mutant: Mutant, tests: list[str], copy: Path, seconds: float) -> bool:
+    """Whether all `tests` pass with the mutant, within `seconds`: a mutant may hang."""
     path = copy / mutant.file
     source = path.read_text()
     path.write_text(mutant.applied(source))
     try:
-        return pytest(copy, "-x", *tests, seconds=SECONDS) == 0
+        return pytest(copy, "-x", *tests, seconds=seconds) == 0
     finally:
         path.write_text(source)
 
@@ -165,6 +163,7 @@ def main() -> int:
     options.add_argument("--count", type=int, default=100, help="how many mutants")
     options.add_argument("--seed", type=int, default=0, help="which mutants")
     options.add_argument("--least", type=float, default=0.8, help="the share to be killed, 0..1")
+    options.add_argument("--seconds", type=float, default=120, help="a slower mutant is killed")
     options.add_argument("--reuse", action="store_true", help="reuse the last run's coverage")
     given = options.parse_args()
     chance = random.Random(given.seed)
@@ -189,7 +188,7 @@ def main() -> int:
     chosen = chance.sample(mutants, given.count)
     for number, mutant in enumerate(chosen, 1):
         near = nearest(tests[mutant.file, mutant.start[0]], mutant.file, chance)
-        if survives(mutant, near, copy):
+        if survives(mutant, near, copy, given.seconds):
             survivors.append(mutant)
             print(mutant.described((ROOT / mutant.file).read_text()), flush=True)
         print(f"{number}/{given.count}, {len(survivors)} survive", file=sys.stderr, flush=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 OPEN = []
 """The tabs (`dashboard_pages.tabs.Tab`) that pages of the running test have opened."""
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=90):
     """Wait for something to come true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -30,4 +31,9 @@ def button(page, label):
 
 def labels(elements):
     """What elements are called."""
-    return [element.label for element in elements]
+    return [said(element.label) for element in elements]
+
+
+def said(shown):
+    """What a reader sees of an element, or of Markdown in which punctuation is escaped."""
+    return re.sub(r"\\(.)", r"\1", shown if isinstance(shown, str) else shown.value)

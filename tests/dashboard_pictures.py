@@ -27,6 +27,8 @@ PATIENCE = 300_000
 
 def live(page, samples):
     press(page, "Run the demo")
+    page.get_by_text("IoU drivable").wait_for()
+    page.get_by_text("Charts", exact=True).click()
     until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4, PATIENCE / 1e3)
     page.wait_for_timeout(25_000)
 

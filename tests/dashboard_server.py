@@ -26,19 +26,26 @@ FLAGS = [
 SERVE = """
 import faulthandler, signal
 faulthandler.register(signal.SIGUSR1, open({stacks!r}, "a"))
+import sys
+sys.path.insert(0, {apps!r})
+from dashboard_pages import returning
+returning.GRACE_SECONDS = {grace}
 from lanes.cli.main import main
 main()
 """
-"""`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to."""
+"""`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to.
+
+A tab that is left runs on for `grace` seconds.
+"""
 
 
 class Server:
     """`lanes dashboard` on a port of its own, with its temporary files in `folder`."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, grace=15.0, port=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            self.port = port or free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.log = (folder.parent / "server.log").open("w")
@@ -46,7 +53,7 @@ class Server:
         command = [
             sys.executable,
             "-c",
-            SERVE.format(stacks=str(self.stacks)),
+            SERVE.format(stacks=str(self.stacks), apps=str(ROOT / "apps"), grace=grace),
             "dashboard",
             *options,
         ]

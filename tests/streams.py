@@ -75,6 +75,47 @@ class MjpegServer:
         self.kill()
 
 
+class FileServer:
+    """A file over HTTP, always whole: ranges are ignored.
+
+    Without `length` its size is not stated. It is sent over `seconds`.
+    """
+
+    def __init__(self, path, length=True, seconds=0.0):
+        content = Path(path).read_bytes()
+        step = len(content) if not seconds else max(1, len(content) // 100)
+        outer = self
+        self.asked = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked += 1
+                self.send_response(200)
+                if length:
+                    self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                try:
+                    for place in range(0, len(content), step):
+                        self.wfile.write(content[place : place + step])
+                        time.sleep(seconds * step / len(content))
+                except OSError:
+                    return
+
+            def log_message(self, *words):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/{Path(path).name}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 RTSP = """
 import sys, gi
 gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")

@@ -122,7 +122,7 @@ def test_missing_key(broken, key):
 
 @pytest.mark.parametrize("key", [*cards.KINDS, *cards.OPTIONAL_KINDS])
 def test_key_of_a_wrong_type(broken, key):
-    wrong = "many" if key == "gflop" else 1.5
+    wrong = "many" if key in ("gflop", "cell_diameter") else 1.5
     assert f"has {key} = {wrong!r}" in broken(**{key: wrong})
 
 

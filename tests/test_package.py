@@ -68,11 +68,11 @@ def test_every_module_comes_along(files):
 
 def test_commands(files):
     entries = only(files, "/entry_points.txt")
-    assert "lanes = lanes.cli.main:main" in entries
-    assert "lanes-video = lanes.cli.main:video_main" in entries
-    assert "lanes-image = lanes.cli.main:image_main" in entries
-    assert "lanes-webcam = lanes.cli.main:webcam_main" in entries
-    assert "lanes-dashboard = lanes.cli.main:dashboard_main" in entries
+    assert "lanes = lanes.cli.start:main" in entries
+    assert "lanes-video = lanes.cli.start:video_main" in entries
+    assert "lanes-image = lanes.cli.start:image_main" in entries
+    assert "lanes-webcam = lanes.cli.start:webcam_main" in entries
+    assert "lanes-dashboard = lanes.cli.start:dashboard_main" in entries
 
 
 def test_metadata(files):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -108,6 +109,25 @@ def test_a_model_is_a_name_or_a_path(weights):
 def test_unknown_model(weights, name):
     with pytest.raises(UnknownName, match=r"it has lanes-fcn-lite.*path of a model folder"):
         segmenter.load(name)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_threads_without_shared_are_right_or_told_what_they_need(model_folder, backend):
+    picture = grey([20, 120, 220])
+    wanted, errors = labels_of(picture), []
+
+    def label(loaded):
+        for _ in range(30):
+            try:
+                np.testing.assert_array_equal(loaded.label(picture), wanted)
+            except BackendError as error:
+                errors.append(str(error))
+
+    with segmenter.load(str(model_folder), backend) as loaded, ThreadPoolExecutor(5) as threads:
+        for done in [threads.submit(label, loaded) for _ in range(5)]:
+            done.result()
+        np.testing.assert_array_equal(loaded.label(picture), wanted)
+    assert all("segmenter.shared()" in error for error in errors)
 
 
 def test_unknown_model_names_the_nearest(weights):

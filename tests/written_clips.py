@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+import numpy as np
 
 from clips import picture
 from lanes.colour import YuvColour, from_bgr
@@ -61,3 +62,33 @@ def sound_of(path):
             return []
         packets = container.demux(audio=0)
         return [(float(p.pts * p.time_base), bytes(p)) for p in packets if p.size]
+
+
+def heard(path):
+    """The sound as played: the rate, and samples (2, N) from second 0 on."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        rate = frames[0].sample_rate
+        samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+        first = round(frames[0].pts * frames[0].time_base * rate)
+    return rate, np.pad(samples, ((0, 0), (first, 0))) if first > 0 else samples[:, -first:]
+
+
+def talking(path, *loudness, each=50, codec="aac"):
+    """`each` pictures a loudness of a tone, as bright as it is loud, 25 a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream(codec, 48000, layout="mono")
+        for number in range(each * len(loudness)):
+            grey = np.full((72, 64), loudness[number // each] * 16, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            wave = np.sin(np.arange(1920) * 440 * 2 * np.pi / 48000) * loudness[number // each] / 16
+            samples = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
+            samples.sample_rate, samples.pts = 48000, number * 1920
+            container.mux(sound.encode(samples))
+        container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
+    return path

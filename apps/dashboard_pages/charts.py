@@ -14,7 +14,7 @@ from lanes.types import Task
 Rows: TypeAlias = Sequence[dict[str, Any]]
 Spec: TypeAlias = dict[str, Any]
 HEIGHT = 230
-LEGEND: Spec = {"orient": "top", "title": None, "labelLimit": 160, "offset": 4}
+LEGEND: Spec = {"orient": "top", "title": None, "labelLimit": 0, "columns": 2, "offset": 4}
 LINE: Spec = {"type": "line", "interpolate": "monotone"}
 BAR: Spec = {"type": "bar", "cornerRadiusEnd": 3}
 GREY = "#8a9693"
@@ -91,7 +91,7 @@ def bars(rows: Rows, value: str, by: str, group: str, unit: str) -> Spec:
         "mark": BAR,
         "encoding": {
             "x": _number(value, unit, [0, 1]),
-            "y": {"field": by, "title": None, "sort": None, "axis": {"labelLimit": 160}},
+            "y": {"field": by, "title": None, "sort": None, "axis": {"labelLimit": 0}},
             "yOffset": {"field": group},
             "color": _name(group, _names(rows, group)),
             "tooltip": [{"field": by}, {"field": group}, _tip(value, ".3f")],
@@ -122,13 +122,14 @@ def confusion(rows: Rows) -> Spec:
     """The "share" of each "truth" class's pixels by "predicted" class, in percent."""
     share = {"field": "share", "type": "quantitative"}
     dark = {"test": "datum.share > 0.55", "value": "white"}
-    axis = {"orient": "top", "labelAngle": -35, "labelOverlap": False}
+    names = {"labelLimit": 0, "labelOverlap": False, "title": None}
+    axis = {**names, "orient": "top", "labelAngle": -45}
     return {
         "data": {"values": list(rows)},
         "height": {"step": 36},
         "encoding": {
             "x": {"field": "predicted", "sort": None, "axis": axis},
-            "y": {"field": "truth", "sort": None},
+            "y": {"field": "truth", "sort": None, "axis": names},
         },
         "layer": [
             {

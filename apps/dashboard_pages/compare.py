@@ -7,14 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard_pages import engines, screen, sources, style, tabs
+from dashboard_pages import engines, screen, sources, style, tabs, words
 from dashboard_pages.engines import Engine
 from dashboard_pages.feed import Feed, Picture
+from dashboard_pages.player import DEMO, PATH, UPLOAD, Clip, error_text
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import DEMO, PATH, UPLOAD, Clip, Tab
+from dashboard_pages.tabs import Tab
 from lanes import backends, tasks
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.live.side_by_side import Comparison, Side, SideBySide
+from lanes.types import BACKGROUND
 
 NAME = "compare"
 SECONDS = 1.0
@@ -32,6 +34,13 @@ class Pair:
     def pause(self) -> None:
         """Stop both: a comparison cannot pause."""
         self.live.close()
+
+    def stop(self) -> None:
+        """Stop both; keep their last pictures."""
+        self.live.close()
+
+    def finished(self) -> None:
+        """A comparison records nothing."""
 
     def close(self) -> None:
         """Stop both, and their feeds."""
@@ -71,14 +80,15 @@ def _choose(settings: Settings) -> tuple[tuple[Engine, Engine], sources.Opens] |
             engine = engines.choose_backend(folder, f"{NAME}-{side}", backends.LATENCY)
             chosen.append((engine, card))
     (one, first), (other, second) = chosen
-    opens = sources.choose(settings, tasks.load(first.task), NAME, FILES)
+    kind = sources.choose_kind(settings, NAME, FILES)
+    opens = sources.choose(settings, kind, tasks.load(first.task), NAME)
     problem = ""
     if first.task != second.task:
         problem = f"{first.name} and {second.name} have different tasks: choose two of one task."
     elif one == other:
         problem = "Both sides are the same: change the model, backend or precision of one."
     if problem:
-        st.info(problem, icon=":material/info:")
+        st.info(words.plain(problem), icon=":material/info:")
     ready = opens is not None and not problem
     if not st.button("Compare", type="primary", icon=":material/compare:", disabled=not ready):
         return None
@@ -109,7 +119,7 @@ def _watch(tab: Tab, pair: Pair) -> None:
     style.swatches(now.task)
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
-            st.markdown(f"**{pair.names[number]}**")
+            st.markdown(f"**{words.plain(pair.names[number])}**")
             screen.show(pair.feeds[number], now.state, f"{NAME}-{number}")
             st.fragment(_side, run_every=every)(pair, number)
     st.fragment(_both, run_every=every)(pair, now.state)
@@ -125,7 +135,7 @@ def _side(pair: Pair, number: int) -> None:
     """Show one side's figures."""
     now = pair.live.snapshot()
     if now.sides:
-        _figures(_of_side(now, now.sides[number]))
+        _figures(_of_side(now.sides[number]))
 
 
 def _both(pair: Pair, drawn: str) -> None:
@@ -134,7 +144,7 @@ def _both(pair: Pair, drawn: str) -> None:
     if now.state != drawn:
         st.rerun()
     if now.error:
-        st.error(tabs.error_text(now.error, pair.clip), icon=":material/error:")
+        words.error(error_text(now.error, pair.clip))
     elif now.agreement:
         st.subheader("Agreement: IoU of the two over the last 30 frames", anchor=False)
         _figures({name: f"{value:.3f}" for name, value in now.agreement.items()})
@@ -151,18 +161,19 @@ def _place(now: Comparison) -> str:
     return f"frame {now.frames} · {states.get(now.state, now.state)}"
 
 
-def _of_side(now: Comparison, side: Side) -> dict[str, str]:
-    drawn = {c.name for c in now.task.classes if c.alpha > 0}
+def _of_side(side: Side) -> dict[str, str]:
     figures = {
         "Alone": f"{1 / side.seconds:.1f} FPS",
         "Per frame, p50": f"{side.seconds * 1e3:.1f} ms",
     }
     return figures | {
-        f"IoU {name}": f"{value:.3f}" for name, value in side.iou_total.items() if name in drawn
+        f"IoU {name}": f"{value:.3f}"
+        for name, value in side.iou_total.items()
+        if name != BACKGROUND
     }
 
 
 def _figures(figures: dict[str, str]) -> None:
     with st.container(horizontal=True):
         for name, value in figures.items():
-            st.metric(name, value, width=130)
+            st.metric(words.plain(name), value, width=130)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import charts, engines, style
+from dashboard_pages import charts, engines, masks, style, words
 from dashboard_pages.engines import Engine
 from dashboard_pages.labelled import Picture
 from dashboard_pages.scored import Scored, score
 from dashboard_pages.settings import Settings
 from lanes import tasks
 from lanes.card import ModelCard
+from lanes.errors import BadInput
 from lanes.types import IGNORE
 from lanes.video.images import SUFFIXES
 
 FOUND = "evaluate-found"
+MASKS = (".png", ".bmp", ".tif", ".tiff")
 
 
 def show(settings: Settings) -> None:
@@ -29,44 +32,55 @@ def show(settings: Settings) -> None:
             engine = engines.choose_backend(str(settings.folder(name)), "evaluate")
         _ids(card)
     with left:
-        images = _sent("Images", "evaluate-images", [s.removeprefix(".") for s in SUFFIXES])
-        masks = _sent(
-            "Masks, with the same names as the images", "evaluate-masks", ["png", "bmp", "tif"]
-        )
+        images = _sent("Images, or a ZIP of them", "evaluate-images", SUFFIXES)
+        sent_masks = _sent("Masks of the same names, or a ZIP of them", "evaluate-masks", MASKS)
+        meanings = _meanings(sent_masks, card)
         pressed = st.button("Evaluate", type="primary", icon=":material/rule:", disabled=not images)
     if pressed:
         st.session_state.pop(FOUND, None)
-        st.session_state[FOUND] = _score(images, masks, engine)
+        st.session_state[FOUND] = _score(images, sent_masks, engine, meanings)
     if found := st.session_state.get(FOUND):
         _show(found)
 
 
 def _ids(card: ModelCard) -> None:
-    st.caption("A mask has one channel; each value is a class:")
-    classes = tasks.load(card.task).class_names
-    lines = [f"`{number}` {name}" for number, name in enumerate(classes)]
+    st.caption("The values of a mask mean, unless you choose otherwise:")
+    lines = [f"`{number}` {words.plain(name)}" for number, name in enumerate(card.classes)]
     st.caption(" · ".join([*lines, f"`{IGNORE}` unknown"]))
 
 
-def _sent(label: str, key: str, suffixes: list[str]) -> list[Picture]:
-    sent = st.file_uploader(label, type=suffixes, accept_multiple_files=True, key=key)
-    return [Picture(file.name, file.getvalue()) for file in sent]
+def _sent(label: str, key: str, suffixes: Sequence[str]) -> list[Picture]:
+    kinds = [suffix.removeprefix(".") for suffix in (*suffixes, ".zip")]
+    sent = st.file_uploader(label, type=kinds, accept_multiple_files=True, key=key)
+    return masks.unpacked([Picture(file.name, file.getvalue()) for file in sent], suffixes)
 
 
-def _score(images: list[Picture], masks: list[Picture], engine: Engine) -> Scored:
+def _meanings(sent: list[Picture], card: ModelCard) -> Mapping[str, str]:
+    try:
+        found = masks.values([mask.content for mask in sent])
+    except BadInput:
+        return {}  # reported with the mask's name when it is scored
+    # Masks may hold classes that are newer than the model.
+    return masks.choose_meanings(found, tasks.load(card.task).class_names, "evaluate")
+
+
+def _score(
+    images: list[Picture], sent_masks: list[Picture], engine: Engine, meanings: Mapping[str, str]
+) -> Scored:
     bar = st.progress(0.0, "Evaluating …")
 
     def progress(done: int, total: int) -> None:
         bar.progress(done / total, f"Evaluated {done} of {total}")
 
-    found = score(images, masks, engines.get(engine), progress)
+    found = score(images, sent_masks, engines.get(engine), progress, meanings)
     bar.empty()
     return found
 
 
 def _show(scored: Scored) -> None:
     found = scored.found
-    st.subheader(f"{found.model} on {style.many(found.images, 'image')}", anchor=False)
+    on = f"{found.model} on {style.many(found.images, 'image')}"
+    st.subheader(words.plain(on), anchor=False)
     st.caption(f"{found.backend} {found.precision}; pixels pooled over all images.")
     with st.container(horizontal=True):
         for name, value in scored.overall().items():
@@ -77,14 +91,15 @@ def _show(scored: Scored) -> None:
     }
     numbers["measure"] = st.column_config.TextColumn()
     st.dataframe(rows, hide_index=True, column_config=numbers, placeholder="–")
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown("**Confusion matrix**")
+        st.markdown("**Confusion matrix**: truth in rows, prediction in columns")
         charts.show(charts.confusion(scored.shares()), "evaluate-confusion")
     with right:
         st.markdown("**Worst images:** image, ground truth, prediction")
         for worst in scored.worst:
-            st.image(worst.picture, f"{worst.name}: {formatted(worst.score)}", width="stretch")
+            name = words.plain(f"{worst.name}: {formatted(worst.score)}")
+            st.image(worst.picture, name, width="stretch")
     st.download_button(
         "All figures (JSON)",
         found.to_json(),

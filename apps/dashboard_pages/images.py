@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import engines, slider, style
+from dashboard_pages import engines, slider, style, words
 from dashboard_pages.labelled import Labelled, Picture, label, unique
 from dashboard_pages.settings import Settings
 from lanes import tasks
 from lanes.card import ModelCard
 from lanes.pipeline.label_images import ImageOptions
 from lanes.video.images import SUFFIXES
+from lanes.video.output_files import no_formula
 
 DRAWN = "images-drawn"
 MOST = 100
@@ -27,6 +28,7 @@ def show(settings: Settings) -> None:
     left, right = st.columns([3, 2], gap="large")
     with right:
         name, card = engines.choose_model(settings, "images")
+        engines.say_purpose(settings, card, "images")
         options = _options(card)
         with st.expander("Engine"):
             engine = engines.choose_backend(str(settings.folder(name)), "images")
@@ -99,7 +101,7 @@ def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOption
 
 def _show(labelled: Labelled) -> None:
     for sentence in labelled.skipped:
-        st.warning(sentence)
+        words.warning(sentence)
     names = list(labelled.shown)
     if len(names) > 1:
         chosen = st.selectbox("Image", names, key="images-chosen")
@@ -110,8 +112,9 @@ def _show(labelled: Labelled) -> None:
     summary, cells = rows(labelled.summary), rows(labelled.cells)
     _metrics(summary, cells, labelled.seconds)
     if labelled.cells:
-        st.subheader(f"Cells of {chosen}", anchor=False)
-        st.dataframe([row for row in cells if row["image"] == chosen], hide_index=True)
+        st.subheader(f"Cells of {words.plain(chosen)}", anchor=False)
+        named = no_formula(chosen)
+        st.dataframe([row for row in cells if row["image"] == named], hide_index=True)
     st.subheader("All images", anchor=False)
     st.dataframe(summary, hide_index=True)
     _downloads(labelled)

@@ -83,7 +83,7 @@ def label(
         given, results = Path(temporary) / "in", Path(temporary) / "out"
         given.mkdir()
         items = [_written(picture, number, given) for number, picture in enumerate(pictures, 1)]
-        check_options(items, segmenter.task, results, options)
+        check_options(items, segmenter.card, results, options)
         try:
             done = label_images(
                 items, segmenter, results, options, lambda done, total: progress(done.seen, total)
@@ -98,7 +98,7 @@ def label(
             cells=cells.read_text("utf-8") if cells.exists() else "",
             archive=_zip(written, results),
             seconds=done.seconds,
-            skipped=[_named(text, items) for text in done.skipped + done.warnings],
+            skipped=[_named(text, items) for text in done.skipped + done.warnings + done.doubtful],
         )
 
 

@@ -8,13 +8,17 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard_pages import charts, style, tabs
+from dashboard_pages import charts, style, tabs, words
 from dashboard_pages.settings import Settings
 from lanes import backends, tasks
 from lanes import card as cards
 from lanes.card import ModelCard
 from lanes.errors import LanesError
-from lanes.metrics.figures import Figure, Kind, by_measure, of_card, overall
+from lanes.metrics.figures import Figure, Kind, by_measure, headlines, of_card, overall
+from lanes.video.output_files import no_formula
+
+TEACHER = "teacher"
+"""The measure that compares with another model: see `lanes.metrics.evaluate`."""
 
 
 def show(settings: Settings) -> None:
@@ -23,32 +27,54 @@ def show(settings: Settings) -> None:
         "Models", "The models on this server: what each one sees, how well, and at what cost."
     )
     found = settings.cards()
+    for problem in settings.problems():
+        words.error(problem)
     if not found:
         st.info("No models: weights/ is empty. Export one with `lanes export`.")
         return
-    st.dataframe(
+    table = st.empty()  # filled below, with the timings of this run
+    name = st.selectbox("Model", list(found), key="models-name", bind="query-params")
+    _card(found[name], settings.folder(name))
+    table.dataframe(
         [_row(card, settings.folder(name)) for name, card in found.items()],
         hide_index=True,
+        placeholder="–",
         column_config={
+            "per image": st.column_config.NumberColumn(
+                format="%.1f ms", help="On this machine, once its engines are timed below."
+            ),
             "parameters": st.column_config.NumberColumn(format="%.2f M"),
             "GFLOP": st.column_config.NumberColumn(format="%.2f"),
             "file": st.column_config.NumberColumn(format="%.1f MB"),
         },
     )
-    name = st.selectbox("Model", list(found), key="models-name")
-    _card(found[name], settings.folder(name))
+
+
+@st.cache_resource(show_spinner=False)
+def _timings() -> dict[str, float]:
+    """The milliseconds per image of the models timed on this server, by folder."""
+    return {}
 
 
 def _row(card: ModelCard, folder: Path) -> dict[str, Any]:
     return {
-        "model": card.name,
+        "model": no_formula(card.name),
         "task": card.task.replace("_", " "),
+        "accuracy": _headline(card),
+        "per image": _timings().get(str(folder)),
         "architecture": card.architecture.replace("_", " "),
         "parameters": card.parameters / 1e6,
         "GFLOP": card.gflop,
         "input": str(card.resize),
         "file": _megabytes(folder),
     }
+
+
+def _headline(card: ModelCard) -> str:
+    """The first figure of the card against ground truth, with its data; "" if there is none."""
+    judged = (figure for figure in headlines(of_card(card.metrics)) if figure.measure != TEACHER)
+    first = next(judged, None)
+    return f"{first.title} {first.value:.2f} ({first.dataset})" if first else ""
 
 
 def _megabytes(folder: Path) -> float:
@@ -83,11 +109,16 @@ def _accuracy(card: ModelCard) -> None:
         st.info("This card has no figures yet. Score the model with `lanes evaluate`.")
     for dataset in dict.fromkeys(figure.dataset for figure in judging):
         figures = [figure for figure in judging if figure.dataset == dataset]
-        st.subheader(dataset, anchor=False)
+        st.subheader(words.plain(dataset), anchor=False)
         if notes := [f"{f.kind.display} **{f.value:.3f}**" for f in overall(figures)]:
             st.markdown(" · ".join(notes))
-        if measures := by_measure(figures):
+        measures = by_measure(figures)
+        agreement = measures.pop(TEACHER, {})
+        if measures:
             _bars(measures)
+        if agreement:
+            values = " · ".join(f"{kind.display} {f.value:.3f}" for kind, f in agreement.items())
+            st.caption(f"Agreement with the model that taught it, which is no accuracy: {values}")
     if card.int8:
         st.subheader("Cost of int8", anchor=False)
         costs = [{"figure": name, **cost} for name, cost in card.int8.items()]
@@ -115,9 +146,10 @@ def _data(card: ModelCard) -> None:
     if not card.data:
         st.info("This card does not list the training data.")
     for use in card.data:
-        st.markdown(f"**{use.name}** — {use.what}  \n:gray[Terms: {use.terms}]")
+        name, what, terms = map(words.plain, (use.name, use.what, use.terms))
+        st.markdown(f"**{name}** — {what}  \n:gray[Terms: {terms}]")
     st.subheader("Terms of the weights", anchor=False)
-    st.markdown(card.terms)
+    st.markdown(words.plain(card.terms))
     if command := card.training.get("command"):
         st.subheader("Trained with", anchor=False)
         st.code(str(command), language="sh", wrap_lines=True)
@@ -136,7 +168,7 @@ def _speed(card: ModelCard, folder: Path) -> None:
         with st.spinner("Timing each engine with this model …"):
             choices = backends.choices(folder)
     except LanesError as error:
-        st.error(str(error), icon=":material/error:")
+        words.error(str(error))
         return
     timed = [
         {"engine": f"{c.name} {c.precision}", "ms": c.milliseconds, "chosen": c.chosen}
@@ -144,10 +176,11 @@ def _speed(card: ModelCard, folder: Path) -> None:
         if c.milliseconds is not None
     ]
     if timed:
+        _timings()[str(folder)] = min(c.milliseconds for c in choices if c.milliseconds is not None)
         charts.show(charts.times(timed))
     _reasons(f"{choice.name}: {choice.reason}" for choice in choices if choice.reason)
 
 
 def _reasons(reasons: Iterable[str]) -> None:
     for reason in reasons:
-        st.caption(f"Not timed: {reason}")
+        st.caption(f"Not timed: {words.plain(reason)}")

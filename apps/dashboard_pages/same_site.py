@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard_pages import returning
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 CHECKED = b"http://localhost"
 """Streamlit accepts this Origin without asking checkip.amazonaws.com for this machine's address."""
-HEADERS = [
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+HEADERS: Headers = [
     (b"content-security-policy", b"frame-ancestors 'self'"),
     (b"x-frame-options", b"SAMEORIGIN"),
 ]
@@ -47,10 +51,24 @@ class SameSite:
 
         async def unframed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+                given = [*message.get("headers", ()), *HEADERS]
+                message = {**message, "headers": [*given, *_cookies(scope, given)]}
             await send(message)
 
         await self.app(scope, receive, unframed)
+
+
+def _cookies(scope: Scope, given: Headers) -> Headers:
+    """The cookie under which a page's runs are kept, if a page is sent to a browser without one.
+
+    Only with a page: one that is open must keep its cookie over a restart of the server.
+    """
+    kind = dict(given).get(b"content-type", b"")
+    sent = dict(scope["headers"]).get(b"cookie", b"").decode("latin-1")
+    if not kind.startswith(b"text/html"):
+        return []
+    cookie = returning.cookie(sent, scope.get("scheme") == "https")
+    return [(b"set-cookie", cookie)] if cookie else []
 
 
 def _is_ours(host: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from dashboard_pages.labelled import Picture, jpeg
+from dashboard_pages.masks import labels_toml
 from lanes import tasks
 from lanes.draw.contact_sheet import triple
 from lanes.errors import BadDataset
@@ -70,17 +71,24 @@ def _row(measure: str, figures: Mapping[Kind, Figure]) -> dict[str, Any]:
 
 
 def score(
-    images: Sequence[Picture], masks: Sequence[Picture], segmenter: Segmenter, progress: Progress
+    images: Sequence[Picture],
+    masks: Sequence[Picture],
+    segmenter: Segmenter,
+    progress: Progress,
+    meanings: Mapping[str, str],
 ) -> Scored:
-    """Label `images` and compare them with the `masks` (label ids) of the same names.
+    """Label `images` and compare them with the `masks` of the same names.
+
+    `meanings` are the classes of the masks' values; see `dashboard_pages.masks`.
 
     Raises:
         BadDataset: an image has no mask, or an unusable one.
     """
     pairs = matched(images, masks)
+    task = tasks.load(segmenter.task.name)
     with tempfile.TemporaryDirectory(prefix="lanes-evaluate-") as temporary:
         root = Path(temporary)
-        names = dict(_written(pairs, root, segmenter.task.name))
+        names = dict(_written(pairs, root, labels_toml(task.name, task.class_names, meanings)))
         try:
             return _scored(root, [image.name for image, _ in pairs], segmenter, progress)
         except BadDataset as error:
@@ -103,10 +111,10 @@ def matched(images: Sequence[Picture], masks: Sequence[Picture]) -> list[tuple[P
 
 
 def _written(
-    pairs: Sequence[tuple[Picture, Picture]], root: Path, task: str
+    pairs: Sequence[tuple[Picture, Picture]], root: Path, labels: str
 ) -> Iterator[tuple[str, str]]:
     """Write the layout of `lanes.datasets.image_folder`; yield (path, user's name) pairs."""
-    (root / "labels.toml").write_text(f'task = "{task}"\n')
+    (root / "labels.toml").write_text(labels, "utf-8")
     for kind in ("images", "labels"):
         (root / "val" / kind).mkdir(parents=True)
     for number, pair in enumerate(pairs):

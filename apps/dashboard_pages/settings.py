@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from lanes import assets
 from lanes import card as cards
 from lanes.card import ModelCard
-from lanes.errors import BadInput
+from lanes.errors import BadInput, BadModel
 from lanes.video.opening import PLAYLISTS, existing, is_url
 
 
@@ -23,10 +25,23 @@ class Settings:
     models: tuple[tuple[str, Path], ...] = ()
 
     def cards(self) -> dict[str, ModelCard]:
-        """Model cards by name, the default model first."""
-        found = {name: cards.read(folder) for name, folder in self.models}
+        """Readable model cards by name, the default model first; see `problems` for the others."""
+        found = {}
+        for name, folder in self.models:
+            with suppress(BadModel):
+                found[name] = cards.read(folder)
         default = {name: found.pop(name) for name in (assets.DEFAULT_MODEL,) if name in found}
         return {**default, **found}
+
+    def problems(self) -> list[str]:
+        """Why models are missing from `cards`."""
+        found = []
+        for _, folder in self.models:
+            try:
+                cards.read(folder)
+            except BadModel as error:
+                found.append(str(error))
+        return found
 
     def folder(self, model: str) -> Path:
         """The folder of a model in `cards`."""
@@ -55,6 +70,8 @@ class Settings:
             )
         if not given:
             raise BadInput("no path given: enter a path or a stream URL")
+        if "\0" in given:
+            raise BadInput("the path holds a NUL byte: enter it again")
         # Relative paths are tried in each allowed folder.
         try:
             places = [(folder / Path(given)).resolve() for folder in self.allowed]
@@ -65,7 +82,7 @@ class Settings:
                 f"{given} cannot be opened ({error.strerror}): choose another path"
             ) from error
         if not inside:
-            folders = ", ".join(str(folder) for folder in self.allowed)
+            folders = ", ".join(folder.name for folder in self.allowed)
             raise BadInput(f"{given} is outside the folders that this server opens: {folders}")
         if found is None and has_magic(given):
             raise BadInput(f"{given} is a pattern: name one file or a folder of images")
@@ -91,11 +108,21 @@ class Settings:
                     "server opens: replace it by the file, or remove it"
                 )
 
+    def public(self, sentence: str) -> str:
+        """A message without the places of files on this machine; folders keep their names."""
+        places = {f"{folder}/": "" for folder in self.allowed}
+        places |= {f"{folder.resolve()}/": "" for folder in self.allowed}
+        places |= {str(folder): name for name, folder in self.models}
+        places |= {tempfile.gettempdir(): "...", str(Path.home()): "~"}
+        for place in sorted(places, key=len, reverse=True):
+            sentence = sentence.replace(place, places[place])
+        return sentence
+
     def _allows(self, path: Path) -> bool:
         return any(path.is_relative_to(folder.resolve()) for folder in self.allowed)
 
 
-PROTOCOLS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "rtp", "srt")
+PROTOCOLS = ("rtsp", "rtsps", "http", "https")
 
 
 def _network_url(given: str) -> str:

@@ -10,33 +10,31 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from dashboard_pages import demos
+from dashboard_pages import demos, words
+from dashboard_pages.player import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Clip
 from dashboard_pages.settings import Settings
-from dashboard_pages.tabs import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Clip
 from lanes.errors import BadInput
 from lanes.types import Task
 from lanes.video.opening import shown
 
-ICONS = {DEMO: "movie", UPLOAD: "upload", PATH: "folder_open"}
-ICONS |= {BROWSER: "photo_camera", CAMERA: "videocam"}
 VIDEOS = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "wmv", "flv"]
 NUMBERED = re.compile(r"(\d{6})\.png")
 Opens: TypeAlias = Callable[[Path], Clip]
 """Prepares the clip in the given folder; raises `LanesError`."""
 
 
-def choose(settings: Settings, task: Task, key: str, kinds: Sequence[str] = ()) -> Opens | None:
-    """Show the source widgets; None while the choice is incomplete. `kinds` limits the sources."""
+def choose_kind(settings: Settings, key: str, kinds: Sequence[str] = ()) -> str:
+    """Show the kinds of sources; `kinds` limits them. The address holds the choice."""
     known = [DEMO, UPLOAD, *([PATH] if settings.allowed else []), BROWSER, CAMERA]
     offered = [kind for kind in known if not kinds or kind in kinds]
-    kind = st.segmented_control(
-        "Source",
-        offered,
-        default=DEMO,
-        required=True,
-        format_func=lambda kind: f":material/{ICONS[kind]}: {kind}",
-        key=f"{key}-source",
+    name = f"{key}-source"
+    return st.segmented_control(
+        "Source", offered, default=DEMO, required=True, key=name, bind="query-params"
     )
+
+
+def choose(settings: Settings, kind: str, task: Task, key: str) -> Opens | None:
+    """Show the widgets of a kind of source; None while the choice is incomplete."""
     if kind == UPLOAD:
         return _upload(key)
     if kind == PATH:
@@ -120,7 +118,7 @@ def _write(sent: Any, path: Path) -> None:
 
 
 def _path(settings: Settings, key: str) -> Opens | None:
-    folders = ", ".join(f"`{folder}`" for folder in settings.allowed)
+    folders = ", ".join(f"**{words.plain(folder.name)}**" for folder in settings.allowed)
     given = st.text_input(
         "File, folder of images, or stream URL",
         placeholder="drive.mp4 or rtsp://192.168.0.7/live",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import cv2
 import numpy as np
 import streamlit as st
@@ -22,6 +24,14 @@ h3 { font-size: 1rem !important; }
 .swatches span { display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; }
 .swatches i { width: .8rem; height: .8rem; border-radius: 3px; display: inline-block;
   box-shadow: inset 0 0 0 1px rgba(128, 128, 128, .5); }
+.swatches i.ring { background: none; border-radius: 50%; box-shadow: inset 0 0 0 2px currentColor; }
+figcaption, [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
+/* White on the dark theme's green has a contrast of 2.5:1. */
+[data-testid="stBaseButton-primary"] { color: light-dark(#ffffff, #0c1a16); }
+.st-key-phone-pages { display: none; }
+@media (max-width: 768px) {
+  .st-key-phone-pages { display: flex; flex-wrap: wrap; gap: 0 .5rem; }
+}
 @media (max-width: 640px) {
   .block-container { padding-left: 1rem; padding-right: 1rem; }
 }
@@ -57,12 +67,16 @@ def hex_of(colour: BGR) -> str:
 
 
 def swatches(task: Task) -> None:
-    """Show a legend of the task's classes and colours."""
+    """Show a legend of the task's classes and colours, and of the outlines of counted things."""
     each = "".join(
         f'<span><i style="background:{hex_of(c.colour) if c.alpha else "transparent"}"></i>'
-        f"{c.name}{'' if c.alpha else ' (not drawn)'}</span>"
+        f"{escape(c.name)}{'' if c.alpha else ' (not drawn)'}</span>"
         for c in task.classes
     )
+    if task.things:
+        each += (
+            '<span><i class="ring"></i>outline: one thing that is counted, with its number</span>'
+        )
     st.html(f'<div class="swatches">{each}</div>')
 
 

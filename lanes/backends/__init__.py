@@ -33,6 +33,8 @@ __all__ = [
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
 """Tune the engine for the delay of one image, or for images per second."""
+WITHOUT_NETWORK = ("classical",)
+"""Backends that do not run the model's network."""
 
 
 def load(
@@ -64,6 +66,7 @@ def load(
         raise BadInput(f"got {threads} threads; give 1 or more, or leave it out to use all cores")
     if hint not in HINTS:
         raise UnknownName(unknown("hint", hint, list(HINTS)))
+    precision = _allowed(name, folder, precision)
     loader = _Loader(folder, device, threads, hint, scores)
     quantised = name == _auto.QUANTISED and precision == "auto" and _has_int8(folder)
     fastest = name == "auto" or quantised
@@ -144,6 +147,19 @@ class _Loader:
             load=replace(self, scores=False).load,
             depends_on=(networks, self.device, self.threads, self.hint),
         )
+
+
+def _allowed(name: str, folder: Path, precision: str) -> str:
+    """The precision to ask for: the card may allow only some."""
+    allowed = cards.read(folder).precisions if (folder / cards.CARD).is_file() else ()
+    if not allowed or name in WITHOUT_NETWORK or precision in allowed:
+        return precision
+    if precision == "auto":
+        return allowed[0]
+    raise UnknownName(
+        f"{folder.name} was exported for {', '.join(allowed)} only, not {precision}, which changes "
+        "too many of its labels: leave out --precision, or train longer and export again"
+    )
 
 
 def _taken(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ class Engine(ABC):
         self.shape = tuple(shape)
         self.in_flight = 0
         self.closed = False
+        self.lock = threading.Lock()
 
     @abstractmethod
     def _start(self, images: ImageBatch, pending: Pending) -> Any:
@@ -59,12 +61,15 @@ class Engine(ABC):
         check_images(images, (1, *images.shape[1:3], 3) if free else self.shape)
         if self.closed:
             raise BackendError(f"the backend {self.name} is closed: load it again")
-        if self.in_flight >= self.depth:
-            raise BackendError(f"{self.in_flight} batches are in flight: take a result first")
         pending = Pending(None, time.perf_counter())
-        with running(self.name, self.library):
+        with self.lock, running(self.name, self.library):
+            if self.in_flight >= self.depth:
+                raise BackendError(
+                    f"{self.in_flight} batches are in flight: take a result first; several "
+                    "threads need segmenter.shared()"
+                )
             pending.request = self._start(images, pending)
-        self.in_flight += 1
+            self.in_flight += 1
         return pending
 
     def result(self, pending: Pending) -> LabelBatch:
@@ -72,9 +77,13 @@ class Engine(ABC):
         if pending.request is None:
             raise BackendError("this result was taken already")
         request, pending.request = pending.request, None
-        self.in_flight -= 1
-        with running(self.name, self.library):
-            return self._wait(request)
+        try:
+            with running(self.name, self.library):
+                return self._wait(request)
+        finally:
+            # Only now is the engine's request free: another thread may submit meanwhile.
+            with self.lock:
+                self.in_flight -= 1
 
     def __call__(self, images: ImageBatch) -> LabelBatch:
         """Label `images` and wait."""

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from lanes import card as cards
@@ -25,14 +27,22 @@ from lanes.types import ImageBatch, LabelBatch
 
 LARGEST_COST = 0.005
 """Share of the labels that half may change: the whole tolerance of a TensorRT engine."""
+Where: TypeAlias = NDArray[np.bool_]
+"""(n, H, W): the pixels that count."""
 FATAL = 4
 """Log only fatal messages: all others are raised as well."""
 
 
-def keep_layers(folder: Path, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+def keep_layers(
+    folder: Path,
+    images: Sequence[ImageBatch],
+    keep: Collection[str] = (),
+    where: Where | None = None,
+) -> float:
     """Record in a model's card that half keeps the nodes `keep` in fp32.
 
-    Returns the share of the labels of `images` that half still changes.
+    Returns the share of the labels of `images` that half still changes, among the pixels `where`
+    (default: all).
 
     Raises:
         BackendError: it is above `LARGEST_COST`; the message says which node to keep.
@@ -41,28 +51,41 @@ def keep_layers(folder: Path, images: Sequence[ImageBatch], keep: Collection[str
         UnknownName: a name in `keep` is not a node.
     """
     card = cards.read(folder)
-    changed = check(half.read(folder / ONNX), images, keep)
+    changed = check(half.read(folder / ONNX), images, keep, where)
     replace(card, half_keep=tuple(keep)).write(folder)
     return changed
 
 
-def check(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
+def check(
+    model: ModelProto,
+    images: Sequence[ImageBatch],
+    keep: Collection[str] = (),
+    where: Where | None = None,
+) -> float:
     """The `cost` of half; raises `BackendError`, with a cure, if it is above `LARGEST_COST`."""
-    changed = cost(model, images, keep)
+    changed = cost(model, images, keep, where)
     if changed > LARGEST_COST:
         name, alone = dearest(model, images[:1], keep)
         raise BackendError(
             f"half precision changes {changed:.2%} of the labels, wanted at most "
             f"{LARGEST_COST:.1%}; {name} is the most costly layer ({alone:.2%} alone): keep it in "
-            f"fp32 with --keep {' '.join((*keep, name))}"
+            f"fp32 with --keep {' '.join((*keep, name))}, or export with --precision fp32"
         )
     return changed
 
 
-def cost(model: ModelProto, images: Sequence[ImageBatch], keep: Collection[str] = ()) -> float:
-    """Share of the labels of `images` that half changes, 0..1; the nodes `keep` stay in fp32."""
+def cost(
+    model: ModelProto,
+    images: Sequence[ImageBatch],
+    keep: Collection[str] = (),
+    where: Where | None = None,
+) -> float:
+    """Share of the labels of `images` that half changes, 0..1; the nodes `keep` stay in fp32.
+
+    It counts the pixels `where` (default: all).
+    """
     typed = rounded(half.to_half(model, keep))
-    return _changed(labels(model, images), labels(typed, images))
+    return _changed(labels(model, images), labels(typed, images), where)
 
 
 def dearest(
@@ -113,5 +136,8 @@ def labels(model: ModelProto, images: Sequence[ImageBatch]) -> LabelBatch:
     return np.concatenate([session.run(None, {name: image})[0] for image in images])
 
 
-def _changed(wanted: LabelBatch, got: LabelBatch) -> float:
-    return float(np.mean(wanted != got))
+def _changed(wanted: LabelBatch, got: LabelBatch, where: Where | None = None) -> float:
+    differs = wanted != got
+    if where is not None:
+        differs = differs[where]
+    return float(np.mean(differs)) if differs.size else 0.0

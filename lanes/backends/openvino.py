@@ -9,6 +9,7 @@ in, and checks the compiled model's. See https://docs.openvino.ai, "Precision Co
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,9 +79,20 @@ class OpenVinoBackend(_engine.ThreadedEngine):
         self.free.clear()
 
 
+@functools.cache
+def shared_core() -> Any:
+    """OpenVINO's entry point, one for the life of the process.
+
+    The CPU plugin gives the thread that creates it a stack for signal handlers, and frees that
+    stack when the plugin is freed, in whatever thread (2026.4). Python's handlers run on it, so the
+    next Ctrl-C or ended child process would crash.
+    """
+    return openvino.Core()
+
+
 def precisions(device: str = "cpu", folder: Path | None = None) -> tuple[str, ...]:
     """The precisions that `device` computes in; int8 too if `folder` has a quantised network."""
-    core = openvino.Core()
+    core = shared_core()
     able = _capabilities(core, _known(core, device))
     return _engine.with_int8(_precisions(able), folder)
 
@@ -95,7 +107,7 @@ def load(
 ) -> OpenVinoBackend:
     """Load `model.onnx` of `folder`; see `lanes.backends.load`."""
     _engine.onnx_path(folder)
-    core = openvino.Core()
+    core = shared_core()
     device = _known(core, device)
     able = _capabilities(core, device)
     known = _precisions(able)

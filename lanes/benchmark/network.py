@@ -127,11 +127,9 @@ class OpenVinoNetwork:
         hint: str,
     ) -> None:
         engine = plugins.load("backends", self.name)  # imports OpenVINO without telemetry
-        import openvino
-
         options = engine.options(engine.HINTS[precision], threads, hint)
         options["CACHE_DIR"] = str(assets.cache_folder(self.name))
-        core = openvino.Core()
+        core = engine.shared_core()
         model = core.read_model(path)
         model.reshape(list(shape))
         compiled = core.compile_model(model, device.upper(), options)

@@ -1,14 +1,14 @@
 """Segment a label map into cells and measure each of them.
 
 The task defines the labels that make up a cell (`lanes.types.Things`); a "cell" here is any thing
-that a task counts. `measure` needs scikit-image (extra `cells`); the rest needs only OpenCV.
+that a task counts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.cells.shapes import Shape, shapes_of
 from lanes.errors import BadInput
-from lanes.plugins import missing
 from lanes.types import InstanceMap, LabelMap, Size, Task, Things, Unit
 
 Mask: TypeAlias = NDArray[np.uint8]
@@ -35,6 +35,11 @@ STEP = 1.0
 """Step in pixels of the rising level that searches for necks."""
 
 
+KINDS = RED, WHITE = "red", "white"
+NUCLEATED = 0.1
+"""A cell of which at least this share is nucleus is a white cell; less is a stain or a parasite."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One cell and its measures; a row of `cells.csv`, whose columns are these names.
@@ -43,7 +48,8 @@ class Cell:
     `circularity` is 4 pi area / perimeter^2, 1 for a disc; `eccentricity` that of the ellipse of
     equal moments, 0 for a disc. `at_edge`: the picture's edge cuts the cell, so its measures cover
     only a part. `nucleus_ratio` is nucleus / cell area, 0..1; None in a task without nuclei. The
-    `_um` measures are None unless the scale is known.
+    `_um` measures are None unless the scale is known. `kind` is one of `KINDS`, by the share of the
+    nucleus; None in a task without kinds.
     """
 
     id: int
@@ -63,6 +69,7 @@ class Cell:
     area_um2: float | None = None
     diameter_um: float | None = None
     nucleus_area_um2: float | None = None
+    kind: str | None = None
 
 
 def things_of(task: Task) -> Things:
@@ -84,8 +91,7 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
     area, in pixels, 0 without cells; shares and ratios are 0..1.
     """
     area = cv2.countNonZero(among(labels, (*things.classes, *_border(things))))
-    body = among(labels, things.classes)
-    areas = np.bincount(np.ravel(cv2.connectedComponents(body, connectivity=4)[1]))[1:]
+    areas = _areas(labels, things)
     cells = areas[areas >= _least(areas, things, MIN_AREA)]
     # The border belongs to the cells, though not to a known one.
     mean_area = cells.mean() * area / areas.sum() if len(cells) else 0.0
@@ -131,7 +137,6 @@ def measure(
 
     Raises:
         BadInput: shapes differ, the task counts nothing, or the scale is not above 0.
-        MissingDependency: scikit-image is not installed.
     """
     things = things_of(task)
     if instances.shape != labels.shape:
@@ -142,11 +147,14 @@ def measure(
     if um_per_pixel is not None and not 0 < um_per_pixel < math.inf:
         raise BadInput(f"got {um_per_pixel} micrometres per pixel; wanted a number above 0")
     nuclei = None if things.nucleus is None else labels == things.nucleus
-    try:
-        from skimage.measure import regionprops  # slow to import, and optional
-    except ModuleNotFoundError as error:
-        raise missing("measuring cells", (error.name or "skimage").partition(".")[0]) from error
-    return [_cell(r, instances.shape, nuclei, um_per_pixel) for r in regionprops(instances)]
+    size = instances.shape[0], instances.shape[1]
+    shapes = shapes_of(instances, nuclei)
+    cells = [_cell(shape, size, um_per_pixel) for shape in shapes]
+    return [replace(cell, kind=_kind(cell)) for cell in cells] if things.kinds else cells
+
+
+def _kind(cell: Cell) -> str:
+    return WHITE if (cell.nucleus_ratio or 0) >= NUCLEATED else RED
 
 
 def among(labels: LabelMap, ids: Iterable[int]) -> Mask:
@@ -161,16 +169,34 @@ def diameter(area: float) -> float:
     return 2 * math.sqrt(area / math.pi)
 
 
-def _least(areas: NDArray[np.intp], things: Things, floor: int) -> float:
-    """The least area of a cell, given the areas of all components.
+def count_pieces(labels: LabelMap, things: Things) -> int:
+    """The number of components without borders that are no specks: a quick count of the cells."""
+    areas = _areas(labels, things)
+    return int((areas >= _least(areas, things, MIN_AREA)).sum())
 
-    The typical cell is the pixel-weighted median, because specks may outnumber the cells.
-    """
-    if not len(areas):
-        return floor
+
+def typical_diameter(labels: LabelMap, things: Things) -> float:
+    """The diameter in pixels of the typical component without borders; 0 without components."""
+    areas = _areas(labels, things)
+    return diameter(_typical(areas)) if len(areas) else 0.0
+
+
+def _areas(labels: LabelMap, things: Things) -> NDArray[np.int32]:
+    """The areas of the components without borders."""
+    body = among(labels, things.classes)
+    stats = cv2.connectedComponentsWithStats(body, connectivity=4)[2]
+    return np.asarray(stats, np.int32)[1:, cv2.CC_STAT_AREA]
+
+
+def _least(areas: NDArray[np.integer[Any]], things: Things, floor: int) -> float:
+    """The least area of a cell, given the areas of all components."""
+    return max(floor, things.least * _typical(areas)) if len(areas) else floor
+
+
+def _typical(areas: NDArray[np.integer[Any]]) -> float:
+    """The pixel-weighted median of the areas, because specks may outnumber the cells."""
     falling = np.sort(areas)[::-1]
-    typical = falling[np.searchsorted(np.cumsum(falling), falling.sum() / 2)]
-    return max(floor, things.least * float(typical))
+    return float(falling[np.searchsorted(np.cumsum(falling), falling.sum() / 2)])
 
 
 def _border(things: Things) -> tuple[int, ...]:
@@ -273,30 +299,25 @@ def _numbered(cells: NDArray[np.int32]) -> InstanceMap:
     return numbered
 
 
-def _cell(
-    region: Any, size: Size, nuclei: NDArray[np.bool_] | None, um_per_pixel: float | None
-) -> Cell:
-    top, left, bottom, right = region.bbox
-    area = int(region.area)
-    nucleus = None if nuclei is None else int((nuclei[region.slice] & region.image).sum())
-    perimeter = float(region.perimeter_crofton)
+def _cell(shape: Shape, size: Size, um_per_pixel: float | None) -> Cell:
+    left, top, width, height = shape.box
+    area, perimeter, scale, nucleus = shape.area, shape.perimeter, um_per_pixel, shape.nucleus
     # The perimeter of a few pixels is a guess; no shape is rounder than a disc.
     circularity = min(4 * math.pi * area / perimeter**2, 1.0) if perimeter else 1.0
-    y, x = region.centroid
-    scale = um_per_pixel
+    at_edge = top == 0 or left == 0 or top + height == size[0] or left + width == size[1]
     return Cell(
-        id=int(region.label),
-        x=float(x),
-        y=float(y),
+        id=shape.id,
+        x=shape.x,
+        y=shape.y,
         left=left,
         top=top,
-        width=right - left,
-        height=bottom - top,
-        at_edge=top == 0 or left == 0 or bottom == size[0] or right == size[1],
+        width=width,
+        height=height,
+        at_edge=at_edge,
         area_px=area,
         diameter_px=diameter(area),
         circularity=circularity,
-        eccentricity=float(region.eccentricity),
+        eccentricity=shape.eccentricity,
         nucleus_area_px=nucleus,
         nucleus_ratio=None if nucleus is None else nucleus / area,
         area_um2=None if scale is None else area * scale**2,

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from lanes.cells.instances import Cell
+from lanes.cells.doubt import DOUBTFUL, Signs
+from lanes.cells.instances import KINDS, Cell
 from lanes.types import LabelMap, Size, Task
 
 Row: TypeAlias = dict[str, str | int | float]
@@ -42,12 +43,20 @@ def summary_row(image: str, labels: LabelMap, task: Task) -> Row:
 
 
 def counted_row(
-    image: str, size: Size, cells: Sequence[Cell], task: Task, um_per_pixel: float | None
+    image: str,
+    size: Size,
+    cells: Sequence[Cell],
+    task: Task,
+    um_per_pixel: float | None,
+    diameter: float | None = None,
+    signs: Signs | None = None,
 ) -> Row:
     """The row of an image of `size` with measured cells.
 
     `cells` counts all cells, `cells_at_edge` those cut by the image's edge. Mean diameters cover
-    only the whole cells and are empty without any.
+    only the whole cells and are empty without any. `diameter` is that of the scale at which the
+    cells were found, given or estimated; None: the image's own scale. `signs` are those of a wrong
+    count; None: unknown.
     """
     whole = [cell for cell in cells if not cell.at_edge]
     area, pixels = sum(cell.area_px for cell in cells), size[0] * size[1]
@@ -57,7 +66,13 @@ def counted_row(
         "cells_at_edge": len(cells) - len(whole),
         "cell_area_share": _field(area / pixels),
         "mean_diameter_px": _mean([cell.diameter_px for cell in whole]),
+        "scale_diameter_px": _field(diameter),
+        "doubt": "" if signs is None else round(signs.doubt, 2),
+        "warning": signs.reason if signs and signs.doubt >= DOUBTFUL else "",
     }
+    if task.things and task.things.kinds:
+        for kind in KINDS:
+            row[f"{kind}_cells"] = sum(cell.kind == kind for cell in cells)
     if task.things and task.things.nucleus is not None:
         nuclei = sum(cell.nucleus_area_px or 0 for cell in cells)
         row["nucleus_ratio"] = _field(nuclei / area if area else math.nan)
@@ -84,6 +99,8 @@ def _fields(task: Task, um_per_pixel: float | None) -> list[str]:
     has_nucleus = task.things is not None and task.things.nucleus is not None
     if not has_nucleus:
         names = [name for name in names if not name.startswith("nucleus")]
+    if task.things is None or not task.things.kinds:
+        names = [name for name in names if name != "kind"]
     if um_per_pixel is None:
         names = [name for name in names if not name.endswith(("_um", "_um2"))]
     return names
@@ -99,8 +116,10 @@ def _mean(values: Sequence[float]) -> str | int | float:
     return _field(math.fsum(values) / len(values) if values else math.nan)
 
 
-def _field(value: float | bool | None) -> str | int | float:
+def _field(value: float | bool | str | None) -> str | int | float:
     """A value for a CSV file: empty for None or NaN, yes or no for bool, rounded to `DIGITS`."""
+    if isinstance(value, str):
+        return value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
 """`python -m lanes.cli`: the command `lanes`."""
 
-from lanes.cli.main import main
+from lanes.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -32,12 +32,21 @@ def export(
         typer.Option("--fit-bias", help="Fit that bias on the 'choose' splits; takes minutes."),
     ] = False,
     keep: KeepOption = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="fp32: check and allow only this precision, for a network that a short run left "
+            "unsure."
+        ),
+    ] = None,
 ) -> None:
     """Export a checkpoint, and compare the labels of every backend with the checkpoint's."""
 
     def run() -> int:
         if fit_bias and logit_bias:
             raise BadConfig("got --fit-bias and --logit-bias: give one of them")
+        if precision not in (None, "fp32"):
+            raise BadConfig(f"--precision {precision!r}: wanted fp32, or leave it out for all")
         given = _numbers(logit_bias)
         from lanes.export import to_onnx
         from lanes.training import checkpoint as checkpoints
@@ -47,13 +56,13 @@ def export(
         bias = fit(trained) if fit_bias else given
         if bias:
             trained = checkpoints.with_logit_bias(trained, bias)
-        card = to_onnx.export(trained, folder, command, keep or ())
+        card = to_onnx.export(trained, folder, command, keep or (), precision)
         shares = to_onnx.compare(folder, trained, to_onnx.check_frames(trained))
         print(f"{folder}: {card.architecture}, {card.parameters / 1e6:.2f} M parameters")
         if fit_bias:
             print("  logit bias:", *bias)
-        for (backend, precision), share in shares.items():
-            print(f"  {backend} {precision}: {share:.3%} of pixels equal the checkpoint's")
+        for (backend, ran), share in shares.items():
+            print(f"  {backend} {ran}: {share:.3%} of pixels equal the checkpoint's")
         return 0
 
     raise typer.Exit(guarded(run))

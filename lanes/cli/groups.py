@@ -16,15 +16,21 @@ import typer
 
 from lanes.cli.options import (
     AlphaOption,
+    AudioOption,
     BackendOption,
+    BirdseyeOption,
+    CalibrationOption,
     CameraFormatOption,
     CameraFpsOption,
     CameraSizeOption,
     DeviceOption,
+    LinesFormat,
+    LinesOption,
     OverwriteOption,
     PrecisionOption,
     Quality,
     QualityOption,
+    SmoothOption,
     ThreadsOption,
 )
 
@@ -53,19 +59,20 @@ class Engine:
 
 @dataclass(frozen=True)
 class Camera:
-    """The mode to request of a camera."""
+    """The mode to request of a camera, and its sound."""
 
     PANEL: ClassVar = "Camera"
 
     camera_size: CameraSizeOption = None
     camera_fps: CameraFpsOption = None
     camera_format: CameraFormatOption = None
+    audio: AudioOption = None
 
     def mode(self) -> CameraMode | None:
         """The mode; None if no option is given."""
         from lanes.video import CameraMode
 
-        mode = CameraMode(self.camera_size, self.camera_fps, self.camera_format)
+        mode = CameraMode(self.camera_size, self.camera_fps, self.camera_format, self.audio)
         return None if mode == CameraMode() else mode
 
 
@@ -122,6 +129,41 @@ class VideoOutput:
         bool, typer.Option("--hud/--no-hud", help="Show FPS, ms and IoU in the video.")
     ] = True
     overwrite: OverwriteOption = False
+
+
+@dataclass(frozen=True)
+class LaneLines:
+    """How to look for lane lines."""
+
+    PANEL: ClassVar = "Lane lines"
+
+    lines: LinesOption = True
+    calibration: CalibrationOption = None
+    birdseye: BirdseyeOption = False
+    smooth: SmoothOption = False
+
+
+@dataclass(frozen=True)
+class LaneLinesToFiles(LaneLines):
+    """How to look for lane lines, and the files to write about them."""
+
+    PANEL: ClassVar = LaneLines.PANEL
+
+    events: Annotated[
+        Path | None, typer.Option(help="CSV file of departures and lane changes.")
+    ] = None
+    event_clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for a few seconds of video around each of them."),
+    ] = None
+    lines_format: Annotated[
+        LinesFormat | None,
+        typer.Option(help="Also write the lines in this benchmark's format, to --lines-output."),
+    ] = None
+    lines_output: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="File (tusimple) or folder (culane) for the lines."),
+    ] = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

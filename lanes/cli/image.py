@@ -31,10 +31,12 @@ def run_images(
     options: ImageOptions,
     load: Callable[[], Segmenter],
     quiet: bool,
+    strict: bool = False,
 ) -> int:
     """Label the images of `inputs` and write the results to `output`; returns the exit code.
 
-    `output` defaults to `NAME_lanes` next to the first input. `load` loads the model.
+    `output` defaults to `NAME_lanes` next to the first input. `load` loads the model. `strict`: a
+    doubtful count is an error.
     """
     console = Console(quiet=quiet, emoji=False)
     find_items([given for given in inputs if given != DEMO])  # fail before the model is loaded
@@ -43,17 +45,18 @@ def run_images(
     folder = output or default_folder(inputs[0])
     with load() as loaded:
         items = find_items([_drawn(loaded, console) if n == DEMO else n for n in inputs])
-        check_options(items, loaded.task, folder, options)
+        check_options(items, loaded.card, folder, options)
         with progress(console, "labelling") as tick:
             done = label_images(
                 items, loaded, folder, options, lambda done, total: tick(done.seen, total, "")
             )
     _print_summary(console, done, folder, loaded)
-    for message in (*done.warnings, *(f"skipped: {skipped}" for skipped in done.skipped)):
+    skipped = (f"skipped: {message}" for message in done.skipped)
+    for message in (*done.warnings, *done.doubtful, *skipped):
         print(f"warning: {message}", file=sys.stderr)
     if done.signal:
         return ended_by(done.signal)
-    return INCOMPLETE if done.skipped else 0
+    return INCOMPLETE if done.skipped or (strict and done.doubtful) else 0
 
 
 def default_folder(given: str) -> Path:

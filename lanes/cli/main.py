@@ -14,11 +14,22 @@ from typing import Annotated, Any
 import typer
 
 from lanes.assets import DEFAULT_MODEL
+from lanes.cli.batch import batch
 from lanes.cli.benchmark import benchmark_app
+from lanes.cli.camera import camera_app
+from lanes.cli.cells import cells_app
 from lanes.cli.data import data_app
 from lanes.cli.evaluate import evaluate
 from lanes.cli.export import export, half
-from lanes.cli.groups import Camera, Engine, VideoInput, VideoOutput, grouped
+from lanes.cli.groups import (
+    Camera,
+    Engine,
+    LaneLines,
+    LaneLinesToFiles,
+    VideoInput,
+    VideoOutput,
+    grouped,
+)
 from lanes.cli.guard import guarded
 from lanes.cli.import_model import import_model
 from lanes.cli.lines import lines_app
@@ -31,6 +42,7 @@ from lanes.cli.options import (
 )
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
+from lanes.cli.runs import runs
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
@@ -48,8 +60,10 @@ PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 models_app = typer.Typer(help="The included models.")
 app.add_typer(models_app, name="models")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(camera_app, name="camera")
 app.add_typer(data_app, name="data")
 app.add_typer(lines_app, name="lines")
+app.add_typer(cells_app, name="cells")
 
 
 @app.command()
@@ -65,6 +79,7 @@ def video(
     ],
     source: VideoInput,
     result: VideoOutput,
+    lane: LaneLinesToFiles,
     camera: Camera,
     engine: Engine,
     model: ModelOption = DEFAULT_MODEL,
@@ -92,6 +107,7 @@ def video(
         options = Options(
             **vars(source),
             **vars(result),
+            **vars(lane),
             camera=camera.mode(),
             infer_every=infer_every,
             steps=steps,
@@ -118,11 +134,27 @@ def image(
     model: ModelOption = DEFAULT_MODEL,
     um_per_pixel: Annotated[
         float | None,
-        typer.Option(help="Side of a pixel in micrometres; adds cell measures in micrometres."),
+        typer.Option(
+            help="Side of a pixel in micrometres; adds cell measures in micrometres. Blood cells "
+            "are then found at the size of red cells, 7.5 um."
+        ),
     ] = None,
+    cell_diameter: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            help="Typical diameter of the cells in pixels; default: estimated for each image.",
+        ),
+    ] = None,
+    geojson: Annotated[
+        bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
+    ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if the count of an image is doubtful.")
+    ] = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -145,9 +177,10 @@ def image(
         return run_images(
             inputs,
             output,
-            ImageOptions(um_per_pixel, alpha, overwrite),
+            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter, geojson),
             lambda: engine.load(model, hint),
             quiet,
+            strict,
         )
 
     raise typer.Exit(guarded(run))
@@ -185,6 +218,7 @@ def dashboard(
 @app.command()
 @grouped
 def webcam(
+    lane: LaneLines,
     camera: Camera,
     engine: Engine,
     source: Annotated[
@@ -219,6 +253,7 @@ def webcam(
 
     def run() -> int:
         from lanes import assets
+        from lanes.pipeline.lane_options import LaneOptions
 
         program = assets.app("webcam")
         options = program.WebcamOptions(
@@ -234,6 +269,7 @@ def webcam(
             overwrite=overwrite,
             tidied=tidied,
             camera=camera.mode(),
+            lane=LaneOptions(**vars(lane)),
         )
         return int(program.run(options))
 
@@ -286,7 +322,9 @@ def doctor(
     raise typer.Exit(guarded(run))
 
 
-for command in (train, export, half, evaluate, quantize, stability, teach, distill, recover):
+for command in (
+    train, runs, batch, export, half, evaluate, quantize, stability, teach, distill, recover,
+):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)
 

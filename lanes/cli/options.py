@@ -19,6 +19,13 @@ class Quality(StrEnum):
     best = "best"
 
 
+class LinesFormat(StrEnum):
+    """A benchmark's format of lane lines."""
+
+    tusimple = "tusimple"
+    culane = "culane"
+
+
 ModelOption: TypeAlias = Annotated[
     str, typer.Option(help="An included model (see lanes models), or a model folder.")
 ]
@@ -49,6 +56,14 @@ CameraFormatOption: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="FOURCC", help="Pixel format to ask of a camera, such as mjpg or yuyv."),
 ]
+AudioOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICE",
+        help="Sound device to record with a camera, such as plughw:1 (arecord -L). Files and "
+        "streams keep their own sound.",
+    ),
+]
 QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.")]
 FiguresOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write all results to this JSON file.")
@@ -59,6 +74,19 @@ OverwriteOption: TypeAlias = Annotated[
 TidyOption: TypeAlias = Annotated[
     bool,
     typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes in it."),
+]
+LinesOption: TypeAlias = Annotated[
+    bool, typer.Option("--lines/--no-lines", help="Find, follow and draw lane lines.")
+]
+CalibrationOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="camera.toml: height, field of view; gives metres."),
+]
+BirdseyeOption: TypeAlias = Annotated[
+    bool, typer.Option("--birdseye", help="Show the road from above, in the upper right corner.")
+]
+SmoothOption: TypeAlias = Annotated[
+    bool, typer.Option("--smooth", help="Steady the labels along optical flow.")
 ]
 DataOption: TypeAlias = Annotated[
     list[str],

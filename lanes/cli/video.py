@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from lanes.assets import DEMO
 from lanes.cli.first_use import warn_once
 from lanes.cli.groups import Engine
 from lanes.errors import INCOMPLETE, WRONG_INPUT, LanesError, MissingDependency, ended_by
+from lanes.lines.departure import Event
 from lanes.pipeline.label_video import Options, Show, Summary, annotate, check_options
 from lanes.segmenter import Segmenter
+from lanes.system import ending
 from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.images import is_image, videos_in
@@ -55,18 +58,19 @@ def run_video(
             warn_once(loaded.card)
         for given in inputs:
             try:
-                summary = _annotate_one(given, loaded, options, window, console)
+                clip, its_options = _clip_of(given, loaded, options, console)
+                # Also while the summary is printed, a second signal ends the process.
+                with ending.finishing() as end:
+                    summary = _annotate_one(clip, loaded, its_options, window, console)
+                    _report(console, given, loaded, summary)
             except LanesError as error:
                 if len(inputs) == 1:
                     raise
                 print(f"error: {given}: {error}", file=sys.stderr)
                 code = WRONG_INPUT
                 continue
-            _print_summary(console, given, loaded, summary)
-            for warning in summary.warnings:
-                print(f"warning: {warning}", file=sys.stderr)
-            if summary.signal:
-                return ended_by(summary.signal)
+            if number := summary.signal or end.number:
+                return ended_by(number)
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
 
@@ -89,17 +93,24 @@ def _is_live(given: str) -> bool:
     return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 
+def _clip_of(
+    given: str, loaded: Segmenter, options: Options, console: Console
+) -> tuple[str, Options]:
+    """The input to open and its options; renders the demo."""
+    if given != DEMO:
+        return given, options
+    # Imported here, because only the demo needs the renderer.
+    from lanes.pipeline.demo_clip import demo_files
+
+    with progress(console, "rendering the demo, once") as tick:
+        clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
+    options = demo_options(options)
+    return str(clip), replace(options, labels=options.labels or labels)
+
+
 def _annotate_one(
     given: str, loaded: Segmenter, options: Options, window: Show | None, console: Console
 ) -> Summary:
-    if given == DEMO:
-        # Imported here, because only the demo needs the renderer.
-        from lanes.pipeline.demo_clip import demo_files
-
-        with progress(console, "rendering the demo, once") as tick:
-            clip, labels = demo_files(lambda done, total: tick(done, total, ""), loaded.card.task)
-        given, options = str(clip), demo_options(options)
-        options = replace(options, labels=options.labels or labels)
     with progress(console, given) as tick:
         return annotate(
             given,
@@ -115,6 +126,13 @@ def demo_options(options: Options) -> Options:
     if options.output:
         return options
     return replace(options, output=Path("demo_lanes.mp4"), overwrite=True)
+
+
+def _report(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
+    """Print the summary, and the warnings to stderr."""
+    _print_summary(console, given, loaded, summary)
+    for warning in summary.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
@@ -138,11 +156,22 @@ def _print_summary(console: Console, given: str, loaded: Segmenter, summary: Sum
             p50, p95 = (meter.percentile(p) * 1e3 for p in (50, 95))
             table.add_row(stage, f"{p50:.1f}", f"{p95:.1f}")
     console.print(table)
+    if summary.events:
+        console.print(_event_table(summary.events))
     if summary.iou:
         mean = math.fsum(summary.iou.values()) / len(summary.iou)
         classes = ", ".join(f"{name} {value:.3f}" for name, value in summary.iou.items())
         line = f"IoU against the labels: {classes}; mean {mean:.3f}"
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _event_table(events: Sequence[Event]) -> Table:
+    """Departures and lane changes: times in seconds, depths in lane widths."""
+    table = Table("event", "side", "from s", "to s", "depth", title_justify="left")
+    for event in events:
+        depth = "" if event.depth is None else f"{event.depth:.2f}"
+        table.add_row(event.kind, event.side, f"{event.start:.1f}", f"{event.end:.1f}", depth)
+    return table
 
 
 def _window() -> Show:

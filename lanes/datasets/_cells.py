@@ -7,13 +7,19 @@ import numpy as np
 from lanes.cells.borders import REACH, between
 from lanes.types import InstanceMap, LabelMap, Measure
 
-BACKGROUND, CELL, BORDER, GAP = range(4)
-"""Target ids; a gap is a border that no cell owns."""
-TARGETS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], bool)
+BACKGROUND, CELL, BORDER, GAP, NUCLEUS, OTHER = range(6)
+"""Target ids. A gap is a border that no cell owns; other is anything but a nucleus."""
+TARGETS = np.array(
+    [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 1, 0]], bool
+)
+NUCLEUS_CLASS = 3
+"""The id of the class nucleus in the task; the ids of the other classes are those of targets."""
 MEASURES = {
-    "cell": Measure(targets=(CELL, BORDER), classes=(CELL, BORDER)),
+    "cell": Measure(targets=(CELL, BORDER, NUCLEUS), classes=(CELL, BORDER, NUCLEUS_CLASS)),
     "border": Measure(targets=(BORDER, GAP), classes=(BORDER,)),
 }
+NUCLEI = {"nucleus": Measure(targets=(NUCLEUS,), classes=(NUCLEUS_CLASS,))}
+"""Also a measure of data sets that mark nuclei."""
 
 
 def targets_of(instances: InstanceMap, reach: int = REACH) -> LabelMap:

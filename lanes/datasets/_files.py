@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lanes.errors import BadDataset, BadInput, UnknownName
 from lanes.images.read import read_mask, read_picture
 from lanes.plugins import unknown
-from lanes.types import IGNORE, Image, InstanceMap, Sample, Size
+from lanes.types import IGNORE, Dataset, Image, InstanceMap, Sample, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 Ids: TypeAlias = NDArray[np.uint8]
@@ -63,6 +63,15 @@ def images_by_stem(path: Path) -> dict[str, Path]:
             )
         found[file.stem] = file
     return found
+
+
+def image_files(dataset: Dataset) -> list[Path]:
+    """The image file of each sample; empty for a data set that draws its images."""
+    if hasattr(dataset, "pairs"):
+        return [image for image, _ in dataset.pairs]
+    if hasattr(dataset, "frames"):
+        return [frame.image for frame in dataset.frames]
+    return list(getattr(dataset, "images", []))
 
 
 def check_split(split: str) -> None:

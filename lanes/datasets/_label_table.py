@@ -15,7 +15,7 @@ from lanes import plugins
 from lanes.datasets import _legends, _rules
 from lanes.datasets._rules import Classes, Rules
 from lanes.errors import BadDataset
-from lanes.types import IGNORE, Measure
+from lanes.types import BACKGROUND, IGNORE, Measure
 
 MANY = 12
 """An error lists at most this many colours."""
@@ -31,7 +31,7 @@ JOINED: Mapping[str, Mapping[str, tuple[tuple[str, ...], bool]]] = {
         "line": (("lane line", "implied line"), True),
     }
 }
-"""By task: figures of several classes or of thin lines; other tasks: one per class except 0."""
+"""By task: figures of several classes or of thin lines; others: one per class but background."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,11 @@ def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[s
 
 def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
     lines = {c.name for c in plugins.task(task).classes if c.line}
-    joined = JOINED.get(task) or {name: ((name,), name in lines) for name in names[1:]}
+    # Of one's own classes the first is the background, whatever its name.
+    known = task in plugins.names("tasks")
+    judged = [name for name in names if name != BACKGROUND] if known else names[1:]
+    alone = {name: ((name,), name in lines) for name in judged}
+    joined = JOINED.get(task) or alone
     return {
         name: (frozenset(names.index(c) for c in classes), lines)
         for name, (classes, lines) in joined.items()

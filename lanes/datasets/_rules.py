@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes import plugins
-from lanes.errors import BadDataset, BadInput, LanesError
+from lanes.errors import BadDataset, BadInput, LanesError, UnknownClasses
 from lanes.types import IGNORE
 
 FILE, CLASSES = "labels.toml", "classes.toml"
@@ -57,7 +57,7 @@ class Rules:
         A name of the task, in any case and with `_` or `-` for a space, needs no rule.
 
         Raises:
-            BadDataset: a name is neither the task's nor in [names].
+            UnknownClasses: a name is neither the task's nor in [names].
         """
         listed = list(names)
         found = [self._of_name(name) for name in listed]
@@ -65,10 +65,11 @@ class Rules:
         if missing:
             own = ", ".join([*self.classes, UNKNOWN])
             lines = "\n".join(f'{_quoted(name)} = "{self.classes[1]}"' for name in missing)
-            raise BadDataset(
+            raise UnknownClasses(
                 f"{source} has the classes {', '.join(dict.fromkeys(listed))}; the task "
                 f"{self.task} has {own}. Write into {self.root / FILE} what each of yours is "
-                f"there:\n[names]\n{lines}"
+                f"there:\n[names]\n{lines}",
+                tuple(dict.fromkeys(listed)),
             )
         return [meaning for meaning in found if meaning is not None]
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.colour import yuv_of
 from lanes.types import Frame, Size, Task
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -57,32 +58,50 @@ def figures_as_lines(
     return lines
 
 
-def draw(frame: Frame, lines: Sequence[str]) -> None:
-    """Write `lines` in the upper left corner of `frame`, in place; ASCII only."""
+def draw(
+    frame: Frame,
+    lines: Sequence[str],
+    centred: bool = False,
+    top: int = 0,
+    tint: tuple[int, int, int] | None = None,
+) -> tuple[slice, slice]:
+    """Write `lines` on `frame`, in place, from the row `top` on; ASCII only.
+
+    They are on the left, or `centred`. `tint` (BGR) colours the patch. Returns its rows and
+    columns, which are even.
+    """
     if min(frame.size) < 2:
-        return
-    kept, added = _rendered(tuple(lines), frame.size, frame.colour.full_range)
-    bottom, right = kept.shape
-    luma, *chroma = frame.planes
-    patch = luma[:bottom, :right]
-    cv2.multiply(patch, kept, dst=patch, scale=1 / 255)
-    cv2.add(patch, added, dst=patch)
-    for plane in chroma:
-        patch = plane[: bottom // 2, : right // 2]
-        cv2.convertScaleAbs(patch, dst=patch, alpha=DARKEN, beta=NEUTRAL * (1 - DARKEN))
+        return slice(0, 0), slice(0, 0)
+    top = min(top, frame.size[0] - 2) // 2 * 2
+    size = frame.size[0] - top, frame.size[1]
+    kept, added = _rendered(tuple(lines), size, step_of(frame.size), frame.colour.full_range)
+    left = (frame.size[1] - kept.shape[1]) // 4 * 2 if centred else 0
+    patch = np.s_[top : top + kept.shape[0], left : left + kept.shape[1]]
+    half = np.s_[top // 2 : patch[0].stop // 2, left // 2 : patch[1].stop // 2]
+    luma, *chroma = (p[s] for p, s in zip(frame.planes, (patch, half, half), strict=True))
+    cv2.multiply(luma, kept, dst=luma, scale=1 / 255)
+    cv2.add(luma, added, dst=luma)
+    neutral = yuv_of(tint, frame.colour)[1:] if tint else (NEUTRAL, NEUTRAL)
+    for plane, value in zip(chroma, neutral, strict=True):
+        cv2.convertScaleAbs(plane, dst=plane, alpha=DARKEN, beta=value * (1 - DARKEN))
     frame.drawn_on()
+    return patch
 
 
-@lru_cache(maxsize=4)
+def step_of(size: Size) -> int:
+    """The height of a line of text in pixels."""
+    return max(size[0] // LINES_A_PICTURE, 12)
+
+
+@lru_cache(maxsize=8)
 def _rendered(
-    lines: tuple[str, ...], size: Size, full_range: bool
+    lines: tuple[str, ...], size: Size, step: int, full_range: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Factor (0..255) and summand for the luma of the patch; cached, as text changes rarely.
 
     Both are (h, w) with even h and w, so that luma and chroma cover the same patch.
     """
     height, width = size
-    step = max(height // LINES_A_PICTURE, 12)
     scale, thickness = step / 32, max(round(step / 18), 1)
     widest = max((cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines), default=0)
     bottom = min(height, int(step * (len(lines) + 0.9))) // 2 * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -23,6 +25,14 @@ def width_of(text: str) -> int:
 def write(picture: Image, text: str, x: int, y: int, colour: tuple[int, int, int] = BLACK) -> None:
     """Write `text` on `picture`, in place; x is its left edge, y the top of its line."""
     cv2.putText(picture, text, (x, y + LINE - 8), FONT, SCALE, colour, 1, cv2.LINE_AA)
+
+
+def note(picture: Image, lines: Sequence[str]) -> None:
+    """Write `lines` in the upper left corner, on a white ground, in place."""
+    for number, line in enumerate(lines):
+        top, right = LINE * number, width_of(line) + 2 * MARGIN
+        picture[top : top + LINE, :right] = WHITE
+        write(picture, line, MARGIN, top)
 
 
 def paragraph(text: str, width: int) -> Image:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadConfig
 from lanes.lines.bundle import Bundle, usual_bundle
-from lanes.types import Image, Size
+from lanes.types import Size
 
 Floats = NDArray[np.floating]
 
@@ -67,6 +67,11 @@ def read_calibration(path: str | Path) -> Calibration:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(f"{path} cannot be read as TOML ({error})") from error
+    return checked(path, values)
+
+
+def checked(path: Path, values: dict[str, Any]) -> Calibration:
+    """The calibration with the values of a file; raises `BadConfig` as `read_calibration` does."""
     unknown = sorted(set(values) - KEYS)
     if unknown:
         raise BadConfig(f"{path} has {unknown[0]!r}; wanted only {', '.join(sorted(KEYS))}")
@@ -76,6 +81,17 @@ def read_calibration(path: str | Path) -> Calibration:
         fov=_fov(path, values),
         pitch=None if pitch is None else math.radians(pitch),
     )
+
+
+def toml_of(focal_length: float, size: Size, height: float, pitch: float | None = None) -> str:
+    """The text of a file that `read_calibration` reads; `focal_length` in pixels for `size`."""
+    lines = [
+        f"height = {height:g}  # metres above the road",
+        f"focal_length = {focal_length:.1f}  # pixels",
+        f"image_width = {size[1]}",
+    ]
+    lines += [] if pitch is None else [f"pitch = {pitch:g}  # degrees downwards"]
+    return "\n".join(lines) + "\n"
 
 
 def calibrated_bundle(calibration: Calibration | None, size: Size) -> Bundle:
@@ -121,19 +137,26 @@ def ground_matrix(x: float, y: float, focal: float = 1.0, height: float = 1.0) -
 
 
 def birds_eye(
-    image: Image, matrix: Floats, size: Size, half_width: float, ahead: tuple[float, float]
-) -> Image:
+    image: NDArray[np.uint8],
+    matrix: Floats,
+    size: Size,
+    half_width: float,
+    ahead: tuple[float, float],
+    outside: int = 0,
+) -> NDArray[np.uint8]:
     """The ground from above, `size` (height, width) pixels, the far end at the top.
 
     `matrix` comes from `ground_matrix`. The view reaches `half_width` to both sides and from the
-    first to the second distance `ahead`, in the matrix's units.
+    first to the second distance `ahead`, in the matrix's units. `image` (H, W, 3), or one plane
+    (H, W); places beyond its edges get the value `outside`.
     """
     rows, columns = size
     near, far = ahead
     down = (rows - 1) / (far - near)
     across = (columns - 1) / (2 * half_width)
     to_view = np.array([[across, 0, (columns - 1) / 2], [0, -down, down * far], [0, 0, 1]])
-    return np.asarray(cv2.warpPerspective(image, to_view @ matrix, (columns, rows)), np.uint8)
+    view = cv2.warpPerspective(image, to_view @ matrix, (columns, rows), borderValue=[outside] * 3)
+    return np.asarray(view, np.uint8)
 
 
 def _fov(path: Path, values: dict[str, Any]) -> float:

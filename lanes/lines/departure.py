@@ -30,12 +30,17 @@ SMOOTH = 0.3
 
 @dataclass(frozen=True)
 class Event:
-    """A departure or a lane change, over once it is reported; times in seconds of the video."""
+    """A departure or a lane change, over once it is reported; times in seconds of the video.
+
+    `depth` says how far a wheel was beyond the line at most, in lane widths; None in a lane change,
+    in which the whole car crosses it.
+    """
 
     kind: EventKind
     side: Literal["left", "right"]
     start: float
     end: float
+    depth: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class DepartureMonitor:
         """Lanes moved to the right since the state was last "in lane"."""
         self._drift = 0.0
         self._start = 0.0
+        self._depth = 0.0
 
     def update(self, position: Position, seconds: float) -> LaneKeeping:
         """The state in a frame, `seconds` after the last one."""
@@ -75,6 +81,8 @@ class DepartureMonitor:
         if position.offset is None:
             return self._without()
         moved = self._move(position.offset)
+        if self.state == "unknown":
+            self._lane, moved = 0, position.offset
         event = self._step(moved, _out(position))
         return self._keeping(position, event)
 
@@ -108,8 +116,9 @@ class DepartureMonitor:
         if self.state == "in lane":
             if away >= out:
                 self.state = "leaving right" if moved > 0 else "leaving left"
-                self._start = self._time
+                self._start, self._depth = self._time, away - out
             return None
+        self._depth = max(self._depth, away - out)
         if away < BACK * out:
             return self._end("departure")
         if away > 1 - BACK * out:
@@ -121,7 +130,8 @@ class DepartureMonitor:
     def _end(self, kind: EventKind) -> Event:
         side: Literal["left", "right"] = "right" if self.state == "leaving right" else "left"
         self.state = "in lane"
-        return Event(kind, side, self._start, self._time)
+        depth = self._depth if kind == "departure" else None
+        return Event(kind, side, self._start, self._time, depth)
 
     def _keeping(self, position: Position, event: Event | None) -> LaneKeeping:
         offset, width = position.offset, position.lane_width_m

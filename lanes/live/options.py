@@ -8,11 +8,12 @@ from pathlib import Path
 
 from lanes.draw.overlay import ALPHA
 from lanes.pipeline.labelled import Step
+from lanes.pipeline.lane_options import LaneOptions
 from lanes.video import CameraMode, Quality
 
 
 @dataclass(frozen=True)
-class LiveOptions:
+class LiveOptions(LaneOptions):
     """How to play an input. Pause, seek, rate and recordings can be changed during playback.
 
     `labels` is the ground truth, as for `lanes-video --labels`. `video` and `json` are files to
@@ -21,7 +22,8 @@ class LiveOptions:
     possible. `loop` restarts at the end. `consistency` measures temporal consistency if there is no
     ground truth. A stream without data for `timeout` seconds is lost. With `reconnect`, a lost
     camera or stream is reopened, until it is back. `camera` is the mode to request of a camera.
-    `steps` change each result before it is shown; see `lanes.pipeline.labelled`.
+    `steps` change each result before it is shown; see `lanes.pipeline.labelled`. Those of
+    `LaneOptions` look for lane lines.
     """
 
     labels: Path | None = None

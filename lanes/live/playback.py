@@ -16,6 +16,7 @@ from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.consistency import Consistency
 from lanes.pipeline.flow import ULTRAFAST
 from lanes.pipeline.labelled import Labelled, Look, labelled
+from lanes.pipeline.lane_options import steps_of
 from lanes.pipeline.stages import Background, prefetch, segment, timed
 from lanes.segmenter import Segmenter
 from lanes.system import ending
@@ -23,6 +24,7 @@ from lanes.system.threads import share, usable_cores
 from lanes.types import Frame
 from lanes.video import ReconnectingSource, Source, open_source
 from lanes.video.label_files import open_truth
+from lanes.video.opening import is_file
 
 COMPARE_EVERY = 5
 """Interval in frames at which consistency is measured, with the fast optical flow, to keep the
@@ -49,6 +51,7 @@ class Playback:
         self._look = look
         self._scores: ClipScores | None = None
         self._consistency: Consistency | None = None
+        self._steps = steps_of(options, options.steps)
 
     def run(self) -> None:
         """Play until `control` requests the stop; an error ends it and is in the snapshot."""
@@ -86,7 +89,9 @@ class Playback:
     def _play(self, start: float) -> None:
         """Play from `start` to the end of the input, or until a seek or a stop."""
         with ExitStack() as stack:
-            source = stack.enter_context(self._open(start))
+            source = self._open(start)
+            stack.callback(self._warn, source)
+            stack.enter_context(source)
             self._begin(source, start, stack)
             # Live sources get a depth of 1: frames that wait for the network would be outdated.
             frames = prefetch(timed(source), depth=1 if source.live else 4, newest=source.live)
@@ -99,6 +104,11 @@ class Playback:
                 self._label(frames, model, source, pacer, background)
                 if model is self._control.segmenter:
                     return
+
+    def _warn(self, source: Source) -> None:
+        """Note what was wrong with a file, once it is closed."""
+        if source.warnings:
+            self._figures.note(warnings=tuple(source.warnings), unread=tuple(source.unread))
 
     def _finish_in_time(self) -> None:
         """At the end, finish the recording before a silent source delays it."""
@@ -117,9 +127,7 @@ class Playback:
         passing = pacer.passing(frames, model)
         results = segment(passing, model, self._options.infer_every, pacer.at_once)
         with closing(results):
-            for result in labelled(
-                results, model.task, source.first, self._options.steps, pacer.cuts
-            ):
+            for result in labelled(results, model.task, source.first, self._steps, pacer.cuts):
                 pacer.cuts.discard(result.frame.index)
                 self._figures.publish(result, source)
                 background.put(result)
@@ -134,6 +142,7 @@ class Playback:
                 given,
                 start or None,
                 camera=self._options.camera,
+                tap_sound=not is_file(given),
                 threads=threads,
                 timeout=self._options.timeout,
             )

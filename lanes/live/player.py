@@ -62,7 +62,13 @@ class Live:
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
         read = [path for path in (given, self.options.labels) if isinstance(path, str | Path)]
-        self._recording = Recording(self._control, self.options.quality, self._figures.notice, read)
+        self._recording = Recording(
+            self._control,
+            self.options.quality,
+            self._figures.notice,
+            None if callable(given) else given,
+            read,
+        )
         playback = Playback(
             given, self.options, self._control, self._figures, self._recording, self._look
         )
@@ -199,4 +205,4 @@ class Live:
     def _look(self) -> Look:
         """The current look of recordings."""
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
-        return Look(self.alpha, self.classes, tuple(lines))
+        return Look(self.alpha, self.classes, tuple(lines), birdseye=self.options.birdseye)

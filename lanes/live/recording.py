@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 
 from lanes.errors import BadOutput
@@ -14,14 +13,17 @@ from lanes.pipeline.outputs import JsonLines, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.system.threads import share, usable_cores
 from lanes.video import Quality, Source, VideoSink
+from lanes.video.opening import local_path, may_reopen
 from lanes.video.places import check_apart
+from lanes.video.sound import Tap
 
 
 class Recording:
     """Starts and stops recordings. Thread-safe.
 
-    At the end of a recording `tell` gets a sentence for each thing that it could not keep. `read`
-    are the inputs, which it must not replace.
+    `given` is the input, None for a custom source; its sound is recorded, too. At the end of a
+    recording `tell` gets a sentence for each thing that it could not keep. `read` are the inputs,
+    which it must not replace.
     """
 
     def __init__(
@@ -29,9 +31,11 @@ class Recording:
         control: Control,
         quality: Quality,
         tell: Callable[[str], None],
+        given: str | Path | None,
         read: Sequence[str | Path],
     ) -> None:
-        self._control, self._quality, self._tell, self._read = control, quality, tell, read
+        self._control, self._quality, self._tell = control, quality, tell
+        self._given, self._read = given, read
         self._recorder: Recorder | None = None
         self._warnings: list[str] = []
 
@@ -82,6 +86,13 @@ class Recording:
             for warning in self._warnings:
                 self._tell(warning)
 
+    def _sound(self, source: Source) -> str | Path | Tap | None:
+        """Where the sound is: a file is read once more, so that it follows cuts."""
+        given = self._given
+        if given is None or source.live or not may_reopen(given):
+            return source.tap
+        return local_path(given) or given
+
     def _new(
         self, source: Source, video: Path | None, json: Path | None, overwrite: bool
     ) -> Recorder | None:
@@ -98,12 +109,14 @@ class Recording:
                     source,
                     video,
                     quality=self._quality,
+                    audio_from=self._sound(source),
                     overwrite=overwrite,
                     threads=share(usable_cores()).encode,
                 )
                 self._warnings = sink.warnings
-                step = 1 / (source.rate or Fraction(25))
-                recorder.add(VideoOutput(sink, step, needs_frames=False))
+                if source.tap and source.lost_since is not None:
+                    sink.warnings.append(f"{source.name} was lost: its sound is not recorded")
+                recorder.add(VideoOutput(sink, needs_frames=False))
             if json:
                 recorder.add(JsonLines(json, overwrite))
             stack.pop_all()

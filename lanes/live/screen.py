@@ -13,7 +13,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from string import Template
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 
@@ -115,9 +115,7 @@ class Page:
         self.secret = secrets.token_urlsafe(9)
         page = _page(title, keys)
         try:
-            self._server = ThreadingHTTPServer(
-                (LOOPBACK, port), partial(_Handler, self, page, frozenset(keys))
-            )
+            self._server = _Server((LOOPBACK, port), partial(_Handler, self, page, frozenset(keys)))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BadInput(
@@ -169,6 +167,15 @@ class Page:
                 options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
                 self._jpeg = self._number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()
             return self._jpeg
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing about browsers that hang up."""
+
+    def handle_error(self, request: Any, address: Any) -> None:
+        """Let the connection go; print the traceback of any other error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, address)
 
 
 class _Handler(BaseHTTPRequestHandler):

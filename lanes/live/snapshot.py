@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lanes.draw import hud
+from lanes.lines.departure import Event
 from lanes.pipeline.labelled import Labelled
 from lanes.types import Task
 
@@ -35,8 +36,10 @@ class Snapshot:
     its labels. `dropped` is the number of frames skipped for newer ones.
     `iou` is by class, 0..1, pooled over the last 30 frames, `iou_total` over all frames since the
     start or the last seek; `consistency` likewise, between frames. `notices` are the last messages
-    about losses, newest last, `noticed` the number of all messages so far. `error` is what ended
-    the pipeline.
+    about losses, newest last, `noticed` the number of all messages so far. At the end of a file,
+    `warnings` says what was wrong with it, and `unread` are the stretches, from and to in seconds,
+    that could not be read. `events` are the departures and lane changes so far, in seconds of the
+    input. `error` is what ended the pipeline.
     """
 
     state: State
@@ -58,6 +61,9 @@ class Snapshot:
     recording: Path | None = None
     notices: tuple[str, ...] = ()
     noticed: int = 0
+    warnings: tuple[str, ...] = ()
+    unread: tuple[tuple[float, float], ...] = ()
+    events: tuple[Event, ...] = ()
     error: BaseException | None = None
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lanes.lines.departure import Event
 from lanes.live.snapshot import Latency, Snapshot, State
 from lanes.pipeline.labelled import Labelled
 from lanes.system.meters import LatencyMeter, RateMeter
@@ -23,6 +24,9 @@ from lanes.video import Source
 WINDOW = 300
 """Number of recent frames in the latency percentiles."""
 NOTICES = 20
+EVENTS = 100
+SAME_SECONDS = 0.5
+"""Events that begin closer than this are the same one."""
 
 
 class Figures:
@@ -75,6 +79,12 @@ class Figures:
         with self._changed:
             self.now = replace(self.now, dropped=self.now.dropped + count)
 
+    def _add(self, event: Event, origin: float) -> None:
+        """Add an event, unless it was met before: a clip may be played again."""
+        event = replace(event, start=event.start - origin, end=event.end - origin)
+        known = [each for each in self.now.events if abs(each.start - event.start) > SAME_SECONDS]
+        self.now = replace(self.now, events=tuple([*known, event][-EVENTS:]))
+
     def gap(self) -> None:
         """Reset the FPS meter, so that a pause does not lower the FPS."""
         with self._changed:
@@ -88,7 +98,10 @@ class Figures:
             seconds.pop("decode", None)
             seconds["total"] = time.perf_counter() - result.frame.captured
         position = result.frame.seconds - source.origin
+        event = result.lane.event if result.follower else None
         with self._changed:
+            if event:
+                self._add(event, source.origin)
             self._rate.tick()
             for stage, taken in seconds.items():
                 self._stages.setdefault(stage, LatencyMeter(WINDOW)).add(taken)

@@ -203,10 +203,12 @@ def _among(labels: LabelMap, ids: Iterable[int]) -> NDArray[np.bool_]:
     return np.asarray(cv2.LUT(labels, table)) > 0
 
 
-def score(dataset: Dataset, label: Callable[[Image], LabelMap]) -> Scores:
-    """Label every image of `dataset` and count."""
+def score(
+    dataset: Dataset, label: Callable[[Image], LabelMap], indices: Iterable[int] | None = None
+) -> Scores:
+    """Label the images `indices` of `dataset` (default: every one) and count."""
     scores = Scores(dataset)
-    for index in range(len(dataset)):
+    for index in range(len(dataset)) if indices is None else indices:
         sample = dataset[index]
         scores.add(sample, label(sample.image))
     return scores

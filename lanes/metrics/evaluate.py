@@ -40,7 +40,7 @@ from lanes.metrics.dataset_scores import Scores
 from lanes.metrics.figures import NAN, OF_MEASURES, Figure, Kind, by_measure, overall
 from lanes.segmenter import Segmenter
 from lanes.system.atomic import atomic_file, make_folder
-from lanes.types import Dataset, LabelMap
+from lanes.types import IGNORE, Dataset, LabelMap, Sample, Task
 from lanes.video.output_files import write_image
 
 CONFUSION, WORST_BEST = "confusion.png", "worst_best.png"
@@ -150,7 +150,8 @@ def evaluate(
 ) -> Evaluation:
     """Label every image of `dataset`, which is the `split` of `name`, and score the labels.
 
-    `progress` may wrap the indices to show progress. `change` is applied to the labels first.
+    Truth of classes that are newer than the model is unknown. `progress` may wrap the indices to
+    show progress. `change` is applied to the labels first.
 
     Raises:
         BadInput: the data set and the model have different tasks.
@@ -163,8 +164,9 @@ def evaluate(
         )
     scores = Scores(dataset)
     for index in progress(range(len(dataset))):
-        sample = dataset[index]
+        sample = _sayable(dataset[index], dataset, segmenter.task)
         scores.add(sample, change(segmenter.label(sample.image)))
+    names = segmenter.task.class_names
     return Evaluation(
         model=card.name,
         backend=segmenter.backend.name,
@@ -174,12 +176,21 @@ def evaluate(
         split=split,
         images=len(dataset),
         figures={figure.name: figure for figure in scores.figures_with_intervals()},
-        classes=_by_class(scores, scores.task.class_names),
-        confusion=_confusion(scores, scores.task.class_names),
+        classes=_by_class(scores, names),
+        confusion=_confusion(scores, names),
         judged_by=tuple(Figure(*which, NAN).name for which in scores.judged_by),
         image_scores=tuple(scores.of_images()),
         ranking=tuple(scores.ranking()),
     )
+
+
+def _sayable(sample: Sample, dataset: Dataset, task: Task) -> Sample:
+    """The sample with unknown truth for classes that are newer than the model."""
+    if not task.later:
+        return sample
+    newer = ~dataset.TARGETS[:, : len(task.classes)].any(axis=1)
+    targets = np.where(np.isin(sample.targets, np.flatnonzero(newer)), IGNORE, sample.targets)
+    return replace(sample, targets=targets.astype(np.uint8))
 
 
 def draw(found: Evaluation, segmenter: Segmenter, dataset: Dataset, folder: Path) -> None:
@@ -227,9 +238,13 @@ def _by_class(scores: Scores, names: tuple[str, ...]) -> dict[str, dict[Kind, fl
 
 
 def _confusion(scores: Scores, names: tuple[str, ...]) -> Confusion:
+    known = len(names)
     if scores.plain:
-        return Confusion.named(np.eye(len(names), dtype=bool), scores.class_matrix(), names)
-    return Confusion.named(scores.dataset.TARGETS, scores.matrix, names)
+        matrix = scores.class_matrix()[:known, :known]
+        return Confusion.named(np.eye(known, dtype=bool), matrix, names)
+    targets = scores.dataset.TARGETS[:, :known]
+    told = targets.any(axis=1)
+    return Confusion.named(targets[told], scores.matrix[told, :known], names)
 
 
 def _without_nan(value: Any) -> Any:

@@ -60,13 +60,22 @@ class Network(nn.Module):
             raise BadConfig(f"pretrained: {name} has no pretrained weights; leave pretrained out")
         method()
 
+    @property
+    def encoder(self) -> nn.ModuleList:
+        """The modules that turn a picture into features: `encoder`, or those named in `ENCODER`."""
+        names = getattr(self.model, "ENCODER", ("encoder",))
+        return nn.ModuleList(
+            getattr(self.model, name) for name in names if hasattr(self.model, name)
+        )
+
     def parameter_groups(self, encoder_rate: float) -> list[dict[str, Any]]:
         """Parameter groups for an optimiser, each with a factor "scale" on the learning rate.
 
-        The factor is `encoder_rate` for the architecture's module `encoder`, 1 for the rest.
+        The factor is `encoder_rate` for the `encoder`, 1 for the rest.
         """
-        encoder = getattr(self.model, "encoder", nn.Module())
-        inside = {id(p) for p in encoder.parameters()}
+        inside = {id(p) for p in self.encoder.parameters()}
+        if encoder_rate == 1 and hasattr(self.model, "ENCODER"):
+            inside = set()  # one group, as checkpoints without an encoder's rate have it
         trained = [p for p in self.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in trained if id(p) not in inside], "scale": 1.0},

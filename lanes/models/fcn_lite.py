@@ -34,6 +34,8 @@ class FcnLite(nn.Module):
     channels dropped before the classifier in training (Tompson et al. 2015, arXiv:1411.4280).
     """
 
+    ENCODER = ("to_quarter", "to_eighth", "to_sixteenth")
+
     def __init__(
         self,
         classes: int,

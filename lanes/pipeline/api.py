@@ -17,6 +17,8 @@ from lanes import assets, backends, segmenter
 from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadInput
 from lanes.images.read import read_picture
+from lanes.lines.camera import read_calibration
+from lanes.pipeline.follow_lane import FollowLane
 from lanes.pipeline.label_video import Options, Summary, annotate, check_options
 from lanes.pipeline.labelled import Labelled, Step, labelled
 from lanes.pipeline.stages import prefetch, segment, timed
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from lanes.metrics.evaluate import Evaluation
 
 COLOURS = 3
+PATHS = ("labels", "masks", "json", "calibration", "events", "event_clips", "lines_output")
+"""Options of `label_video` that may be strings."""
 
 
 class Model(Segmenter):
@@ -72,19 +76,24 @@ class Model(Segmenter):
         infer_every: int = 1,
         scores: bool = False,
         steps: Iterable[Step] = (),
+        calibration: str | Path | None = None,
     ) -> Iterator[Labelled]:
         """Label a video, camera, address or folder of images frame by frame, in order.
 
         `start` and `end` are seconds. A camera or stream gives its newest frame. With `infer_every`
         N the network labels every Nth frame, and optical flow carries its labels to the others.
         `scores` are as for one image; the frames between have none. `steps` change each result: see
-        `lanes.pipeline.labelled`.
+        `lanes.pipeline.labelled`. A result's `lines` and `lane` follow the lane through the video,
+        in metres too with the `calibration` of the camera (`lanes.lines.camera.read_calibration`).
 
         Raises:
+            BadConfig: the calibration has a wrong value.
             BadInput, BadVideo: it cannot be opened or read.
             BadModel, BackendError: the network or the backend has no class probabilities.
         """
         model = self.scored() if scores else self
+        camera = None if calibration is None else read_calibration(calibration)
+        steps = [*steps, FollowLane(camera).attach]
         with open_source(given, start, end, max_frames) as source:
             frames = prefetch(timed(source), newest=source.live)
             # Closed before the source is: its thread must not read from a source that is gone.
@@ -156,7 +165,7 @@ def label_video(
         BadInput, BadVideo: the input cannot be read, or the options do not go together.
         BadOutput: a result cannot be written; nothing half-written is left.
     """
-    for name in ("labels", "masks", "json"):
+    for name in PATHS:
         if isinstance(changes.get(name), str):
             changes[name] = Path(changes[name])
     try:

@@ -16,25 +16,37 @@ from itertools import chain
 from pathlib import Path
 
 import cv2
-import numpy as np
 
+from lanes import tasks
+from lanes.card import ModelCard
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
+from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
+from lanes.cells.geojson import feature_collection
 from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
+from lanes.draw.text import note
 from lanes.errors import BadInput, BadOutput
 from lanes.images.read import pages, read_picture
 from lanes.images.resize import resize_labels
+from lanes.pipeline.find_cells import (
+    ScaledLabels,
+    check_diameter,
+    estimate,
+    given_diameter,
+    label_cells,
+)
 from lanes.pipeline.stages import Background, prefetch
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.atomic import make_folder
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
-from lanes.video.output_files import CsvFile, write_image
+from lanes.video.output_files import CsvFile, write_image, write_json
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
+OUTLINES = "_cells.geojson"
 OUTLINED_ALPHA = 0.25
 """Opacity of the overlay under outlines; low, so that the stain stays visible."""
 AHEAD = 2
@@ -49,6 +61,13 @@ class ImageOptions:
     um_per_pixel: float | None = None
     alpha: float | None = None
     overwrite: bool = False
+    cell_diameter: float | None = None
+    geojson: bool = False
+
+    @property
+    def diameter(self) -> float | None:
+        """The diameter of cells in pixels, if the user gave it or a scale."""
+        return given_diameter(self.cell_diameter, self.um_per_pixel)
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,7 @@ class Item:
 class Done:
     """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
-    `skipped` has a message for each file that could not be read.
+    `skipped` has a message for each file that could not be read, `doubtful` for each such count.
     `signal` is the number of the signal that ended the work early, 0 if none did.
     """
 
@@ -74,6 +93,7 @@ class Done:
     seconds: float = 0.0
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     signal: int = 0
 
 
@@ -114,39 +134,40 @@ def _free_stem(stem: str, taken: set[str]) -> str:
     return free
 
 
-def check_options(items: Sequence[Item], task: Task, folder: Path, options: ImageOptions) -> None:
-    """Check that `label_images` can write its results to `folder`.
+def check_options(
+    items: Sequence[Item], card: ModelCard, folder: Path, options: ImageOptions
+) -> None:
+    """Check that `label_images` can write its results to `folder`, with the model of `card`.
 
     Raises:
         BadInput: a number is out of range, or a scale is given for a task without cells.
         BadOutput: a result exists already, or would overwrite an input.
-        MissingDependency: a library that measures cells is not installed.
     """
-    scale = options.um_per_pixel
+    scale, task = options.um_per_pixel, tasks.load(card.task)
+    check_diameter(options.cell_diameter, card)
     if scale is not None and not 0 < scale < math.inf:
         raise BadInput(f"--um-per-pixel {scale}: wanted micrometres per pixel, more than 0")
     if scale is not None and task.things is None:
         raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
     if options.alpha is not None and not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    if task.things:
-        # Raise a missing dependency before the first image is labelled.
-        empty = np.zeros((8, 8), np.uint8)
-        instances.measure(empty.astype(np.uint16), empty, task)
-    _check_places(items, task, folder, options.overwrite)
+    if options.geojson and task.things is None:
+        raise BadInput(f"--geojson: the task {task.name!r} counts no cells; leave it out")
+    _check_places(items, task, folder, options)
 
 
-def _check_places(items: Sequence[Item], task: Task, folder: Path, overwrite: bool) -> None:
+def _check_places(items: Sequence[Item], task: Task, folder: Path, options: ImageOptions) -> None:
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder} is a file; choose a folder for the results (-o)")
     inputs = {item.path.resolve() for item in items}
-    endings = (OVERLAY, LABELS, INSTANCES) if task.things else (OVERLAY, LABELS)
+    endings = [OVERLAY, LABELS, *([INSTANCES] if task.things else [])]
+    endings += [OUTLINES] if options.geojson else []
     places = [folder / SUMMARY, *([folder / CELLS] if task.things else [])]
     places += [folder / f"{item.stem}{ending}" for item in items for ending in endings]
     for place in places:
         if place.resolve() in inputs:
             raise BadOutput(f"{place} is an input; choose another folder (-o)")
-        if place.exists() and not overwrite:
+        if place.exists() and not options.overwrite:
             raise BadOutput(f"{place} exists already; --overwrite, or choose another folder (-o)")
 
 
@@ -190,7 +211,9 @@ def _label(
     done: Done,
     stack: ExitStack,
 ) -> None:
-    pictures = stack.enter_context(closing(prefetch(_read(items, done), AHEAD)))
+    pictures = stack.enter_context(
+        closing(prefetch(_read(items, segmenter, options.diameter, done), AHEAD))
+    )
     first = next(pictures, None)
     if first is None and not ending.asked():
         raise BadInput(_none_of(items, done))
@@ -199,8 +222,8 @@ def _label(
     make_folder(folder)
     writer = _Writer(segmenter.task, folder, options, done, stack)
     background = stack.enter_context(Background(writer.write, AHEAD))
-    for item, image in chain([first], pictures):
-        labels = segmenter.result(segmenter.submit(image))
+    for item, image, estimated in chain([first], pictures):
+        labels = label_cells(image, segmenter, options.diameter, estimated)
         background.put((item, image, labels))
         done.seen += 1
         progress(done, len(items))
@@ -212,8 +235,10 @@ def _none_of(items: Sequence[Item], done: Done) -> str:
     return f"none of the {len(items)} images can be read; the first: {done.skipped[0]}"
 
 
-def _read(items: Sequence[Item], done: Done) -> Iterator[tuple[Item, Image]]:
-    """Read the images in order, and skip those that cannot be read."""
+def _read(
+    items: Sequence[Item], segmenter: Segmenter, diameter: float | None, done: Done
+) -> Iterator[tuple[Item, Image, float | None]]:
+    """Read the images in order, skip those that cannot be read, and estimate the cells' size."""
     for item in items:
         try:
             image = read_picture(item.path)
@@ -222,7 +247,7 @@ def _read(items: Sequence[Item], done: Done) -> Iterator[tuple[Item, Image]]:
             continue
         if (count := pages(item.path)) > 1:
             done.warnings.append(f"{item.path} has {count} images: only the first is labelled")
-        yield item, image
+        yield item, image, estimate(image, segmenter, diameter)
 
 
 class _Writer:
@@ -240,9 +265,10 @@ class _Writer:
             table = cell_tables.cell_columns(task, scale)
             self.cells = stack.enter_context(CsvFile(folder / CELLS, table, options.overwrite))
 
-    def write(self, work: tuple[Item, Image, LabelMap]) -> None:
+    def write(self, work: tuple[Item, Image, ScaledLabels]) -> None:
         """Write the files of one image, then its table rows."""
-        item, image, small = work
+        item, image, scaled = work
+        small = scaled.labels
         labels = resize_labels(small, (image.shape[0], image.shape[1]))
         try:
             if self.cells is None:
@@ -250,7 +276,7 @@ class _Writer:
                 rows: list[cell_tables.Row] = []
                 summary = cell_tables.summary_row(item.name, labels, self.task)
             else:
-                drawn, rows, summary = self._counted(item, image, labels)
+                drawn, rows, summary = self._counted(item, image, labels, scaled)
         except BadInput as error:
             self.done.skipped.append(f"{item.path}: {error}")
             return
@@ -263,17 +289,37 @@ class _Writer:
         self.done.cells += len(rows)
 
     def _counted(
-        self, item: Item, image: Image, labels: LabelMap
+        self, item: Item, image: Image, labels: LabelMap, scaled: ScaledLabels
     ) -> tuple[Image, list[cell_tables.Row], cell_tables.Row]:
         """The overlay, the cells' rows and the image's row; also writes the instances."""
         scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
-        found = instances.segment(labels, self.task)
+        # Cells are parted at the network's scale, where sizes are as learned.
+        found = resize_labels(instances.segment(scaled.labels, self.task), size)
         cells = instances.measure(found, labels, self.task, scale)
         drawn = overlay_bgr(image, labels, self.task, self._alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
         write_image(self._place(item, INSTANCES), found)
+        if self.options.geojson:
+            write_json(self._place(item, OUTLINES), feature_collection(found, cells))
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        return drawn, rows, cell_tables.counted_row(item.name, size, cells, self.task, scale)
+        signs = None
+        if scaled.counts is not None:
+            signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
+            self._doubted(item, drawn, scaled, signs)
+        row = cell_tables.counted_row(
+            item.name, size, cells, self.task, scale, scaled.diameter, signs
+        )
+        return drawn, rows, row
+
+    def _doubted(self, item: Item, drawn: Image, scaled: ScaledLabels, signs: Signs) -> None:
+        """Write the scale and a warning on the overlay, in place, and note the warning."""
+        how = "given" if self.options.diameter else "estimated"
+        px = scaled.diameter
+        notes = [f"scale: cells of {px:.0f} px, {how}" if px else "scale: the picture's own"]
+        if signs.doubt >= DOUBTFUL:
+            notes.append(f"doubtful count: {signs.reason}")
+            self.done.doubtful.append(f"{item.path}: doubtful count ({signs.reason})")
+        note(drawn, notes)
 
     def _alpha(self, usual: float) -> float:
         return usual if self.options.alpha is None else self.options.alpha

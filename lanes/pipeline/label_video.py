@@ -18,8 +18,11 @@ from pathlib import Path
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput
+from lanes.lines.departure import Event
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
+from lanes.pipeline.lane_options import LaneFiles, check_lane_options, steps_of
+from lanes.pipeline.lane_outputs import check_clip_folder, cut_event_clips, lane_outputs
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
@@ -30,17 +33,19 @@ from lanes.system.threads import Threads, opencv_threads, share, usable_cores
 from lanes.types import Frame
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
-from lanes.video.opening import is_url, local_path
+from lanes.video.opening import is_file, local_path
 from lanes.video.output_files import StillSink, default_output, is_still, output_beside
 from lanes.video.places import check_apart, files_read
 
-STAGES = ("decode", "resize", "infer", "carry", "overlay", "encode")
+STAGES = ("decode", "resize", "infer", "carry", "smooth", "lines", "overlay", "encode")
+LATE_SECONDS = 1.0
+"""Frames of a live source are dropped if they are later than this."""
 CHANGE_EVERY = 10
 """The HUD is updated every so many frames: numbers that flicker are hard to read."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LaneFiles):
     """Options for an input; see `lanes-video --help`. `threads` None divides the available cores.
 
     `steps` change each result before it is drawn and written; see `lanes.pipeline.labelled`.
@@ -70,9 +75,11 @@ class Options:
 class Summary:
     """The outcome for an input. `iou` is by class name, pooled over all frames with ground truth.
 
-    The network labelled `inferred` of the `frames`, optical flow the others.
+    The network labelled `inferred` of the `frames`, optical flow the others. `dropped` frames of a
+    camera or stream came too fast, `lost` ones could not be read.
     `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
-    `details` describe the mode that a camera was set to.
+    `details` describe the mode that a camera was set to. `events` are the departures and lane
+    changes, `clips` those cut out around them. `first` is the time of the first frame.
     """
 
     output: Path = Path()
@@ -88,7 +95,11 @@ class Summary:
     )
     warnings: list[str] = field(default_factory=list)
     lost: int = 0
+    dropped: int = 0
     signal: int = 0
+    events: list[Event] = field(default_factory=list)
+    clips: list[Path] = field(default_factory=list)
+    first: float = 0.0
     meter: RateMeter = field(default_factory=RateMeter)
 
     @property
@@ -98,8 +109,12 @@ class Summary:
 
     def note(self, result: Labelled) -> None:
         """Count a finished frame and the duration of its stages."""
+        self.first = result.frame.seconds if self.frames == 0 else self.first
         self.frames += 1
+        self.dropped = result.frame.index + 1 - self.frames
         self.inferred += result.inferred
+        if result.follower and result.lane.event:
+            self.events.append(result.lane.event)
         for stage, taken in result.seconds.items():
             self.stages[stage].add(taken)
 
@@ -108,6 +123,11 @@ class Summary:
         source.close()
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
+        if source.live and self.dropped:
+            self.warnings.append(
+                f"{self.dropped} frames of {source.name} are left out: they came too fast for this "
+                "machine; a smaller model or --infer-every keeps up"
+            )
 
     def take_output(self, sink: VideoSink | StillSink) -> None:
         """Note the finished file and what it could not keep."""
@@ -155,6 +175,8 @@ def annotate(
             # From the caller's own handler. The context managers have completed their files.
             summary.signal = signal.SIGINT
         summary.signal = summary.signal or end.number
+        if options.event_clips and summary.events:
+            _cut_clips(given, summary, options.event_clips)
     summary.seconds = time.perf_counter() - summary.began
     return summary
 
@@ -169,6 +191,7 @@ def _run(
     stack: ExitStack,
 ) -> None:
     """Open everything on `stack`, then pass the frames through the stages."""
+    check_lane_options(options, segmenter.task)
     given = str(local_path(given) or given)
     threads = options.threads or share(usable_cores())
     stack.enter_context(opencv_threads(threads.opencv))
@@ -181,7 +204,7 @@ def _run(
             fps=options.fps,
             stream=options.stream,
             camera=options.camera,
-            tap_sound=not _is_file(given),
+            tap_sound=not is_file(given),
             threads=threads.decode,
         )
     )
@@ -191,7 +214,8 @@ def _run(
         whole = (*cut, options.seconds) == (None,) * 4
         truth = open_truth(options.labels, source, segmenter.task, whole)
         stack.callback(truth.close)
-    frames = prefetch(timed(source), newest=source.live)
+    may_drop = _Late() if source.own_times else source.live
+    frames = prefetch(timed(source), newest=may_drop)
     # Closed before the source, so that its thread does not read from a closed source, but after
     # the files, because a silent source may take long.
     stack.enter_context(closing(frames))
@@ -205,6 +229,10 @@ def _run(
         recorder.add(MaskOutput(options.masks, options.overwrite))
     if options.json:
         recorder.add(JsonLines(options.json, options.overwrite))
+    for output in lane_outputs(options, options.overwrite):
+        recorder.add(output)
+    if options.event_clips:
+        check_clip_folder(options.event_clips, options.overwrite)
     scores = ClipScores(truth, segmenter.task) if truth else None
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
@@ -212,11 +240,23 @@ def _run(
     stack.callback(last.finish, sink)
     background = stack.enter_context(Background(last.consume))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
-    for result in labelled(results, segmenter.task, source.first, options.steps):
+    steps = steps_of(options, options.steps, sequence=options.fps is not None)
+    for result in labelled(results, segmenter.task, source.first, steps):
         background.put(result)
         progress(summary, source.frames)
         if show and (newest := last.take_newest()) and show(newest):
             break
+
+
+def _cut_clips(given: str, summary: Summary, folder: Path) -> None:
+    """Cut a clip around each event out of the finished output."""
+    events, output = summary.events, summary.output
+    summary.clips = cut_event_clips(output, events, folder, summary.first, [given])
+    if len(summary.clips) < len(events):
+        summary.warnings.append(
+            f"{len(summary.clips)} of {len(events)} event clips were cut before the end; "
+            f"{output} has all"
+        )
 
 
 def output_path(default: Path, output: Path | None) -> Path:
@@ -231,20 +271,29 @@ def _sink(
 ) -> VideoSink | StillSink:
     if is_still(given):
         return StillSink(output, overwrite=options.overwrite, source=Path(given))
-    file = _is_file(given)
     return VideoSink.like(
         source,
         output,
         quality=options.quality,
         overwrite=options.overwrite,
-        audio_from=given if file else source.tap,
+        audio_from=given if is_file(given) else source.tap,
         threads=threads,
     )
 
 
-def _is_file(given: str) -> bool:
-    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
-    return not is_url(given) and Path(given).expanduser().is_file()
+class _Late:
+    """Whether a frame of a live source is too late, by its own times, to wait for the network.
+
+    A server may send a file in the same way: as fast as it is read.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def __call__(self, frame: Frame) -> bool:
+        if self._began is None:
+            self._began = time.monotonic() - frame.seconds
+        return time.monotonic() - self._began - frame.seconds > LATE_SECONDS
 
 
 class _LastStage:
@@ -261,7 +310,7 @@ class _LastStage:
         self.recorder, self.scores, self.summary = recorder, scores, summary
         self.every, self.with_hud = options.infer_every, with_hud
         # In place: the network is done with the frame, and nothing else needs the original.
-        self.look = Look(options.alpha, in_place=True)
+        self.look = Look(options.alpha, in_place=True, birdseye=options.birdseye)
         self.newest: Frame | None = None
 
     def consume(self, result: Labelled) -> None:
@@ -313,10 +362,12 @@ def check_options(inputs: list[str], options: Options) -> None:
     if options.seconds is not None and not options.seconds > 0:
         raise BadInput(f"--seconds {options.seconds}: wanted more than 0")
     check_infer_every(options.infer_every)
+    check_lane_options(options)
     if len(inputs) > 1:
-        for name in ("labels", "masks", "json"):
+        for name in ("labels", "masks", "json", "events", "event_clips", "lines_output"):
             if getattr(options, name):
-                raise BadInput(f"--{name} takes one input, got {len(inputs)}: run them singly")
+                flag = name.replace("_", "-")
+                raise BadInput(f"--{flag} takes one input, got {len(inputs)}: run them singly")
         if options.output and not options.output.is_dir():
             raise BadInput(f"-o {options.output}: with several inputs, name an existing folder")
     _check_places(inputs, options)
@@ -326,9 +377,9 @@ def _check_places(inputs: list[str], options: Options) -> None:
     """Raise `BadOutput` if a result would replace something that is read, or another result."""
     local = [str(path) for path in map(local_path, inputs) if path is not None]
     files = [output_path(output_beside(path), options.output) for path in local if _is_there(path)]
-    files += [options.json] if options.json else []
-    labels = [str(options.labels)] if options.labels else []
-    check_apart(local + labels, files, options.masks)
+    files += [path for path in (options.json, options.events, options.lines_output) if path]
+    read = [str(path) for path in (options.labels, options.calibration) if path]
+    check_apart(local + read, files, options.masks)
 
 
 def _is_there(given: str) -> bool:

@@ -11,6 +11,7 @@ frames in order, before anything is drawn, shown or written.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -23,8 +24,10 @@ from lanes.draw import hud
 from lanes.draw.overlay import ALPHA, draw_labels, only, overlay, overlay_bgr
 from lanes.errors import BadInput, UnknownName
 from lanes.images.resize import resize_labels, resize_scores
+from lanes.lines.follow import Lane, LaneFollower
+from lanes.pipeline import lane_drawing as drawing
 from lanes.plugins import unknown
-from lanes.types import Frame, Image, LabelMap, Result, ScoreMap, Task
+from lanes.types import Frame, Image, LabelMap, LaneLine, Result, ScoreMap, Task
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,14 @@ class Look:
 
     `alpha` is the opacity of the labels, 0..1. `classes` are the names of the classes to draw
     (None: all). `lines` is the text of the HUD. `in_place` draws on the frame itself, without a
-    copy; use it if nothing else needs the original frame.
+    copy; use it if nothing else needs the original frame. `birdseye` adds the road from above.
     """
 
     alpha: float = ALPHA
     classes: Collection[str] | None = None
     lines: tuple[str, ...] = ()
     in_place: bool = False
+    birdseye: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -49,7 +53,7 @@ class Labelled:
     `result` has the labels at the network's size; `labels` and everything else here is at the
     image's size. `number` is the frame's index in the whole input. `iou` is by class, 0..1, with
     ground truth only. `cut` is true if the frame does not directly follow the one before, as after
-    a pause or a seek.
+    a pause or a seek. `follower` finds the lane in a video.
     """
 
     result: Result
@@ -58,6 +62,7 @@ class Labelled:
     iou: Mapping[str, float] | None = None
     cut: bool = False
     look: Look = Look()
+    follower: LaneFollower | None = None
 
     @property
     def frame(self) -> Frame:
@@ -104,22 +109,59 @@ class Labelled:
         return resize_scores(self.result.scores, self.frame.size)
 
     @cached_property
+    def lane(self) -> Lane:
+        """The lane lines, and the car's position in its lane; found at the first access.
+
+        In a video, ask for the frames in order: each is followed from those before it.
+
+        Raises:
+            BadInput: the task has no lane lines.
+        """
+        if not self.task.lines:
+            raise BadInput(
+                f"the task {self.task.name!r} has no lane lines: use a model of the task 'lanes'"
+            )
+        follower = self.follower or LaneFollower()
+        return follower.update(self.network_labels, self.frame, self.cut)
+
+    @property
+    def lines(self) -> list[LaneLine]:
+        """The lane lines from left to right, in the frame's pixels; raises as `lane` does."""
+        return self.lane.lines
+
+    @cached_property
     def measures(self) -> dict[str, float]:
         """The task's measures by name: shares of the image, 0..1, or counts of cells."""
         return self.task.measure(self.labels)
 
     @cached_property
     def drawn(self) -> Frame:
-        """The frame with labels and HUD, drawn as `look` says at the first access."""
-        task = only(self.task, self.look.classes)
-        if self.look.in_place:
+        """The frame with labels, lane and HUD, drawn as `look` says at the first access."""
+        look, task, labels = self.look, only(self.task, self.look.classes), self.network_labels
+        lane = self.lane if self.follower else None
+        if lane and look.alpha > 0:
+            labels, task = drawing.with_lane(labels, task, lane, self.frame.size)
+        if look.in_place:
             frame = self.frame
-            draw_labels(frame, self.network_labels, task, self.look.alpha)
+            draw_labels(frame, labels, task, look.alpha)
         else:
-            frame = overlay(self.frame, self.network_labels, task, self.look.alpha)
-        if self.look.lines:
-            hud.draw(frame, self.look.lines)
+            frame = overlay(self.frame, labels, task, look.alpha)
+        if lane and look.alpha > 0:
+            drawing.draw_lines(frame, lane)
+        if lane and look.birdseye:
+            drawing.draw_birdseye(frame, lane)
+        if look.lines:
+            hud.draw(frame, look.lines)
+        if lane and look.lines:
+            drawing.draw_position(frame, lane)
         return frame
+
+    def looking(self, look: Look) -> Labelled:
+        """The same result, to be drawn as `look` says."""
+        other = copy(self)
+        other.look = look
+        other.__dict__.pop("drawn", None)
+        return other
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """A boolean mask (H, W) of the class `name`; raises `UnknownName`."""

@@ -8,46 +8,31 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from lanes.errors import BadOutput
 from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.lane_outputs import lane_record
 from lanes.system.atomic import make_folder
-from lanes.types import Frame
 from lanes.video import VideoSink
 from lanes.video.output_files import StillSink, TextFile, write_image
-
-
-class Output(Protocol):
-    """Accepts the results of a pipeline, one by one, in order."""
-
-    def write(self, labelled: Labelled) -> None:
-        """Write one result; raises `BadOutput`."""
 
 
 class VideoOutput:
     """Writes the drawn frames as a video or a single image.
 
     `write` records the duration of its stages, "overlay" and "encode". Frames keep their times; one
-    with `Labelled.cut` is placed one `step` (seconds) after the last. Without any frame no file is
-    written, which is an error if `needs_frames`.
+    with `Labelled.cut` directly follows the last. Without any frame no file is written, which is an
+    error if `needs_frames`.
     """
 
-    def __init__(
-        self,
-        sink: VideoSink | StillSink,
-        step: Fraction = Fraction(1, 25),
-        needs_frames: bool = True,
-    ) -> None:
-        self.sink, self._step, self._needs_frames = sink, step, needs_frames
-        self._shift, self._last = Fraction(0), Fraction(0)
+    def __init__(self, sink: VideoSink | StillSink, needs_frames: bool = True) -> None:
+        self.sink, self._needs_frames = sink, needs_frames
         self._frames = 0
 
     def write(self, labelled: Labelled) -> None:
@@ -55,20 +40,10 @@ class VideoOutput:
         began = time.perf_counter()
         drawn = labelled.drawn
         drawn_at = time.perf_counter()
-        self.sink.write(self._placed(drawn, labelled.cut))
+        self.sink.write(drawn, labelled.cut)
         labelled.seconds["overlay"] = drawn_at - began
         labelled.seconds["encode"] = time.perf_counter() - drawn_at
         self._frames += 1
-
-    def _placed(self, frame: Frame, cut: bool) -> Frame:
-        """The frame with its time in the output video."""
-        time_of = frame.pts * frame.time_base
-        if cut and self._frames:
-            self._shift = self._last + self._step - time_of
-        self._last = time_of + self._shift
-        if not self._shift:
-            return frame
-        return replace(frame, pts=round(self._last / frame.time_base))
 
     def __enter__(self) -> Self:
         self.sink.__enter__()
@@ -124,6 +99,8 @@ def frame_record(labelled: Labelled) -> dict[str, Any]:
         },
         "ms": {stage: round(taken * 1e3, 3) for stage, taken in labelled.seconds.items()},
     }
+    if labelled.follower:
+        record |= lane_record(labelled.lane)
     if labelled.task.things:
         record["measures"] = {name: round(v, 6) for name, v in labelled.measures.items()}
     if labelled.frame.name:

@@ -6,10 +6,16 @@ import threading
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from lanes.pipeline.labelled import Labelled
-from lanes.pipeline.outputs import Output
+
+
+class Output(Protocol):
+    """Accepts the results of a pipeline, one by one, in order."""
+
+    def write(self, labelled: Labelled) -> None:
+        """Write one result; raises `BadOutput`."""
 
 
 class Recorder:

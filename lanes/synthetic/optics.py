@@ -46,6 +46,17 @@ WHITE = Stain(
 )
 STAINS = (PINK, GREY, YELLOW, WHITE)
 """Variants of the Giemsa stain, which differs between laboratories."""
+WRIGHT = Stain(
+    (214, 222, 214), (0.2, 0.17, 0.06), (0.12, 0.6, 0.5), (0.05, 0.2, 0.26), (0.16, 0.34, 0.14)
+)
+LEISHMAN = Stain(
+    (238, 226, 232), (0.1, 0.24, 0.05), (0.16, 0.8, 0.5), (0.04, 0.3, 0.16), (0.12, 0.45, 0.06)
+)
+UNSTAINED = Stain(
+    (206, 212, 210), (0.26, 0.12, 0.07), (0.16, 0.14, 0.12), (0.05, 0.05, 0.04), (0.1, 0.1, 0.08)
+)
+FOREIGN = (*STAINS, WRIGHT, LEISHMAN, UNSTAINED)
+"""Stains of other laboratories too."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +86,17 @@ class Dyed:
     granules: Floats
 
 
-def varied(rng: np.random.Generator, stain: Stain) -> Stain:
-    """A random variation of the stain, as between days and laboratories."""
+def varied(rng: np.random.Generator, stain: Stain, spread: float = 0.13) -> Stain:
+    """A random variation of the stain, as between days; a `spread` of 0.3 is another laboratory."""
 
     def other(colour: Colour, spread: float) -> Any:
-        strength = rng.normal(1, spread)
+        strength = max(rng.normal(1, spread), 0.4)
         return tuple(float(c * strength * rng.normal(1, spread / 2)) for c in colour)
 
     lamp = rng.uniform(0.94, 1.02)
     light = tuple(min(c * lamp * rng.uniform(0.98, 1.02), 253.0) for c in stain.light)
     dyes = (stain.haemoglobin, stain.chromatin, stain.blue, stain.granules)
-    return Stain(light, *(other(dye, 0.13) for dye in dyes))  # type: ignore[arg-type]
+    return Stain(light, *(other(dye, spread) for dye in dyes))  # type: ignore[arg-type]
 
 
 def optics(rng: np.random.Generator) -> Optics:

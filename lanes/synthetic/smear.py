@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -24,7 +24,18 @@ from lanes.synthetic.blood import (
     red_cell,
     white_cell,
 )
-from lanes.synthetic.optics import GREY, STAINS, Dyed, Optics, Stain, optics, seen, through, varied
+from lanes.synthetic.optics import (
+    FOREIGN,
+    GREY,
+    STAINS,
+    Dyed,
+    Optics,
+    Stain,
+    optics,
+    seen,
+    through,
+    varied,
+)
 from lanes.types import Image, LabelMap, Size
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 0, 1, 2
@@ -35,6 +46,10 @@ TRIES = 60
 """Attempts to place a cell before it is skipped."""
 CLOSE = 0.97
 """Smallest distance to a white cell, relative to the sum of the radii."""
+BESIDE, STACK = (0.72, 1.0), (0.45, 0.8)
+"""Distance of touching cells, and of cells in a stack, relative to the sum of the radii."""
+GHOST = 0.3
+"""Haemoglobin of a ghost, relative to other red cells."""
 ROUND = 10
 """Period of the stage's vertical motion, in seconds."""
 Instances: TypeAlias = NDArray[np.uint16]
@@ -46,8 +61,10 @@ class Smear:
 
     `diameter` of red cells is in pixels. `crowd` is the share of the area that red cells would
     cover, `touching` the share of them that touch another, `spiky` the share of echinocytes.
-    `white` cells and `platelets` are counts per area of 10 x 10 diameters; there is at least one
-    white cell if `white` > 0.
+    `white` cells, `platelets` and `debris` are counts per area of 10 x 10 diameters; there is at
+    least one white cell if `white` > 0. `rouleaux` is the share of red cells that continue a stack,
+    `faint` the share of ghosts, which have lost most of their haemoglobin; `plasma` the absorbance
+    of uneven plasma between the cells.
     """
 
     seed: int
@@ -60,6 +77,10 @@ class Smear:
     pallor: float
     white: float
     platelets: float
+    rouleaux: float = 0.0
+    faint: float = 0.0
+    debris: float = 0.0
+    plasma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +120,31 @@ def smear(seed: int, diameter: float | None = None, white: float | None = None) 
     )
 
 
+def foreign(seed: int, diameter: float | None = None, white: float | None = None) -> Smear:
+    """A random field of view of any laboratory: other stains and light, stacks, ghosts and dirt."""
+    rng = np.random.default_rng([seed, 3])
+    lens = optics(rng)
+    return replace(
+        smear(seed, diameter, white),
+        stain=varied(rng, FOREIGN[rng.integers(len(FOREIGN))], 0.3),
+        optics=replace(
+            lens,
+            vignette=rng.uniform(0, 0.5),
+            fall=rng.uniform(0, 0.4),
+            blur=rng.uniform(0.5, 2.2),
+            gain=tuple(rng.uniform(0.75, 1.02, 3)),
+        ),
+        crowd=rng.uniform(0.1, 0.75),
+        touching=rng.uniform(0.1, 0.7),
+        spiky=rng.choice((0.0, 0.05, 0.5)),
+        pallor=rng.uniform(0.0, 1.3),
+        rouleaux=rng.choice((0.0, 0.2, 0.5)),
+        faint=rng.uniform(0, 0.1),
+        debris=rng.uniform(0, 4),
+        plasma=rng.uniform(0, 0.05),
+    )
+
+
 def render(smear: Smear, size: Size) -> Slide:
     """Render a smear at `size` (height, width)."""
     rng = np.random.default_rng([smear.seed, 2])
@@ -132,11 +178,17 @@ def _laid(rng: np.random.Generator, smear: Smear, size: Size) -> _Canvas:
     canvas = _Canvas(size)
     whites = _place_white(rng, smear, size)
     for red in _place_red(rng, smear, size, [cell for _, cell in whites]):
-        canvas.draw_red(rng, red, smear.pallor)
+        ghost = smear.faint > 0 and rng.random() < smear.faint
+        canvas.draw_red(rng, red, smear.pallor, GHOST if ghost else 1.0)
     for kind, cell in whites:
         canvas.draw_white(rng, kind, cell)
     for _ in range(_count(rng, smear.platelets, smear, size)):
         canvas.draw_platelet(rng, (rng.uniform(0, size[0]), rng.uniform(0, size[1])), smear)
+    if smear.debris:
+        for _ in range(_count(rng, smear.debris, smear, size)):
+            canvas.draw_debris(rng, (rng.uniform(0, size[0]), rng.uniform(0, size[1])), smear)
+    if smear.plasma:
+        canvas.draw_plasma(rng, smear)
     canvas.forget_slivers()
     return canvas
 
@@ -174,11 +226,12 @@ def _place_red(
     for _ in range(wanted):
         own = radius * float(np.clip(rng.normal(1, 0.07), 0.75, 1.25))
         for _ in range(TRIES):
-            near = bool(placed) and rng.random() < smear.touching
-            closeness = rng.uniform(0.72, 1.0) if near else 1.06
+            stacked = bool(placed) and smear.rouleaux > 0 and rng.random() < smear.rouleaux
+            near = stacked or (bool(placed) and rng.random() < smear.touching)
+            closeness = rng.uniform(*(STACK if stacked else BESIDE)) if near else 1.06
             if near:
-                beside = placed[rng.integers(len(placed))]
-                angle = rng.uniform(0, 2 * np.pi)
+                beside = placed[-1 if stacked else rng.integers(len(placed))]
+                angle = beside.angle if stacked else rng.uniform(0, 2 * np.pi)
                 far = closeness * (own + beside.radius)
                 centre = (beside.centre[0] + far * np.sin(angle),
                           beside.centre[1] + far * np.cos(angle))  # fmt: skip
@@ -212,14 +265,16 @@ class _Canvas:
         self.labels = np.zeros(size, np.uint8)
         self.white, self.cells = np.zeros((2, *size), np.uint16)
 
-    def draw_red(self, rng: np.random.Generator, cell: Outline, pallor: float) -> None:
-        """Draw a red cell; it adds to cells below it."""
+    def draw_red(
+        self, rng: np.random.Generator, cell: Outline, pallor: float, amount: float = 1.0
+    ) -> None:
+        """Draw a red cell with an `amount` of haemoglobin; it adds to cells below it."""
         window = Window.around(cell.centre, 1.4 * cell.radius, self.size)
         if window is None:
             return
         depth = cell.depth(window)
         pale = max(pallor * rng.uniform(0.4, 1.3), 0.02)
-        density = rng.normal(1, 0.08) * red_cell(depth, cell.radius, pale)
+        density = amount * rng.normal(1, 0.08) * red_cell(depth, cell.radius, pale)
         window.of(self.dyed.haemoglobin)[:] += density
         cells = window.of(self.cells)
         cells[depth > 0] = self.cells.max() + 1
@@ -252,6 +307,22 @@ class _Canvas:
         speckled = np.clip(0.4 + 0.2 * noise(rng, depth.shape, shape.radius * 0.25), 0.1, 1)
         window.of(self.dyed.chromatin)[:] += 0.55 * inside * speckled * np.clip(depth * 2, 0, 1)
         window.of(self.dyed.blue)[:] += 0.5 * inside
+
+    def draw_debris(self, rng: np.random.Generator, centre: Place, smear: Smear) -> None:
+        """Draw a grain of dirt or stain; its label is that of what lies below."""
+        shape = outline(rng, centre, smear.diameter * rng.uniform(0.02, 0.12), 0.5)
+        window = Window.around(centre, 1.8 * shape.radius, self.size)
+        if window is None:
+            return
+        inside = cover(shape.depth(window), shape.radius)
+        for dye in (self.dyed.chromatin, self.dyed.granules):
+            window.of(dye)[:] += np.float32(rng.uniform(0.1, 1)) * inside
+
+    def draw_plasma(self, rng: np.random.Generator, smear: Smear) -> None:
+        """Spread uneven plasma over the slide, which takes up a little of each dye."""
+        for dye in (self.dyed.haemoglobin, self.dyed.blue):
+            clouds = 1 + noise(rng, self.size, smear.diameter * rng.uniform(0.5, 2))
+            dye += np.float32(3 * smear.plasma) * np.clip(clouds, 0, None)
 
     def forget_slivers(self) -> None:
         """Renumber the cells, without those that are hardly visible."""

@@ -34,13 +34,14 @@ Step = Callable[[], object]
 class Ending:
     """Which signal asked the process to end, and when; `number` is 0 until one comes."""
 
-    def __init__(self) -> None:
-        self.number, self._since = 0, math.inf
+    def __init__(self, limit: float = LIMIT) -> None:
+        """The process exits `limit` seconds after the first signal at the latest."""
+        self.number, self._since, self._limit = 0, math.inf, limit
 
     @property
     def seconds_left(self) -> float:
         """Seconds until the process exits; infinite until a signal comes."""
-        return max(0.0, self._since + LIMIT - time.monotonic())
+        return max(0.0, self._since + self._limit - time.monotonic())
 
     def ask(self, number: int) -> None:
         """Take signal `number`: the first starts the time limit, a second one exits."""
@@ -88,18 +89,18 @@ def not_before_exit(step: Step) -> None:
 
 
 @contextlib.contextmanager
-def finishing() -> Iterator[Ending]:
-    """Within the block signals ask for an end instead of raising or killing.
+def finishing(limit: float = LIMIT) -> Iterator[Ending]:
+    """Within the block signals ask for an end, in `limit` seconds, instead of raising or killing.
 
     Signals that are ignored (`nohup`) or have a handler of the caller's own are left alone. A block
     within another one shares its `Ending`; in other threads than the main one nothing changes.
     """
     global _current
     if _current is not None or threading.current_thread() is not threading.main_thread():
-        yield _current or Ending()
+        yield _current or Ending(limit)
         return
     with contextlib.ExitStack() as stack:
-        ending = Ending()
+        ending = Ending(limit)
         stack.callback(_forget)
         _listen(ending, stack)
         _current = ending

@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -25,7 +26,9 @@ PATIENCE = 1800.0
 class FreshProcess:
     """Creates an object with `make(*arguments)` in a new process and calls its methods there.
 
-    `make`, arguments and answers are pickled. With `noise=False`, output of the process is dropped.
+    `make`, arguments and answers are pickled. An answer may take `patience` seconds (None: any
+    time). The process ends with this one, also if this one is killed. With `noise=False`, its
+    output is dropped.
     A `LanesError` is raised here unchanged, any other error as `BackendError`.
     """
 
@@ -33,13 +36,13 @@ class FreshProcess:
         self,
         make: Callable[..., object],
         *arguments: Any,
-        patience: float = PATIENCE,
+        patience: float | None = PATIENCE,
         noise: bool = True,
     ) -> None:
         # Not a fork: that would inherit this process's memory, libraries and locks.
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        # A daemon process ends with this one.
+        # A daemon process ends at this one's exit; `_end_with_parent` covers a kill.
         self._process = context.Process(target=_serve, args=(theirs, noise), daemon=True)
         self._patience = patience
         self._process.start()
@@ -94,6 +97,7 @@ def _serve(pipe: Connection, noise: bool) -> None:
     """The child process: create the object, then call its methods until the pipe closes."""
     # Ctrl-C reaches all processes of a terminal; let the parent handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not noise:
         # C libraries bypass sys.stdout.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -112,6 +116,13 @@ def _serve(pipe: Connection, noise: bool) -> None:
                 pipe.send((False, _portable(error)))
             else:
                 pipe.send((True, answer))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a child process"
+    parent.join()
+    os._exit(1)
 
 
 def _portable(error: Exception) -> LanesError:

@@ -16,6 +16,7 @@ from lanes.images.resize import Resize, resize_image, resize_labels, resize_plan
 from lanes.images.tiles import extended
 from lanes.training.config import TrainConfig
 from lanes.training.light import Light
+from lanes.training.microscope import Microscope
 from lanes.training.weather import Weather, happens
 from lanes.types import Image, Sample, Size
 
@@ -33,6 +34,7 @@ class Augment:
         self.area, self.ratio = list(config.crop_area), list(config.crop_ratio)
         self.flip, self.flip_vertical, self.turn = config.flip, config.flip_vertical, config.turn
         self.light, self.weather = Light(config), Weather(config)
+        self.microscope = Microscope(config)
 
     def __call__(
         self,
@@ -56,7 +58,8 @@ class Augment:
             box = v2.RandomResizedCrop.get_params(picture, self.area, self.ratio)
         sample = moved(sample, box, happens(self.flip), happens(self.flip_vertical))
         sample = fit(sample, Resize(size), lines)
-        return self.weather(replace(sample, image=self.light(sample.image)), background)
+        image = self.microscope(self.light(sample.image))
+        return self.weather(replace(sample, image=image), background)
 
 
 def _tile(

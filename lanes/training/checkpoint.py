@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from lanes.system.atomic import atomic_file, make_folder
 from lanes.training import config as configs
 from lanes.training.config import TrainConfig
 
+DISK_CURE = "free some space; the last checkpoint is kept, --resume goes on from it"
 RETIRED = ("soft_ignore",)
 """Settings of older checkpoints that no longer exist."""
 IMAGENET = "imagenet"
@@ -41,8 +43,11 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write atomically to `path`; raises `BadOutput`."""
         make_folder(path.parent)
-        with atomic_file(path) as part:
-            torch.save({**vars(self), "config": self.config.to_dict()}, part)
+        # In memory first: on a full disk torch raises its own error, not the system's.
+        buffer = io.BytesIO()
+        torch.save({**vars(self), "config": self.config.to_dict()}, buffer)
+        with atomic_file(path, cure=DISK_CURE) as part:
+            part.write_bytes(buffer.getbuffer())
 
 
 def load(path: Path) -> Checkpoint:
@@ -98,10 +103,16 @@ def fill(network: Network, checkpoint: Checkpoint, ema: bool = True) -> None:
         ) from error
 
 
-def learned_from(checkpoint: Checkpoint) -> list[str]:
-    """The names of all data sets behind the weights, including those before `init`."""
+def learned_from(checkpoint: Checkpoint) -> list[str | dict[str, str]]:
+    """All data sets behind the weights, including those before `init`: names, or uses of a card.
+
+    A use is a `DataUse` as plain values, copied from the card of the first weights.
+    """
     own = [*checkpoint.data, *([IMAGENET] if checkpoint.config.pretrained else [])]
-    return list(dict.fromkeys([*own, *checkpoint.run.get("before", [])]))
+    before = checkpoint.run.get("before", [])
+    return own + [
+        one for one in before if (one["name"] if isinstance(one, dict) else one) not in own
+    ]
 
 
 def with_logit_bias(checkpoint: Checkpoint, bias: tuple[float, ...]) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ class TrainConfig:
     """How pictures are fitted to the network's input, one of `lanes.images.resize.MODES`."""
     seed: int = 0
     batch: int = 8
+    accumulate: int = 1
+    """Into how many parts a batch is cut to save memory; the gradient is that of the whole batch.
+    Batch normalisation sees a part at a time."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 200
@@ -56,6 +60,8 @@ class TrainConfig:
     frames. Model selection and scoring use only the truth."""
     distilled: str = ""
     """The folder with a teacher's maps from `lanes distill`; empty = no teacher."""
+    cell_diameter: float = 0.0
+    """Diameter in pixels of the cells in the data sets, for the card; 0: inference resizes none."""
     validate_every: int = 500
     """Steps between validations on the choosing split."""
     train_split: str = "train"
@@ -88,6 +94,11 @@ class TrainConfig:
     bars: float = 0.0
     bonnet: float = 0.0
     """Probabilities of the effects in `lanes.training.weather`."""
+    stain: float = 0.0
+    uneven: float = 0.0
+    defocus: float = 0.0
+    noise: float = 0.0
+    """Probabilities of the effects in `lanes.training.microscope`."""
     sizes: tuple[tuple[float, tuple[int, int]], ...] = ()
     """Progressive training sizes, each with the share of the budget from which it applies, such as
     `[[0.0, [224, 384]], [0.5, [352, 640]]]` (Tan & Le 2021, arXiv:2104.00298). Empty = `size`,
@@ -100,6 +111,14 @@ class TrainConfig:
     """Whether the encoder starts from its architecture's ImageNet weights."""
     encoder_rate: float = 1.0
     """The encoder's share of the learning rate; below 1, it keeps more of its pretraining."""
+    freeze: float = 0.0
+    """Share of the budget, from the start, in which the encoder does not learn: for few images."""
+    freeze_norms: bool = False
+    """Whether batch normalisation keeps the means and deviations that it starts with."""
+    choose_images: int = 0
+    """At most so many images of each choosing split are scored in a validation; 0 = all."""
+    patience: int = 0
+    """The run ends after this many validations without a better one; 0 = never early."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the architecture's `build`."""
 
@@ -111,6 +130,19 @@ class TrainConfig:
     def size_at(self, spent: float) -> tuple[int, int]:
         """The training size after the share `spent` of the budget."""
         return next((size for share, size in reversed(self.sizes) if spent >= share), self.size)
+
+    def to_toml(self) -> str:
+        """The settings that differ from the defaults, as the text of a TOML file."""
+        changed = {
+            f.name: _plain(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        }
+        tables = {key: value for key, value in changed.items() if isinstance(value, dict) and value}
+        lines = [f"{k} = {_toml(v)}" for k, v in changed.items() if not isinstance(v, dict)]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
+        return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint or card stores them."""
@@ -219,16 +251,18 @@ def _is_list(value: Any) -> bool:
 def _check_ranges(config: TrainConfig, where: str) -> None:
     """Raise `BadConfig` for a value out of range."""
     wanted = {
-        "at least 1": ("batch", "validate_every", "size"),
+        "at least 1": ("batch", "accumulate", "validate_every", "size"),
         "at least 0": (
             "warmup_steps", "workers", "weight_decay", "soft_weight", "class_weights", "weights",
-            "brightness", "contrast", "saturation", "seed",
+            "brightness", "contrast", "saturation", "seed", "patience", "choose_images",
+            "cell_diameter",
         ),
         "above 0": ("learning_rate", "clip_norm", "std", "crop_area", "crop_ratio"),
         "0 to 0.5": ("hue",),
         "0 to 1": (
             "ema_decay", "flip", "flip_vertical", "turn", "blur", "encoder_rate", "rain", "glare",
-            "dark", "jpeg", "bars", "bonnet",
+            "dark", "jpeg", "bars", "bonnet", "freeze", "stain", "uneven", "defocus",
+            "noise",
         ),
     }  # fmt: skip
     bounds: dict[str, Callable[[float], bool]] = {
@@ -249,6 +283,10 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         low, high = getattr(config, key)
         if low > high:
             raise BadConfig(f"{where}: {key} = {[low, high]}; wanted the smaller number first")
+    if config.batch % config.accumulate:
+        raise BadConfig(
+            f"{where}: accumulate = {config.accumulate} does not divide batch = {config.batch}"
+        )
     shares = [share for share, _ in config.sizes]
     if shares and (shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1):
         raise BadConfig(
@@ -260,6 +298,11 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         raise BadConfig(unknown(f"{where}: mode", config.mode, list(MODES)))
     if config.precision not in PRECISIONS:
         raise BadConfig(unknown(f"{where}: precision", config.precision, list(PRECISIONS)))
+
+
+def _toml(value: Any) -> str:
+    """A plain value in TOML, whose scalars and lists look like those of JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

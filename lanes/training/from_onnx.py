@@ -6,6 +6,7 @@ undo them: the network computes the same in evaluation and, on such images, in t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,19 @@ def fill(network: Network, config: TrainConfig, folder: Path, images: ImageBatch
         raise BadConfig(f"--init: {card.name} is a {theirs}, the configuration wants {ours}")
     source = exported.network_of(folder)
     settle(source, images)
+    copy_matching(network, config, source.state_dict(), card.classes)
+
+
+def copy_matching(
+    network: Network, config: TrainConfig, given: Mapping[str, Tensor], classes: Sequence[str]
+) -> None:
+    """Copy the state `given`, of the same architecture but for `classes`, into `network`.
+
+    Classes are matched by name; others keep their random weights.
+    """
     names = tasks.load(config.task).class_names
-    matched = [(index, card.classes.index(n)) for index, n in enumerate(names) if n in card.classes]
-    given, axes = source.state_dict(), _class_axes(network, config)
+    matched = [(index, classes.index(n)) for index, n in enumerate(names) if n in classes]
+    axes = _class_axes(network, config)
     for name, values in network.state_dict().items():
         _copy(values, given[name], axes[name], matched)
 

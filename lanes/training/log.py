@@ -20,8 +20,11 @@ class Log:
     Fabric's CSVLogger is unsuitable: it buffers lines and deletes an earlier run's file.
     """
 
-    def __init__(self, folder: Path, step: int = 0) -> None:
-        """Log into `folder`; entries after `step` are deleted."""
+    def __init__(self, folder: Path, step: int = 0, writes: bool = True) -> None:
+        """Log into `folder`; entries after `step` are deleted. Without `writes`, log nothing."""
+        self.writes = writes
+        if not writes:
+            return
         make_folder(folder)
         self.path = folder / CSV
         kept = [row for row in rows(folder) if row[0] <= step] if step else []
@@ -33,12 +36,16 @@ class Log:
 
     def write(self, figures: Mapping[str, float], step: int) -> None:
         """Add `figures` by name at `step`."""
+        if not self.writes:
+            return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows((step, name, value) for name, value in figures.items())
         self.board.log_metrics(dict(figures), step)
 
     def close(self) -> None:
         """Flush TensorBoard's file."""
+        if not self.writes:
+            return
         self.board.finalize("success")
 
 

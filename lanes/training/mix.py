@@ -19,7 +19,7 @@ from torch.utils.data import ConcatDataset, Sampler, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from lanes import plugins
-from lanes.errors import BadConfig, BadDataset
+from lanes.errors import BadConfig, BadDataset, LanesError
 from lanes.plugins import unknown
 from lanes.training.augment import Augment
 from lanes.types import Dataset, Size
@@ -75,6 +75,12 @@ def table_of(datasets: Mapping[str, Dataset]) -> NDArray[np.bool_]:
     return np.concatenate(parts)
 
 
+def spread(dataset: Dataset, limit: int) -> list[int]:
+    """At most `limit` indices of `dataset` (0: all), evenly spread: neighbours are often alike."""
+    count = min(limit or len(dataset), len(dataset))
+    return [int(k) for k in np.linspace(0, len(dataset) - 1, count).round()]
+
+
 class Part(TorchDataset[Tensors]):
     """One data set, augmented, with its target ids offset by those of the sets before it."""
 
@@ -114,8 +120,15 @@ class Part(TorchDataset[Tensors]):
         return tensors
 
 
-def together(samples: list[Tensors]) -> Tensors:
-    """Collate a batch; samples without a teacher get a soft map of zeros, which is ignored."""
+def together(drawn: list[Tensors | LanesError]) -> Tensors | LanesError:
+    """Collate a batch, or return its first error.
+
+    Samples without a teacher get a soft map of zeros, which is ignored.
+    """
+    for one in drawn:
+        if isinstance(one, LanesError):
+            return one
+    samples = [one for one in drawn if not isinstance(one, LanesError)]
     soft = next((s["soft"] for s in samples if "soft" in s), None)
     if soft is not None:
         silence = torch.zeros_like(soft)
@@ -174,10 +187,26 @@ class Draw(NamedTuple):
     size: Size | None = None
 
 
+class Place(NamedTuple):
+    """Which part of every batch a process draws: `number` of `parts` equal ones."""
+
+    batch: int = 1
+    number: int = 0
+    parts: int = 1
+
+    def has(self, draw: int) -> bool:
+        """Whether the draw of that number is in the part."""
+        return draw % self.batch * self.parts // self.batch == self.number
+
+
+WHOLE = Place()
+
+
 class Draws(Sampler[Draw]):
     """Endless draws by weight with replacement, starting at draw `first`.
 
-    Each draw depends only on `seed` and its number, so a resumed run draws the same samples.
+    Each draw depends only on `seed` and its number, so a resumed run draws the same samples, and
+    the processes of a run together draw those of one process.
     """
 
     def __init__(
@@ -186,10 +215,11 @@ class Draws(Sampler[Draw]):
         seed: int,
         first: int = 0,
         size_of: Callable[[int], Size] | None = None,
+        place: Place = WHOLE,
     ) -> None:
         """`size_of` maps a draw's number to its size, for runs with progressive sizes."""
         self.weights = torch.tensor(weights, dtype=torch.float64)
-        self.seed, self.first, self.size_of = seed, first, size_of
+        self.seed, self.first, self.size_of, self.place = seed, first, size_of, place
 
     def __iter__(self) -> Iterator[Draw]:
         begin, skipped = divmod(self.first, BLOCK)
@@ -198,28 +228,38 @@ class Draws(Sampler[Draw]):
             indices = torch.multinomial(self.weights, BLOCK, True, generator=generator).tolist()
             for place in range(skipped, BLOCK):
                 number = block * BLOCK + place
-                size = self.size_of(number) if self.size_of else None
-                yield Draw(indices[place], number, size)
+                if self.place.has(number):
+                    size = self.size_of(number) if self.size_of else None
+                    yield Draw(indices[place], number, size)
             skipped = 0
 
 
-class Drawn(TorchDataset[Tensors]):
-    """Samples by `Draw`; their randomness depends only on `seed` and the draw's number."""
+class Drawn(TorchDataset[Tensors | LanesError]):
+    """Samples by `Draw`; their randomness depends only on `seed` and the draw's number.
+
+    A sample that cannot be read is its error: torch would wrap an error of a worker in a traceback.
+    """
 
     def __init__(self, samples: ConcatDataset[Tensors], seed: int) -> None:
         self.samples, self.seed = samples, seed
 
-    def __getitem__(self, draw: Draw) -> Tensors:
+    def __getitem__(self, draw: Draw) -> Tensors | LanesError:
         # Restore the generator: without workers, the network's dropout uses it too.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed_of(self.seed, "sample", draw.number))
-            if draw.size is None:
-                sample: Tensors = self.samples[draw.sample]
-                return sample
-            part = bisect_right(self.samples.cumulative_sizes, draw.sample)
-            before = self.samples.cumulative_sizes[part - 1] if part else 0
-            one = cast(Part, self.samples.datasets[part])
-            return one.at(draw.sample - before, draw.size)
+            try:
+                return self._at(draw)
+            except LanesError as error:
+                return error
+
+    def _at(self, draw: Draw) -> Tensors:
+        if draw.size is None:
+            sample: Tensors = self.samples[draw.sample]
+            return sample
+        part = bisect_right(self.samples.cumulative_sizes, draw.sample)
+        before = self.samples.cumulative_sizes[part - 1] if part else 0
+        one = cast(Part, self.samples.datasets[part])
+        return one.at(draw.sample - before, draw.size)
 
 
 def seed_of(seed: int, purpose: str, number: int) -> int:

@@ -7,24 +7,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lanes import tasks
-from lanes.draw.contact_sheet import triple
+from lanes.datasets._files import image_files
+from lanes.draw.contact_sheet import triple, worst_best
 from lanes.draw.text import paragraph
-from lanes.errors import BadOutput
+from lanes.metrics.dataset_scores import score
 from lanes.metrics.figures import headlines, of_log
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, mix
 from lanes.training.checkpoint import Checkpoint
+from lanes.training.config import TrainConfig
 from lanes.training.labelling import labeller
 from lanes.types import Dataset, Image, LabelMap, Task
+from lanes.video.output_files import write_image
 
-CURVES, SAMPLES = "curves.png", "samples.png"
+CURVES, SAMPLES, WORST_BEST = "curves.png", "samples.png", "worst_best"
+MARKED = 40
+"""Curves of fewer points have a marker at each."""
 PER_DATASET = 8
 CELL = (180, 320)
 """Size of a picture on the sheet (height, width)."""
@@ -34,7 +38,7 @@ Values: TypeAlias = NDArray[np.float64]
 
 
 def write(folder: Path, best: Checkpoint) -> list[Path]:
-    """Write curves.png (if there is a log) and samples.png of `best` into `folder`."""
+    """Write the pictures of `best` into `folder`: curves (if there is a log), samples, worst."""
     written = []
     rows = log.rows(folder)
     if rows:
@@ -46,9 +50,29 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
     datasets = mix.open_all(best.data, "choose", best.config.task)
     label = labeller(checkpoints.network_of(best), best.config)
     picture = sheet(datasets, label, tasks.load(best.config.task))
-    if not cv2.imwrite(str(folder / SAMPLES), picture):
-        raise BadOutput(f"cannot write {folder / SAMPLES}")
-    return [*written, folder / SAMPLES]
+    write_image(folder / SAMPLES, picture)
+    written.append(folder / SAMPLES)
+    for name, dataset in datasets.items():
+        path = folder / f"{WORST_BEST}{f'_{name}' if len(datasets) > 1 else ''}.png"
+        write_image(path, ranked(dataset, name, label, best.config))
+        written.append(path)
+    return written
+
+
+def ranked(
+    dataset: Dataset, name: str, label: Callable[[Image], LabelMap], config: TrainConfig
+) -> Image:
+    """A sheet (BGR) of the worst and the best images of a choosing split, with their files."""
+    task = tasks.load(config.task)
+    chosen = mix.spread(dataset, config.choose_images)
+    scores = score(dataset, label, chosen)
+    files = image_files(dataset)
+    captions = [""] * len(dataset)
+    for index, value in zip(chosen, scores.of_images(), strict=True):
+        captions[index] = f"{files[index].name if files else index}: {value:.3f}"
+    ranking = [chosen[place] for place in scores.ranking()]
+    title = f"{name}, choosing split: the mean of IoU and F4 of each image"
+    return worst_best(ranking, captions, dataset, label, task, title)
 
 
 def curves(rows: Rows, best_step: int) -> Figure:
@@ -58,13 +82,14 @@ def curves(rows: Rows, best_step: int) -> Figure:
     loss, rate, choice = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.5, 4])
     _line(loss, rows, "loss", color="0.75", linewidth=0.8, label="each logged step")
     steps, smooth = _smoothed(*_points(rows, "loss"))
-    loss.plot(steps, smooth, color="tab:blue", label="running mean")
+    marker = "o" if len(steps) < MARKED else ""
+    loss.plot(steps, smooth, color="tab:blue", marker=marker, markersize=3, label="running mean")
     loss.set(title="Training loss", ylabel="loss")
     # A high initial loss would flatten the rest of the curve.
     if len(smooth):
         loss.set_ylim(0, 1.1 * max(float(np.max(smooth[len(smooth) // 20 :])), 1e-6))
     loss.legend()
-    _line(rate, rows, "learning rate", color="tab:green")
+    _line(rate, rows, "learning rate", color="tab:green", marker=marker, markersize=3)
     rate.set(title="Learning rate", ylabel="rate")
     for headline in headlines(of_log(names)):
         name = headline.full_name

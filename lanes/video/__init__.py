@@ -74,7 +74,10 @@ def open_source(
         _refuse("a camera", fps=fps, stream=stream)
         return CameraSource(int(match[1]), *cut, seconds=seconds, mode=camera)
     if camera is not None:
-        raise BadInput(f"{text} is not a camera; leave out --camera-size, -fps and -format")
+        raise BadInput(
+            f"{text} is not a camera; leave out --camera-size, -fps and -format, and --audio: "
+            "files and streams keep their own sound"
+        )
     video = partial(
         VideoSource, seconds=seconds, fps=fps, stream=stream, tap_sound=tap_sound, threads=threads
     )

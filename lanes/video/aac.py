@@ -31,7 +31,7 @@ class AacTrack:
         context = stream.codec_context
         if context is None or not context.sample_rate:
             raise ValueError("it cannot be decoded")
-        self._input = stream
+        self._decoder = context
         self._rate = context.sample_rate if context.sample_rate in _RATES else 48000
         layout = context.layout.name
         self._layout = layout if layout in _LAYOUTS else "stereo"
@@ -47,7 +47,7 @@ class AacTrack:
             yield from self._stream.encode(None)
             return
         try:
-            frames = self._input.decode(packet)
+            frames = self._decoder.decode(packet)
         except av.FFmpegError:
             return  # A damaged packet leaves a gap.
         for frame in frames:

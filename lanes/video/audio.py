@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
@@ -43,17 +44,19 @@ class AudioCopy:
     def __init__(
         self, source: str | Path | Tap, output: OutputContainer, warnings: list[str]
     ) -> None:
-        self._input = source if isinstance(source, Tap) else FileSound(source)
+        self._source, self._input = source, _opened(source)
         self._path = self._input.name
         self._output = output
         self._warnings = warnings
         self._tracks: dict[int, _CopiedTrack | AacTrack] = {}
-        self._zero = Fraction(0)
+        self._zero = self._begin = Fraction(0)
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._waiting: _Timed | None = None
-        self._streams = [stream for stream in self._input.streams if self._add(stream)]
+        with source.lock if isinstance(source, Tap) else nullcontext():
+            for stream in self._input.streams:
+                self._add(stream)
 
-    def _add(self, stream: AudioStream) -> bool:
+    def _add(self, stream: AudioStream) -> None:
         kind = self._output.format.name
         codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
         try:
@@ -61,10 +64,9 @@ class AudioCopy:
                 raise ValueError(f"not every player of {kind} files plays it")
             self._tracks[stream.index] = _CopiedTrack(stream, self._output)
         except (ValueError, av.FFmpegError) as unfit:
-            return self._convert(stream, codec, unfit)
-        return True
+            self._convert(stream, codec, unfit)
 
-    def _convert(self, stream: AudioStream, codec: str, unfit: Exception) -> bool:
+    def _convert(self, stream: AudioStream, codec: str, unfit: Exception) -> None:
         """Add the stream as AAC, because of the error `unfit`."""
         kind = self._output.format.name
         try:
@@ -74,18 +76,26 @@ class AudioCopy:
                 f"the sound of {self._path} ({codec}) is left out: {kind} files cannot hold it; "
                 f"convert it first: {conversion(self._path, '-c:v copy -c:a aac')}"
             )
-            return False
+            return
         self._warnings.append(f"the sound of {self._path} ({codec}) becomes AAC: {unfit}")
-        return True
 
-    def start(self, zero: Fraction) -> None:
-        """Start the output at second `zero` of the file."""
+    def start(self, zero: Fraction, begin: Fraction = Fraction(0)) -> None:
+        """Go on at second `begin` of the output, whose second 0 is second `zero` of the source."""
         if not self._tracks:
             return
-        self._zero = zero
-        if zero > 1:
-            self._input.seek(zero - 1)
-        self._packets = self._input.packets(self._streams)
+        if begin:
+            self._cut(begin)
+        self._zero, self._begin, self._waiting = zero, begin, None
+        if zero + begin > 1:
+            self._input.seek(zero + begin - 1)
+        self._packets = self._input.packets(list(self._tracks))
+
+    def _cut(self, begin: Fraction) -> None:
+        """Write what is before `begin`, and read a file anew from wherever the next sound is."""
+        self.copy_until(begin)
+        if not isinstance(self._source, Tap):
+            self._input.close()
+            self._input = _opened(self._source)
 
     def copy_until(self, seconds: Fraction) -> None:
         """Write all packets that start before `seconds` of the output."""
@@ -94,7 +104,7 @@ class AudioCopy:
             if waiting[0] >= seconds:
                 return
             self._waiting = None
-            self._write(waiting[1], waiting[1].stream.index)
+            self._write(waiting[1], waiting[1].stream_index)
 
     def finish(self, seconds: Fraction) -> None:
         """Write what starts before `seconds`, and close the file."""
@@ -110,7 +120,7 @@ class AudioCopy:
         self._input.close()
 
     def _next(self) -> _Timed | None:
-        """The next packet from the start of the output on, with its time in the output."""
+        """The next packet from the last start on, with its time in the output."""
         try:
             for packet in self._packets:
                 if packet.pts is None or packet.dts is None:
@@ -118,7 +128,7 @@ class AudioCopy:
                 seconds = packet.pts * Fraction(packet.time_base) - self._zero
                 lasts = (packet.duration or 0) * Fraction(packet.time_base)
                 # Keep one earlier packet: most codecs need it to decode the first.
-                if seconds + 2 * lasts > 0:
+                if seconds + 2 * lasts > self._begin:
                     return seconds, packet
         except av.FFmpegError as error:
             self._warnings.append(f"the sound of {self._path} breaks off: {error.strerror}")
@@ -136,6 +146,10 @@ class AudioCopy:
         except _UNFIT as error:
             self._warnings.append(f"the sound of {self._path} is cut: {error.strerror}")
             self.close()
+
+
+def _opened(source: str | Path | Tap) -> FileSound | Tap:
+    return source if isinstance(source, Tap) else FileSound(source)
 
 
 class _CopiedTrack:

@@ -18,6 +18,7 @@ from lanes.colour import default_colour, from_bgr
 from lanes.errors import BadInput, BadVideo
 from lanes.types import Frame, Image
 from lanes.video.base import Cut, Source, rate_of, standard_rate
+from lanes.video.microphone import Microphone
 
 _MOST_TRIED = 5
 _Shot = tuple[float, Image]
@@ -28,12 +29,14 @@ class CameraMode:
     """What to ask of a camera; None leaves it as it is.
 
     `size` is "WIDTHxHEIGHT", `fps` the frames a second, `format` the four letters of a pixel format
-    such as "mjpg" or "yuyv". A camera gives the nearest that it has.
+    such as "mjpg" or "yuyv". A camera gives the nearest that it has. `audio` is the sound device to
+    record with it; see `lanes.video.microphone`.
     """
 
     size: str | None = None
     fps: float | None = None
     format: str | None = None
+    audio: str | None = None
 
     def check(self) -> None:
         """Raise `BadInput` for what no camera understands."""
@@ -67,12 +70,13 @@ class CameraMode:
 class CameraSource(Source):
     """The pictures of camera `index`, each with its capture time.
 
-    `mode` is what to ask of the camera; `details` and a warning say what it gives.
+    `mode` is what to ask of the camera; `details` and a warning say what it gives. `tap` is the
+    sound of `mode.audio`.
 
     Times are ticks of 1/90000 s since the first picture; `start` and `end` are seconds since then.
 
     Raises:
-        BadInput: no camera understands `mode`.
+        BadInput: no camera understands `mode`, or its sound device cannot be opened.
         BadVideo: there is no such camera (names those that exist), or it gives no picture.
     """
 
@@ -93,6 +97,7 @@ class CameraSource(Source):
         self._cut = Cut.of(start, end, max_frames, seconds)
         self.name = f"camera{index}"
         self.warnings = []
+        self._microphone: Microphone | None = None
         self._camera = _open(index)
         mode.ask(self._camera)
         shots = self._shots()
@@ -108,7 +113,18 @@ class CameraSource(Source):
         self._describe(mode)
         self.duration = self._cut.seconds_of(None)
         self.frames = self._cut.frames_of(None, None, self.rate)
+        if mode.audio is not None:
+            self._listen(mode.audio, began=first[0])
         self._frames = self._read(chain([first], shots))
+
+    def _listen(self, device: str, began: float) -> None:
+        """Record the sound of `device`, with times since the first picture."""
+        try:
+            self._microphone = Microphone(device, began)
+        except BaseException:
+            self._camera.release()
+            raise
+        self.tap = self._microphone.tap
 
     def _describe(self, mode: CameraMode) -> None:
         """Say what the camera gives."""
@@ -125,8 +141,10 @@ class CameraSource(Source):
             )
 
     def close(self) -> None:
-        """Release the camera."""
+        """Release the camera and its microphone."""
         super().close()
+        if self._microphone is not None:
+            self._microphone.close()
         self._camera.release()
 
     def _shots(self) -> Iterator[_Shot]:

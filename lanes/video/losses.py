@@ -100,6 +100,23 @@ def between(times: Iterable[int], start: float | Fraction, stop: float | Fractio
     return sum(start <= time < stop for time in times)
 
 
+def stretches(times: Iterable[float], step: float) -> list[tuple[float, float]]:
+    """Lost frames that follow one another, as stretches from and to in seconds.
+
+    A frame lasts `step` seconds.
+
+    >>> stretches([3, 1, 2, 7], 1)
+    [(1, 4), (7, 8)]
+    """
+    found: list[tuple[float, float]] = []
+    for time in sorted(times):
+        if found and time - found[-1][1] < step / 2:
+            found[-1] = (found[-1][0], time + step)
+        else:
+            found.append((time, time + step))
+    return found
+
+
 def is_picture(packet: Packet[VideoStream]) -> bool:
     """Whether a packet holds a picture to show.
 

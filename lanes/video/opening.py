@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import unquote
@@ -35,8 +36,26 @@ _CONTAINERS = (
 
 
 _ONLY_CONTAINERS = {"format_whitelist": _CONTAINERS}
+# https://ffmpeg.org/ffmpeg-protocols.html#http
+_ONLY_THIS_ADDRESS = {
+    "max_redirects": "0",
+    "format_whitelist": f"{_CONTAINERS},rtsp",
+    "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,http,https,tcp,tls",
+}
 STDIN = "-"
 """The input that is read from standard input."""
+
+
+_confined = threading.Event()
+
+
+def confine_streams() -> None:
+    """From now on, open no URL that another one names: for servers that open what visitors ask.
+
+    A stream may not redirect, nor be a playlist. A failure takes as long and reads the same
+    whatever its cause, so that nobody can learn which ports of the network are open.
+    """
+    _confined.set()
 
 
 def is_url(path: str | Path) -> bool:
@@ -91,6 +110,12 @@ def shown(path: str | Path) -> str:
 def may_reopen(path: str | Path) -> bool:
     """Whether the input can be opened again from its beginning: it is no pipe."""
     return is_url(path) or Path(path).is_file()
+
+
+def is_file(given: str | Path) -> bool:
+    """Whether the input can be read once more for its sound; a pipe or stream cannot."""
+    path = local_path(given)
+    return path is not None and path.is_file()
 
 
 _NO_TIMES = 0x80
@@ -171,10 +196,18 @@ def _open(path: Path, address: str, options: dict[str, str]) -> InputContainer:
 def _open_url(url: str, timeout: float) -> InputContainer:
     # Over UDP a lost packet damages the picture; prefer TCP if the camera offers it.
     options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
+    if _confined.is_set():
+        options |= _ONLY_THIS_ADDRESS
     began = time.monotonic()
     try:
         return av.open(url, timeout=timeout, options=options, metadata_errors="replace")
     except av.FFmpegError as error:
+        if _confined.is_set():
+            time.sleep(max(0.0, began + timeout - time.monotonic()))
+            raise BadVideo(
+                f"{shown(url)} cannot be opened as a stream: check the URL, and that the camera or "
+                "server is on; HTTP redirects and playlists are not followed"
+            ) from error
         # The error of a timeout depends on the protocol.
         if time.monotonic() - began >= timeout:
             raise BadVideo(

@@ -79,8 +79,8 @@ class StillSink:
             raise BadOutput(f"{path} is the input itself; give the output another name")
         check_new(path, overwrite)
 
-    def write(self, frame: Frame) -> None:
-        """Write the image; raises `BadOutput`."""
+    def write(self, frame: Frame, cut: bool = False) -> None:
+        """Write the image, `cut` or not; raises `BadOutput`."""
         write_image(self.path, frame.bgr)
 
     def __enter__(self) -> Self:
@@ -156,11 +156,11 @@ class CsvFile(TextFile):
 
     def _write_line(self, values: Sequence[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(map(_no_formula, values))
+        csv.writer(line, lineterminator="\n").writerow(map(no_formula, values))
         self.write_text(line.getvalue())
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """`value`, so that no file name can run as a formula (OWASP, "CSV injection")."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
@@ -205,7 +205,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, durable: bool = True) -> None:
     """Write a text file in UTF-8, atomically; raises `BadOutput`."""
-    with atomic_file(path) as part:
+    with atomic_file(path, durable) as part:
         part.write_text(text, encoding="utf-8")

@@ -12,6 +12,8 @@ from fractions import Fraction
 from lanes.errors import BadInput
 from lanes.types import Frame
 from lanes.video.base import Source
+from lanes.video.lag import Lag
+from lanes.video.sound import Tap
 
 Open = Callable[[], Source]
 RETRY_SECONDS = 1.0
@@ -21,8 +23,8 @@ RETRY_SECONDS = 1.0
 class ReconnectingSource(Source):
     """The frames of a live source, reopened by `open` after each loss, until `ended` is set.
 
-    Each frame's time is its arrival, in ticks of 1/90000 s since the first: gaps stay gaps, and a
-    stream without a clock (MJPEG) keeps its pace. Calls `tell` with a sentence when the source is
+    Times are those of the arrival without its jitter, in ticks of 1/90000 s since the first frame:
+    gaps stay gaps. The sound of `tap` is in step. Calls `tell` with a sentence when the source is
     lost and when it is back.
     """
 
@@ -42,29 +44,44 @@ class ReconnectingSource(Source):
         self.details = first.details
         self.sample_aspect_ratio = first.sample_aspect_ratio
         self.primaries, self.transfer = first.primaries, first.transfer
+        if first.tap:
+            self.tap = Tap(first.tap.name, first.tap.streams)
         self.warnings = []
         self._frames = self._read()
 
     def close(self) -> None:
         """Release the camera or stream."""
         super().close()
-        self._source.close()
+        self._close_source()
 
     def _read(self) -> Iterator[Frame]:
         began = time.monotonic()
         index, last = 0, -1
         while not self._ended.is_set():
+            lag = Lag()
             for frame in self._until_lost():
-                pts = max(round((time.monotonic() - began) / self.time_base), last + 1)
+                own = frame.pts * frame.time_base
+                later = lag.after(Fraction(time.monotonic() - began), own)
+                self._pass_sound(later)
+                pts = max(round((own + later) / self.time_base), last + 1)
                 yield replace(frame, index=index, pts=pts, time_base=self.time_base)
                 index, last = index + 1, pts
                 if self._ended.is_set():
                     return
             self._reconnect()
 
+    def _pass_sound(self, later: Fraction) -> None:
+        if self.tap and self._source.tap:
+            self.tap.add(self._source.tap.take(later))
+
     def _until_lost(self) -> Iterator[Frame]:
         with suppress(BadInput):
             yield from self._source
+        self._close_source()
+
+    def _close_source(self) -> None:
+        if self.tap:
+            self.tap.forget_streams()
         self._source.close()
 
     def _reconnect(self) -> None:
@@ -77,6 +94,8 @@ class ReconnectingSource(Source):
                 self._source = self._open()
             except BadInput:
                 continue
+            if self.tap and self._source.tap:
+                self.tap.streams = self._source.tap.streams
             seconds = time.monotonic() - self.lost_since
             self.lost_since = None
             self._tell(f"{self.name} is back after {seconds:.0f} s")

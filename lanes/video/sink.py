@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import shlex
-import shutil
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
 from statistics import median_low
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Literal, Self, TypeAlias
 
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.container.core import Flags
 from av.packet import Packet
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
@@ -28,36 +22,26 @@ from lanes.system import ending
 from lanes.types import Frame, Image, Size
 from lanes.video.audio import AudioCopy
 from lanes.video.base import UNSPECIFIED, Source
-from lanes.video.faststart import faststart
 from lanes.video.fit import even, letterboxed, to_picture
+from lanes.video.growing import GrowingFile
 from lanes.video.opening import shown
-from lanes.video.part import Part, copy_name
-from lanes.video.places import FORMATS, check_output
-from lanes.video.recover import left_over, salvage
+from lanes.video.places import check_output
 from lanes.video.sound import Tap
 
 Quality: TypeAlias = Literal["fast", "balanced", "best"]
 
-# Preset and constant rate factor of libx264. At 1280x720, balanced takes about 5 times the CPU time
-# of fast for 0.7 times the bytes; best takes 14 times, for the same bytes as fast and less loss.
-_QUALITIES: dict[Quality, tuple[str, str]] = {
-    "fast": ("ultrafast", "23"),
-    "balanced": ("veryfast", "21"),
-    "best": ("medium", "18"),
+# Options of libx264. At 1280x720, balanced takes about 5 times the CPU time of fast for 0.6 times
+# the bytes; best takes 14 times, for 0.8 times the bytes and less loss. The constant quantiser (qp)
+# of fast needs no analysis of the picture, unlike a rate factor (crf): that saves up to a third.
+_QUALITIES: dict[Quality, dict[str, str]] = {
+    "fast": {"preset": "ultrafast", "qp": "22"},
+    "balanced": {"preset": "veryfast", "crf": "21"},
+    "best": {"preset": "medium", "crf": "18"},
 }
 _LOOKAHEAD: dict[Quality, int] = {"fast": 0, "balanced": 10, "best": 40}
 """The presets' own lookahead, in frames."""
-# While they grow, the files are made of fragments, so that what is on the disk plays at any moment.
-# https://ffmpeg.org/ffmpeg-formats.html#Fragmentation
-_FRAGMENTS = {
-    "movflags": "+frag_keyframe+delay_moov+default_base_moof",  # delay_moov: edit lists, and AC-3
-    "frag_duration": "200000",  # microseconds
-}
-_CLUSTERS = {"cluster_time_limit": "200"}  # milliseconds
-# Neither FFmpeg's buffer, nor waiting for sound that has ended, may hold back pictures.
-_AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "500000"}
-# Seconds that must be left, once the process was asked to end, to go on with a step.
-_TO_ENCODE, _TO_COPY = 0.8, 0.4
+_TO_ENCODE = 0.8
+"""Seconds that must be left, once the process was asked to end, to encode what is waiting."""
 # Matrix, primaries and transfer in the numbers of ITU-T H.273.
 _TAGS: dict[Matrix, tuple[int, int, int]] = {
     "bt601": (6, 6, 6),
@@ -74,7 +58,7 @@ class VideoSink:
     killed run left is named by the next one (`lanes.video.recover`). The first frame is second 0;
     frames keep their exact times (in .mkv to the millisecond). Frames of other sizes than `size`
     are letterboxed; odd sides get their last line or column repeated (4:2:0 needs even sides).
-    `quality` is fast (ultrafast, CRF 23), balanced (veryfast, CRF 21) or best (medium, CRF 18). The
+    `quality` is fast (ultrafast, QP 22), balanced (veryfast, CRF 21) or best (medium, CRF 18). The
     sound of `audio_from` (a file, a URL, or a source's `tap`), on the same clock as the frames, is
     copied for the duration of the video; what players may not play becomes AAC. `warnings` lists
     everything that could not be kept.
@@ -110,11 +94,12 @@ class VideoSink:
         self._sample_aspect_ratio = sample_aspect_ratio
         self._quality, self._threads = quality, threads
         # The times between the last frames, in ticks.
-        self._steps = deque([max(1, round(1 / (self.rate * self.time_base)))], maxlen=25)
+        self._tick = max(1, round(1 / (self.rate * self.time_base)))
+        self._steps = deque([self._tick], maxlen=25)
         self._zero, self._last = Fraction(0), -1
+        self._picture: av.VideoFrame | None = None
         self._audio: AudioCopy | None = None
-        self._container: OutputContainer | None = None
-        self._part = self._new_part(overwrite)
+        self._file = GrowingFile(self.path, overwrite, self.warnings)
         try:
             self._open(audio_from)
         except (av.FFmpegError, OSError) as error:
@@ -138,18 +123,22 @@ class VideoSink:
             **options,
         )
 
-    def write(self, frame: Frame | Planes | Image) -> None:
+    def write(self, frame: Frame | Planes | Image, cut: bool = False) -> None:
         """Write one frame; bare planes or BGR (H, W, 3) get their times from the sink's rate.
+
+        After a `cut`, as a pause or a seek, the frame comes one frame after the last, and the sound
+        goes on with it.
 
         Raises:
             BadOutput: the file cannot be written, or is already closed.
         """
         if isinstance(frame, np.ndarray):
             frame = from_bgr(frame, self.colour)
-        if self._container is None:
+        container = self._file.container
+        if container is None:
             raise BadOutput(f"{self.path} is already closed; open a new VideoSink")
-        picture = to_picture(self._fitted(frame))
-        time = self._time_of(frame)
+        picture = self._picture = to_picture(self._fitted(frame), self._picture)
+        time = self._time_of(frame, cut)
         if self.frames == 1:
             self._steps.clear()
         if self.frames:
@@ -159,7 +148,7 @@ class VideoSink:
         picture.duration = self._step
         self.frames += 1
         try:
-            self._mux(self._container, self._stream.encode(picture))
+            self._mux(container, self._stream.encode(picture))
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
@@ -169,33 +158,29 @@ class VideoSink:
         Raises:
             BadOutput: the file cannot be finished, or has no frames.
         """
-        if self._container is None:
+        container = self._file.container
+        if container is None:
             return
         if not self.frames:
             self.abort()
             raise BadOutput(f"{self.path} was not written: it got no frames; write at least one")
         try:
-            self._finish(self._container)
+            self._finish(container)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         except KeyboardInterrupt:
-            self._part.keep()
+            self._file.keep()
             raise
-        self._container = None
 
     def abort(self) -> None:
         """Remove the unfinished file. Does nothing after the file is finished."""
-        self._close_files()
-        self._part.remove()
+        self._close_sound()
+        self._file.remove()
 
-    def _close_files(self) -> None:
-        container, self._container = self._container, None
+    def _close_sound(self) -> None:
         audio, self._audio = self._audio, None
         if audio is not None:
             audio.close()
-        if container is not None:
-            with contextlib.suppress(av.FFmpegError, OSError):
-                container.close()
 
     def _finish(self, container: OutputContainer) -> None:
         """Write what the encoder holds, and name the file; in less time if a signal came."""
@@ -206,30 +191,8 @@ class VideoSink:
                 break
         if self._audio is not None:
             self._audio.finish((self._last + self._step) * self.time_base)
-            self._audio.close()
-        container.close()
-        if self._part.file.failed:
-            raise self._part.file.failed
-        given, plain = self.path, self._plain()
-        if ending.seconds_left() > _TO_COPY:
-            _to_disk(plain or self._part.hidden)
-        self.path = self._part.name(plain)
-        if self.path != given:
-            self.warnings.append(f"{given} was made by another program meanwhile: see {self.path}")
-
-    def _plain(self) -> Path | None:
-        """A plain MP4 or MOV file with its index in front; None if it cannot be made."""
-        kind, copy = FORMATS[self.path.suffix.lower()], copy_name(self._part.hidden)
-        if kind == "matroska":
-            return None
-        try:
-            if faststart(self._part.hidden, copy, kind, lambda: ending.seconds_left() - _TO_COPY):
-                return copy
-            why = "there was no time"
-        except (av.FFmpegError, OSError) as error:
-            why = error.strerror or str(error)
-        self.warnings.append(f"{self.path} plays, but its index is not in front ({why})")
-        return None
+        self._close_sound()
+        self.path = self._file.finish(container)
 
     def __enter__(self) -> Self:
         return self
@@ -257,18 +220,6 @@ class VideoSink:
     def _step(self) -> int:
         return median_low(self._steps)
 
-    def _new_part(self, overwrite: bool) -> Part:
-        part = Part(self.path, overwrite, salvage)
-        folder = self.path.absolute().parent
-        if part.recovered:
-            self.warnings.append(f"an earlier run was killed: its video is {part.recovered} now")
-        if others := [left for left in left_over(folder) if left != part.hidden]:
-            self.warnings.append(
-                f"{folder} holds {len(others)} unfinished files of killed runs: "
-                f"name them by lanes recover {shlex.quote(str(folder))}"
-            )
-        return part
-
     def _open(self, audio_from: str | Path | Tap | None) -> None:
         """Start the file, without sound if the format cannot hold it."""
         if audio_from is None:
@@ -278,33 +229,25 @@ class VideoSink:
             self._begin(audio_from)
         except av.FFmpegError as error:
             name = audio_from.name if isinstance(audio_from, Tap) else shown(audio_from)
-            self._close_files()
+            self._close_sound()
+            self._file.close()
             self._begin(None)
             self.warnings.append(f"the sound of {name} is left out: {error.strerror}")
 
     def _begin(self, audio_from: str | Path | Tap | None) -> None:
         """Open the file and write its header."""
-        kind = FORMATS[self.path.suffix.lower()]
-        options = _AT_ONCE | (_CLUSTERS if kind == "matroska" else _FRAGMENTS)
-        self._part.file.truncate(0)
-        self._part.file.seek(0)
-        container = av.open(self._part.file, "w", format=kind, container_options=options)
-        self._container = container
+        container = self._file.open()
         self._stream = self._video_stream(container)
         if audio_from is not None:
             self._audio = AudioCopy(audio_from, container, self.warnings)
-        container.start_encoding()
-        # Switched off by delay_moov, but AAC of transport streams needs its filter.
-        container.flags |= cast(int, Flags.auto_bsf.value)
-        self._part.head = self._part.hidden.stat().st_size
+        self._file.begin(container)
 
     def _video_stream(self, container: OutputContainer) -> VideoStream:
-        preset, crf = _QUALITIES[self._quality]
         height, width = even(self.size)
         # A killed process loses the frames that the encoder looks ahead: at most a second's, with
         # 8 for reordering and threads.
         ahead = min(_LOOKAHEAD[self._quality], max(4, int(self.rate * 3 / 5) - 8))
-        options = {"preset": preset, "crf": crf, "rc-lookahead": str(ahead)}
+        options = {**_QUALITIES[self._quality], "rc-lookahead": str(ahead)}
         stream = container.add_stream("libx264", self.rate, options, width=width, height=height)
         matrix, primaries, transfer = _TAGS[self.colour.matrix]
         context = stream.codec_context
@@ -329,43 +272,34 @@ class VideoSink:
             planes = letterboxed(planes, even(self.size), self.colour.full_range)
         return planes
 
-    def _time_of(self, frame: Frame | Planes) -> int:
+    def _time_of(self, frame: Frame | Planes, cut: bool) -> int:
         """The frame's time in the file's time base; always later than the last frame's."""
         if isinstance(frame, Frame):
             seconds = frame.pts * frame.time_base
-            if not self.frames:
-                self._zero = seconds
-            time = round((seconds - self._zero) / self.time_base)
         else:
-            time = round(self.frames / (self.rate * self.time_base))
-        if not self.frames and self._audio is not None:
-            self._audio.start(self._zero)
-        return max(time, self._last + 1)
+            seconds = self.frames / self.rate
+        if not self.frames or cut:
+            self._go_on(seconds)
+        return max(round((seconds - self._zero) / self.time_base), self._last + 1)
+
+    def _go_on(self, seconds: Fraction) -> None:
+        """Place second `seconds` of the source after the last frame, with its sound."""
+        begin = (self._last + self._tick) * self.time_base if self.frames else Fraction(0)
+        self._zero = seconds - begin
+        if self._audio is not None:
+            self._audio.start(self._zero, begin)
 
     def _mux(self, container: OutputContainer, packets: list[Packet[VideoStream]]) -> None:
         """Write encoded pictures interleaved with the sound up to their time."""
         for packet in packets:
             seconds = (packet.dts or 0) * Fraction(packet.time_base)
+            # Else FFmpeg has the last frame last as long as the mean of all.
+            packet.duration = packet.duration or self._step
             container.mux(packet)
             if self._audio is not None:
                 self._audio.copy_until(seconds)
 
     def _failure(self, error: av.FFmpegError | OSError) -> BadOutput:
         """Remove the unfinished file and return the error to raise."""
-        folder = self.path.absolute().parent
-        free = shutil.disk_usage(folder).free // 2**20 if folder.is_dir() else 0
-        self.abort()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return BadOutput(
-                f"{self.path} cannot be written: the disk is full ({free} MiB free in {folder}); "
-                "free some space or choose another folder; the unfinished file was removed"
-            )
-        return BadOutput(
-            f"{self.path} cannot be written: {error.strerror}; the unfinished file was removed"
-        )
-
-
-def _to_disk(path: Path) -> None:
-    """Have the system write all of the file, so that a power cut after its renaming is harmless."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+        self._close_sound()
+        return self._file.failure(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -46,8 +47,9 @@ class FileSound:
             with contextlib.suppress(av.FFmpegError):
                 self._container.seek(int(seconds / Fraction(stream.time_base or 1)), stream=stream)
 
-    def packets(self, streams: list[AudioStream]) -> Iterator[Packet[Stream]]:
-        """The packets of `streams`, on one time line with the pictures."""
+    def packets(self, indices: list[int]) -> Iterator[Packet[Stream]]:
+        """The packets of the streams with these `indices`, on one time line with the pictures."""
+        streams = [stream for stream in self.streams if stream.index in indices]
         for stream in self._container.streams:
             if stream not in streams and stream is not self._video:
                 stream.discard = Discard.all
@@ -76,24 +78,47 @@ class FileSound:
 class Tap:
     """The sound of a stream that can be read only once, as the reader of its pictures meets it.
 
-    It has no more packets for the moment when it raises `StopIteration`.
+    It has no more packets for the moment when it raises `StopIteration`. `streams` may be used
+    while `lock` is held: they end with the stream.
     """
 
-    def __init__(self, name: str, container: InputContainer) -> None:
-        self.name = name
-        self.streams = list(container.streams.audio)
+    def __init__(self, name: str, streams: list[AudioStream]) -> None:
+        self.name, self.streams = name, streams
+        self.lock = threading.Lock()
         self._packets: deque[Packet[Stream]] = deque(maxlen=10_000)
+        self._error: av.FFmpegError | None = None
+        self._wanted: list[int] = []
 
     def add(self, packets: list[Packet[Stream]]) -> None:
         """Add packets; may be called by another thread."""
         self._packets.extend(packets)
 
+    def forget_streams(self) -> None:
+        """Before they are closed; the packets stay."""
+        with self.lock:
+            self.streams = []
+
+    def fail(self, error: av.FFmpegError) -> None:
+        """Raise `error` after the packets."""
+        self._error = error
+
+    def take(self, later: Fraction) -> list[Packet[Stream]]:
+        """Remove and return all packets, with times that are `later` seconds later."""
+        taken = []
+        while self._packets:
+            packet = self._packets.popleft()
+            ticks = round(later / Fraction(packet.time_base))
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+            packet.dts = None if packet.dts is None else packet.dts + ticks
+            taken.append(packet)
+        return taken
+
     def seek(self, seconds: Fraction) -> None:
         """There is no way back: earlier packets are skipped."""
 
-    def packets(self, streams: list[AudioStream]) -> Iterator[Packet[Stream]]:
-        """The packets; those of other streams than `streams` are left out."""
-        self._wanted = streams
+    def packets(self, indices: list[int]) -> Iterator[Packet[Stream]]:
+        """The packets; those of other streams than these are left out."""
+        self._wanted = indices
         return self
 
     def __iter__(self) -> Iterator[Packet[Stream]]:
@@ -102,8 +127,11 @@ class Tap:
     def __next__(self) -> Packet[Stream]:
         while self._packets:
             packet = self._packets.popleft()
-            if packet.stream in self._wanted:
+            if packet.stream_index in self._wanted:
                 return packet
+        error, self._error = self._error, None
+        if error:
+            raise error
         raise StopIteration
 
     def close(self) -> None:

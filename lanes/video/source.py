@@ -19,7 +19,7 @@ from lanes.types import Frame
 from lanes.video.base import UNSPECIFIED, Cut, Source, rate_of
 from lanes.video.decoded import Deinterlacer, Orientation, PlaneReader, colour_of
 from lanes.video.decoder import Clock, Decoder, time_of
-from lanes.video.losses import between
+from lanes.video.losses import between, stretches
 from lanes.video.opening import (
     conversion,
     has_no_times,
@@ -84,7 +84,7 @@ class VideoSource(Source):
             reopen = partial(open_container, path, timeout) if may_reopen(path) else None
             self._choose(path, stream)
             if tap_sound and self._container.streams.audio:
-                self.tap = Tap(self._path, self._container)
+                self.tap = Tap(self._path, list(self._container.streams.audio))
             self._describe(self._stream, is_url(path), fps, reopen)
             self._frames = self._begin()
         except BaseException:
@@ -100,6 +100,8 @@ class VideoSource(Source):
         with self._reading:
             self._note_losses()
             super().close()
+            if self.tap:
+                self.tap.forget_streams()
             self._container.close()
 
     def _choose(self, path: str | Path, number: int | None) -> None:
@@ -121,7 +123,6 @@ class VideoSource(Source):
         reopen: Callable[[], InputContainer] | None,
     ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
-        stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = stated_duration(stream)
@@ -129,6 +130,8 @@ class VideoSource(Source):
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
+        # Threads that share the slices of one frame do not delay it; not all videos have slices.
+        stream.thread_type = "SLICE" if self.live else "AUTO"
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
         stated = stated_frames(self._container, stream)
@@ -154,6 +157,7 @@ class VideoSource(Source):
             self._assumed = fps is None and not stream.codec_context.framerate
         else:
             self.time_base = Fraction(stream.time_base or self.time_base)
+        self.own_times = self.live and clock is None
         step = max(1, round(1 / ((self.rate or _ASSUMED_RATE) * self.time_base)))
         return Decoder(
             self._container,
@@ -195,9 +199,12 @@ class VideoSource(Source):
 
     def _nothing(self) -> BadInput:
         if self._decoder.origin is None or not self._cut.start:
+            cure = "check whether a player can show it"
+            if is_url(self._path):
+                cure = "or its server cannot seek to its index: download it, and give the file"
             return BadVideo(
                 f"{self._path} has no frame that can be decoded: it is empty, cut off or damaged; "
-                "check whether a player can show it"
+                + cure
             )
         seconds = self._stream_duration
         length = f", which lasts {seconds:.2f} s" if seconds else ""
@@ -283,7 +290,10 @@ class VideoSource(Source):
         self._noted = True
         losses = self._decoder.losses
         part = (self._origin + self._cut.start / self.time_base, self._read_to)
-        self.lost = between([*losses.times, *self._never_met()], *part)
+        times = [*losses.times, *self._never_met()]
+        self.lost = between(times, *part)
+        seconds = (float((time - self._origin) * self.time_base) for time in times)
+        self.unread = stretches(seconds, float(1 / (self.rate or _ASSUMED_RATE)))
         if self.lost:
             self.warnings.append(
                 f"{self.lost} frames of {self._path} could not be read: "

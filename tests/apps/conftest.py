@@ -14,12 +14,12 @@ from lanes.pipeline import demo_clip
 SECONDS = 60
 SCRIPT = """
 import streamlit as st
-from dashboard_pages import {page}, settings
+from dashboard_pages import {page}, settings, words
 from lanes.errors import LanesError
 try:
     {page}.show(settings.read())
 except LanesError as error:
-    st.error(str(error))
+    words.error(str(error))
 """
 
 
@@ -34,7 +34,7 @@ def arguments(monkeypatch, model_folder):
 
 @pytest.fixture
 def open_page(arguments, monkeypatch):
-    """Opens a page; its pipelines end with the test."""
+    """Opens a page at an address with `query`; its pipelines end with the test."""
     # Imported here, so that tests can be skipped without Streamlit.
     import streamlit as st
     from dashboard_pages import tabs
@@ -50,7 +50,13 @@ def open_page(arguments, monkeypatch):
     monkeypatch.setattr(tabs, "Tab", Kept)
     monkeypatch.setattr(demo_clip, "SIZE", (96, 160))
     monkeypatch.setattr(demo_clip, "SECONDS", 1)
-    yield lambda page: AppTest.from_string(SCRIPT.format(page=page), default_timeout=SECONDS).run()
+
+    def opened(page, **query):
+        app = AppTest.from_string(SCRIPT.format(page=page), default_timeout=SECONDS)
+        app.query_params.update(query)
+        return app.run()
+
+    yield opened
     for tab in OPEN:
         tab.close()
     OPEN.clear()

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-from app_pages import button, players, until
+from app_pages import button, players, said, until
 from clips import make_clip
 from model_folders import make_model
 
@@ -53,7 +53,7 @@ def test_an_upload_is_compared_to_its_end(page, tmp_path):
 
 def test_the_same_on_both_sides_is_refused(page):
     page.selectbox(key="compare-right-model").select("thresholds").run()
-    assert "the same" in page.info[0].value
+    assert "the same" in said(page.info[0])
     assert button(page, "Compare").disabled
 
 
@@ -61,7 +61,7 @@ def test_two_tasks_are_refused(open_page, arguments, tmp_path):
     arguments.append(f"--model={make_model(tmp_path / 'cells', task='blood_cells')}")
     page = open_page("compare")
     page.selectbox(key="compare-right-model").select("cells").run()
-    assert "different tasks" in page.info[0].value
+    assert "different tasks" in said(page.info[0])
     assert button(page, "Compare").disabled
 
 
@@ -72,4 +72,4 @@ def test_a_file_that_is_not_a_video_is_an_error(page, tmp_path):
     button(page, "Compare").click().run()
     until(lambda: pair().snapshot().state == "failed")
     page.run()
-    assert page.error[0].value.startswith("holiday.mp4 is not a video")
+    assert said(page.error[0]).startswith("holiday.mp4 is not a video")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app_pages import button, labels
+from app_pages import button, labels, said
 from lanes import segmenter, tasks
 from lanes.errors import BadInput
 from lanes.images.resize import Resize
@@ -41,7 +41,6 @@ def smear(*places):
 @pytest.fixture(scope="module")
 def cells_folder(tmp_path_factory):
     """A model of the task blood_cells that labels by grey value, in tiles."""
-    pytest.importorskip("skimage")
     folder = tmp_path_factory.mktemp("models") / "cells"
     folder.mkdir()
     classes, resize = tasks.load("blood_cells").class_names, Resize(TILE, mode="tile")
@@ -108,15 +107,15 @@ def test_one_broken_image_is_named_and_left_out(open_page):
     page = open_page("images")
     sent = [("a.png", png(grey([0])), "image/png"), ("broken.png", b"no", "image/png")]
     page.file_uploader[0].set_value(sent).run()
-    assert page.warning[0].value.startswith("broken.png is damaged")
+    assert said(page.warning[0]).startswith("broken.png is damaged")
     assert page.metric[0].value == "1"
 
 
 def test_no_image_that_can_be_read_is_an_error_with_its_name(open_page):
     page = open_page("images")
     page.file_uploader[0].set_value([("holiday.png", b"no", "image/png")]).run()
-    assert page.error[0].value.startswith("holiday.png is damaged")
-    assert "image_0001" not in page.error[0].value
+    assert said(page.error[0]).startswith("holiday.png is damaged")
+    assert "image_0001" not in said(page.error[0])
 
 
 def test_drawn_images_need_no_upload(open_page):
@@ -144,3 +143,15 @@ def test_cells_are_counted_and_measured(open_page, arguments, cells_folder):
     found = page.session_state["images-found"]
     table = list(csv.DictReader(io.StringIO(found.cells)))
     assert [row["image"] for row in table] == ["two.png"] * 2 + ["cut.png"] * 3
+
+
+def test_a_model_says_what_it_is_for_and_another_is_one_click_away(
+    open_page, arguments, cell_models
+):
+    arguments.append(f"--model={cell_models['cell_count']}")
+    page = open_page("images")
+    assert any("is for pictures from a car" in said(caption) for caption in page.caption)
+    page.button(key="images-switch-cell_count").click().run()
+    assert not page.exception
+    assert page.selectbox(key="images-model").value == "cell_count"
+    assert any("is for micrographs of blood smears" in said(caption) for caption in page.caption)

@@ -133,6 +133,8 @@ def test_one_button_shows_the_demo_with_rates_and_iou(open_page):
     page.get_by_text("IoU drivable").wait_for()
     caption = page.locator("figcaption")
     until(lambda: "pipeline" in caption.inner_text() and "displayed" in caption.inner_text())
+    assert not page.locator("[data-testid=stVegaLiteChart]").count()
+    page.get_by_text("Charts", exact=True).click()
     until(lambda: page.locator("[data-testid=stVegaLiteChart] svg").count() == 4)
     press(page, "Stop")
     press(page, "Close")
@@ -167,10 +169,14 @@ def test_an_uploaded_clip_comes_back_as_h264(open_page, clip, tmp_path):
     upload(page, clip)
     press(page, "Start")
     page.get_by_role("button", name="Play again").wait_for()
-    video = download(page, "Video (H.264)", tmp_path)
+    ready = page.get_by_role("button", name="Ready: download drive_lanes.mp4")
+    assert ready.bounding_box()["y"] < page.viewport_size["height"]
+    video = download(page, "Ready: download drive_lanes.mp4", tmp_path)
+    assert video.name == "drive_lanes.mp4"
     assert len(read(video)[0]) == FRAMES
     with av.open(str(video)) as container:
         assert container.streams.video[0].codec.name == "h264"
+    page.get_by_text("More downloads").click()
     lines = download(page, "Frames (JSON lines)", tmp_path).read_text().splitlines()
     assert [json.loads(line)["index"] for line in lines] == list(range(FRAMES))
     shot = cv2.imread(str(download(page, "Snapshot (PNG)", tmp_path)))
@@ -307,7 +313,7 @@ def test_the_browsers_camera_comes_back_labelled_and_recorded(camera, tmp_path):
     camera.get_by_role("button", name="End recording").wait_for()
     until(lambda: changes(camera))
     press(camera, "Stop")
-    video = download(camera, "Video (H.264)", tmp_path)
+    video = download(camera, "Ready: download camera_lanes.mp4", tmp_path)
     frames = read(video)[0]
     assert len(frames) >= 2
     assert frames[0].size == (96, 160)
@@ -327,3 +333,113 @@ def test_every_model_has_a_card(open_page):
     page.get_by_role("tab", name="Data and terms").click()
     page.get_by_text("Terms of the weights").wait_for()
     page.get_by_text("BDD100K drivable maps").wait_for()
+
+
+@pytest.mark.parametrize("path", ["", "live", "images", "compare", "evaluate", "models"])
+def test_every_address_opens(open_page, path):
+    page = open_page(path)
+    assert page.locator("h1").inner_text() == (path or "live").capitalize()
+    assert not page.get_by_text("Page not found").count()
+
+
+def test_a_reloaded_page_finds_its_run_and_the_timeline_seeks(open_page, server, clip):
+    page = open_page()
+    press(page, "Run the demo")
+    assert changes(page)
+    page.reload()
+    page.wait_for_selector("h1")
+    assert changes(page)
+    assert server.pipelines() == 1
+    other = open_page()  # another browser
+    other.get_by_role("button", name="Run the demo").wait_for()
+    timeline = page.get_by_label("Position in seconds")
+    before = float(timeline.input_value())
+    until(lambda: float(timeline.input_value()) != before)
+    press(page, "Pause")
+    page.get_by_role("button", name="Resume").wait_for()
+    timeline.evaluate(
+        "input => { input.value = 1; input.dispatchEvent(new Event('change', {bubbles: true})); }"
+    )
+    page.get_by_text("1.0 of", exact=False).wait_for()
+    press(page, "Stop")
+    press(page, "Close")
+
+
+def test_the_browser_warns_before_it_leaves_a_recording(open_page):
+    page = open_page()
+    press(page, "Run the demo")
+    assert changes(page)
+    assert page.evaluate("window.onbeforeunload === null")
+    press(page, "Record")
+    page.get_by_role("button", name="End recording").wait_for()
+    until(lambda: page.evaluate("typeof window.onbeforeunload === 'function'"))
+    press(page, "Stop")
+    page.get_by_role("button", name="Ready: download motorway_lanes.mp4").wait_for()
+    until(lambda: page.evaluate("window.onbeforeunload === null"))
+    press(page, "Close")
+
+
+def test_a_restart_of_the_server_is_reported(chromium, tmp_path, model_folder):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    server = Server(folder, f"--model={model_folder}")
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.url)
+    page.wait_for_selector("h1")
+    server.close()
+    server = Server(folder, f"--model={model_folder}", port=server.port)
+    page.get_by_text("The server was restarted").wait_for(timeout=3 * PATIENCE)
+    page.close()
+    server.close()
+
+
+def test_markup_in_a_file_name_fetches_nothing(open_page, tmp_path):
+    name = "![x](http:⁄⁄127.0.0.1:9⁄x.png) :red[y] $z$.png"
+    cv2.imwrite(str(tmp_path / "plain.png"), np.full((64, 96, 3), 100, np.uint8))
+    (tmp_path / "plain.png").rename(tmp_path / name)
+    page = open_page("images")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator('input[type="file"]').set_input_files(tmp_path / name)
+    page.wait_for_selector(".pair .before[src^=data]")
+    assert not [url for url in asked if ":9" in url]
+    assert not page.locator("img[alt=x]").count()
+
+
+def serious(page):
+    """What axe-core finds serious: in our own markup and colours, and in Streamlit's markup."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    ours, streamlits = [], []
+    for rule in found:
+        if rule["impact"] not in ("serious", "critical"):
+            continue
+        for node in rule["nodes"]:
+            # Our components have a shadow root each; the theme's colours are ours, too.
+            own = isinstance(node["target"][0], list) or rule["id"] == "color-contrast"
+            text = f"{rule['id']}: {node['html'][:160]}"
+            (ours if own or "swatches" in node["html"] else streamlits).append(text)
+    return ours, streamlits
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["live", "images", "compare", "evaluate", "models"])
+def test_axe_finds_nothing_serious_in_our_markup(open_page, path, scheme):
+    page = open_page(path)
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_timeout(3000)
+    ours, streamlits = serious(page)
+    print(f"{path} {scheme}, Streamlit's own: {sorted(set(streamlits))}")
+    assert not ours
+
+
+def test_axe_finds_nothing_serious_in_a_run(open_page):
+    page = open_page()
+    press(page, "Run the demo")
+    assert changes(page)
+    page.get_by_text("IoU drivable").wait_for()
+    ours, _ = serious(page)
+    press(page, "Stop")
+    press(page, "Close")
+    assert not ours

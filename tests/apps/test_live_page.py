@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import threading
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from app_pages import OPEN, button, labels, players, until
+from app_pages import OPEN, button, labels, players, said, until
 from clips import make_clip, read
 from lanes import tasks
 from lanes.errors import BadVideo
@@ -21,7 +22,8 @@ pytest.importorskip("streamlit")
 
 from dashboard_pages import demos, sources
 from dashboard_pages.history import History, Sample
-from dashboard_pages.live import figure
+from dashboard_pages.player import Clip, progress
+from dashboard_pages.watching import figure
 
 FRAMES = 12
 
@@ -75,6 +77,9 @@ def test_one_button_runs_the_demo_with_figures_and_truth(open_page):
 def test_charts_follow_the_figures(open_page):
     page = playing(open_page("live").button(key="demo").click().run(), 5)
     page.run()
+    assert not page.get("vega_lite_chart")  # folded
+    page.session_state["live-charts"] = True
+    page.run()
     assert len(page.get("vega_lite_chart")) == 4
     table = list(csv.DictReader(io.StringIO(player().history.csv())))
     assert len(table) >= 2
@@ -91,6 +96,11 @@ def test_pause_go_on_and_stop(open_page):
     button(page, "Stop").click().run()
     assert running.snapshot().state == "stopped"
     assert "Snapshot (PNG)" in labels(page.download_button)  # kept until Close
+    button(page, "Restart").click().run()
+    assert not page.exception
+    assert player().live is not running
+    playing(page)
+    button(page, "Stop").click().run()
     button(page, "Close").click().run()
     assert "live" not in players()
     assert labels(page.button)[0] == "Run the demo"
@@ -101,7 +111,8 @@ def test_what_was_recorded_until_stop_is_there_until_close(open_page, clip, monk
     page.toggle(key="live-record-Demo").set_value(True).run()
     page = playing(page.button(key="start").click().run(), 3)
     button(page, "Stop").click().run()
-    assert {"Video (H.264)", "Frames (JSON lines)"} <= set(labels(page.download_button))
+    given = labels(page.download_button)
+    assert {"Ready: download demo_lanes.mp4", "Frames (JSON lines)"} <= set(given)
     video, lines = player().finished()
     assert len(read(video)[0]) == len(lines.read_text().splitlines()) >= 3
     folder = player().folder
@@ -113,7 +124,7 @@ def test_a_start_that_fails_leaves_what_plays_and_no_file(open_page, clip):
     page = playing(open_page("live").button(key="demo").click().run())
     running, tab = player(), OPEN[-1]
     start(upload(page, clip, ("mask.png", b"png", "image/png")))
-    assert "mask.png" in page.error[0].value
+    assert "mask.png" in said(page.error[0])
     assert player() is running
     assert list(tab.folder.iterdir()) == [running.folder]
 
@@ -123,8 +134,9 @@ def test_an_upload_gives_its_video_and_lines_back(open_page, clip):
     assert not page.exception
     assert not page.error
     assert "Play again" in labels(page.button)
-    wanted = ["Snapshot (PNG)", "Charts (CSV)", "Video (H.264)", "Frames (JSON lines)"]
-    assert labels(page.download_button) == wanted
+    given = labels(page.download_button)
+    assert given[0] == "Ready: download drive_lanes.mp4"
+    assert {"Snapshot (PNG)", "Frames (JSON lines)"} <= set(given)
     video, lines = player().finished()
     frames, source = read(video)
     assert len(frames) == FRAMES
@@ -153,15 +165,15 @@ def test_label_images_are_truth(open_page, clip):
 
 def test_label_images_of_other_names_are_refused(open_page, clip):
     page = start(upload(open_page("live"), clip, ("mask.png", b"x", "image/png")))
-    assert "mask.png" in page.error[0].value
-    assert "000000.png" in page.error[0].value
+    assert "mask.png" in said(page.error[0])
+    assert "000000.png" in said(page.error[0])
     assert "live" not in players()
 
 
 def test_a_label_image_uploaded_twice_is_refused(open_page, clip):
     twice = [("000003.png", b"x", "image/png")] * 2
     page = start(upload(open_page("live"), clip, ("000000.png", b"x", "image/png"), *twice))
-    assert "000003.png was uploaded twice" in page.error[0].value
+    assert "000003.png was uploaded twice" in said(page.error[0])
 
 
 def test_an_upload_gets_our_name_and_is_removed(open_page, clip):
@@ -194,8 +206,8 @@ def test_a_file_that_is_not_a_video_is_an_error(open_page, tmp_path, content, me
     page = start(upload(open_page("live"), path))
     if "live" in players():
         page = at_end(page)
-    assert page.error[0].value.startswith(message)
-    assert "lanes-tab" not in page.error[0].value
+    assert said(page.error[0]).startswith(message)
+    assert "lanes-tab" not in said(page.error[0])
     assert not page.exception
 
 
@@ -206,6 +218,10 @@ def test_a_damaged_video_is_played_as_far_as_it_goes(open_page, clip, tmp_path):
     page = at_end(start(upload(open_page("live"), cut)))
     assert not page.exception
     assert 0 < player().live.snapshot().frames < 60
+    assert "frames of cut.mkv could not be read: the file is cut off" in said(page.warning[0])
+    ((first, last, _),) = player().picture().marks
+    assert first == pytest.approx(player().live.snapshot().frames / 25, abs=0.1)
+    assert last == pytest.approx(60 / 25, abs=0.1)
 
 
 def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
@@ -216,7 +232,7 @@ def test_paths_only_where_the_server_allows_them(open_page, arguments, clip):
     page = open_page("live")
     page.segmented_control(key="live-source").set_value("Path or URL").run()
     page.text_input(key="live-path").set_value("/etc/passwd").run()
-    assert "outside the folders" in start(page).error[0].value
+    assert "outside the folders" in said(start(page).error[0])
     page.text_input(key="live-path").set_value(clip.name).run()
     at_end(start(page))
     assert player().live.snapshot().frames == FRAMES
@@ -229,7 +245,7 @@ def test_a_page_shows_no_password_of_an_address(open_page, arguments, clip):
     address = "http://me:secret@127.0.0.1:9/camera.mjpg?pwd=secret"
     page.text_input(key="live-path").set_value(address).run()
     page = at_end(start(page))
-    assert page.error[0].value.startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
+    assert said(page.error[0]).startswith("http://127.0.0.1:9/camera.mjpg cannot be opened")
     assert player().clip.name == "http://127.0.0.1:9/camera.mjpg"
 
 
@@ -237,7 +253,7 @@ def test_a_server_without_cameras_says_so(open_page, monkeypatch):
     monkeypatch.setattr(sources, "cameras", list)
     page = open_page("live")
     page.segmented_control(key="live-source").set_value("Camera of the server").run()
-    assert "has no camera" in page.info[0].value
+    assert "has no camera" in said(page.info[0])
     assert page.button(key="start").disabled
 
 
@@ -253,10 +269,12 @@ def test_classes_and_strength_of_the_overlay(open_page, clip):
     assert len(set(seen)) == 3
 
 
-def test_seek_goes_there(open_page, clip):
+def test_the_timeline_goes_there(open_page, clip, monkeypatch):
     page = at_end(start(upload(open_page("live"), clip)))
-    (slider,) = [slider for slider in page.slider if slider.label == "Go to"]
-    slider.set_value(0.2).run()
+    assert player().picture().at == (pytest.approx(0.44), pytest.approx(0.48))
+    shown = iter([0.2])
+    monkeypatch.setattr("dashboard_pages.screen.show", lambda *given: next(shown, None))
+    page.run()
     until(lambda: player().live.snapshot().frames == FRAMES + FRAMES - 5)
     assert not page.exception
 
@@ -264,7 +282,7 @@ def test_seek_goes_there(open_page, clip):
 def test_an_unexpected_error_of_the_thread_is_shown(open_page, clip, monkeypatch, caplog):
     monkeypatch.setattr("lanes.live.playback.segment", lambda *given: 1 / 0)
     page = at_end(start(upload(open_page("live"), clip)))
-    assert "The pipeline failed unexpectedly (ZeroDivisionError" in page.error[0].value
+    assert "The pipeline failed unexpectedly (ZeroDivisionError" in said(page.error[0])
     assert "a pipeline failed" in caplog.text
 
 
@@ -274,9 +292,9 @@ def test_a_failed_demo_is_reported_and_tried_again(open_page, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("lanes.pipeline.demo_clip.demo_files", refuse)
-        page = open_page("live").button(key="demo").click().run()
-        assert page.error[0].value == "no room for the demo: free some"
-    playing(page.button(key="demo").click().run())
+        page = start(open_page("live"))
+        assert said(page.error[0]) == "no room for the demo: free some"
+    playing(start(page))
 
 
 def test_tasks_with_the_same_demo_share_its_rendering(open_page):
@@ -323,4 +341,43 @@ def test_measures_are_charted_and_shown_by_unit():
 
 def test_a_label_video_that_is_not_a_video_is_an_error(open_page, clip):
     page = at_end(start(upload(open_page("live"), clip, ("truth.mkv", b"\0x", "video/mkv"))))
-    assert page.error[0].value.startswith("The ground truth is not a video")
+    assert said(page.error[0]).startswith("The ground truth is not a video")
+
+
+def test_the_address_chooses_model_and_source_and_starts_nothing(open_page, cell_models, arguments):
+    arguments.append(f"--model={cell_models['cell_count']}")
+    query = {"live-model": "cell_count · cell count", "live-source": "Upload"}
+    page = open_page("live", **query, **{"live-speed-upload": "Real time"})
+    assert not page.exception
+    assert page.selectbox(key="live-model").value == "cell_count"
+    assert page.segmented_control(key="live-source").value == "Upload"
+    assert page.segmented_control(key="live-speed-upload").value == "Real time"
+    assert not players()
+
+
+def test_an_address_with_nonsense_is_ignored(open_page):
+    page = open_page("live", **{"live-model": "../../etc", "live-source": "file:///etc/passwd"})
+    assert not page.exception
+    assert page.selectbox(key="live-model").value == "thresholds"
+    assert page.segmented_control(key="live-source").value == "Demo"
+
+
+def test_an_upload_is_done_in_so_many_seconds(open_page, clip):
+    at_end(start(upload(open_page("live"), clip)))
+    now = replace(player().live.snapshot(), state="playing", fps=2.0, number=5, total=12)
+    assert progress(player().clip, now, player().live).endswith("· 3 s left")
+    assert progress(player().clip, now, player().live).startswith("drive.mp4 · thresholds · ")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "stem"),
+    [
+        ("../a b/My drive?.MP4", "Upload", "My_drive_"),
+        ("rtsp://cam/live", "Path or URL", "live"),
+        ("Straße.mkv", "Upload", "Straße"),
+        ("the demo", "Demo", "demo"),
+        ("camera 0", "Camera of the server", "camera"),
+    ],
+)
+def test_downloads_are_named_after_the_clip(name, kind, stem):
+    assert Clip("in", name, kind).stem == stem

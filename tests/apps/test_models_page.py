@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-from app_pages import button
+from app_pages import button, said
 from lanes import card as cards
 from model_folders import card_of, write_network
 
@@ -28,7 +28,7 @@ def test_a_card_is_shown(open_page, arguments, described_folder):
     assert page.dataframe[0].value["model"].tolist() == ["thresholds", "described"]
     page.selectbox(key="models-name").select("described").run()
     assert not page.exception
-    text = " ".join(element.value for element in page.markdown)
+    text = " ".join(said(element) for element in page.markdown)
     assert "Forty pictures." in text
     assert "for research" in text
     assert "as the set" in text
@@ -53,10 +53,36 @@ def test_engines_are_timed_when_asked(open_page):
 
 def test_no_models_at_all(open_page, arguments):
     del arguments[1:]
-    assert "weights/ is empty" in open_page("models").info[0].value
+    assert "weights/ is empty" in said(open_page("models").info[0])
 
 
 def test_a_broken_card_is_an_error_with_its_cure(open_page, arguments, tmp_path):
     (tmp_path / "card.json").write_text("{")
     arguments.append(f"--model={tmp_path}")
-    assert "is not a JSON file" in open_page("models").error[0].value
+    assert "is not a JSON file" in said(open_page("models").error[0])
+
+
+def test_the_table_has_accuracy_and_the_speed_once_it_is_measured(
+    open_page, arguments, described_folder
+):
+    arguments.append(f"--model={described_folder}")
+    page = open_page("models")
+    table = page.dataframe[0].value
+    assert table["accuracy"].tolist() == ["", "drivable IoU 0.81 (set val)"]
+    assert table["per image"].isna().all()
+    button(page, "Time the engines").click().run()
+    assert page.dataframe[0].value["per image"].tolist()[0] > 0
+
+
+def test_agreement_with_a_teacher_is_no_accuracy(open_page, arguments, tmp_path):
+    figures = {"set val: teacher f4": 0.9, "set val: drivable iou": 0.5}
+    card_of(name="taught", metrics=figures).write(tmp_path)
+    write_network(tmp_path / "model.onnx")
+    arguments.append(f"--model={tmp_path}")
+    page = open_page("models")
+    assert page.dataframe[0].value["accuracy"].tolist()[1] == "drivable IoU 0.50 (set val)"
+    page.selectbox(key="models-name").select(tmp_path.name).run()
+    (agreement,) = [c.value for c in page.caption if "Agreement" in c.value]
+    assert agreement.endswith("which is no accuracy: F4 0.900")
+    (chart,) = page.get("vega_lite_chart")
+    assert b"teacher" not in chart.proto.SerializeToString()

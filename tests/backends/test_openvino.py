@@ -280,3 +280,25 @@ def test_importing_openvino_sends_no_telemetry(tmp_path):
         CI="1",
     )
     assert (done.stdout.split(), done.returncode) == (["False", "False"], 0), done.stderr
+
+
+# ------------------------------------------------------------------ threads and signals
+
+CLOSED_ELSEWHERE = """
+import os, signal, sys, threading
+from pathlib import Path
+from lanes import backends
+
+engines = [backends.load("openvino", Path(sys.argv[1]))]
+thread = threading.Thread(target=lambda: engines.pop().close())
+thread.start()
+thread.join()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_a_signal_after_a_close_in_another_thread_does_no_harm(model_folder):
+    command = [sys.executable, "-X", "faulthandler", "-c", CLOSED_ELSEWHERE, str(model_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

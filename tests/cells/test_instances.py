@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict
 
@@ -12,7 +11,7 @@ import pytest
 
 from lanes import tasks
 from lanes.cells import instances
-from lanes.errors import BadInput, MissingDependency
+from lanes.errors import BadInput
 
 COUNT, WHITE, LANES = tasks.load("cell_count"), tasks.load("blood_cells"), tasks.load("lanes")
 RADIUS = 20
@@ -137,7 +136,16 @@ def test_measures_of_a_disc():
     assert cell.circularity == pytest.approx(1, abs=0.05)
     assert cell.eccentricity == pytest.approx(0, abs=0.1)
     assert not cell.at_edge
-    assert cell.nucleus_area_px is cell.nucleus_ratio is cell.area_um2 is cell.diameter_um is None
+    assert cell.area_um2 is cell.diameter_um is None
+    assert (cell.nucleus_area_px, cell.kind) == (0, "red")
+
+
+def test_a_nucleus_makes_a_white_cell_and_a_stain_does_not():
+    labels = discs((50, 60), (150, 60))
+    labels[50:70, 40:60] = labels[55:60, 145:150] = 3
+    found = instances.measure(instances.segment(labels, COUNT), labels, COUNT)
+    assert [cell.kind for cell in found] == ["white", "red"]
+    assert found[0].nucleus_area_px == 400
 
 
 def test_a_long_ellipse_is_less_circular():
@@ -194,7 +202,7 @@ def test_columns_of_the_table_are_the_fields():
     labels = discs((50, 60))
     (cell,) = instances.measure(instances.segment(labels, COUNT), labels, COUNT)
     assert list(asdict(cell))[:4] == ["id", "x", "y", "left"]
-    assert all(type(v) in (int, float, bool, type(None)) for v in asdict(cell).values())
+    assert all(type(v) in (int, float, bool, str, type(None)) for v in asdict(cell).values())
 
 
 def test_errors_of_counting():
@@ -211,12 +219,3 @@ def test_more_cells_than_ids(monkeypatch):
     monkeypatch.setattr(instances, "MOST", 1)
     with pytest.raises(BadInput, match="2 cells in one picture"):
         instances.segment(discs((30, 30), (120, 30)), COUNT)
-
-
-def test_without_scikit_image_only_measuring_fails(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage.measure", None)
-    labels = discs((50, 60))
-    assert COUNT.measure(labels)["cells"] == 1
-    found = instances.segment(labels, COUNT)
-    with pytest.raises(MissingDependency, match=r"needs 'skimage'.*pip install"):
-        instances.measure(found, labels, COUNT)

@@ -80,6 +80,38 @@ def test_an_ignored_hangup_stays_ignored(tmp_path, model_folder, clip):
     assert frames == 50
 
 
+STOPPED = """
+import atexit, sys, time
+from importlib.abc import MetaPathFinder
+
+class Stop(MetaPathFinder):
+    def find_spec(self, name, *words):
+        if name == {place!r}:
+            stop()
+
+def stop():
+    print("stopped", flush=True)
+    time.sleep(30)
+
+sys.meta_path.insert(0, Stop())
+if {place!r} == "its end":
+    atexit.register(stop)
+from lanes.cli.start import {name}
+{name}()
+"""
+
+
+@pytest.mark.parametrize("name", ["main", "video_main", "webcam_main"])
+@pytest.mark.parametrize("place", ["lanes.cli.main", "numpy", "typer", "its end"])
+def test_ctrl_c_is_silent_while_a_command_loads_and_closes(name, place):
+    started = Started(STOPPED.format(place=place, name=name), ["--help"])
+    printed = iter(started.process.stdout.readline, "")
+    assert any("stopped" in line for line in printed)
+    started.send(signal.SIGINT)
+    code, _, errors = started.end()
+    assert (code, errors) == (-signal.SIGINT, "")
+
+
 SCRIPT = """
 import sys, lanes
 lanes.label_video(sys.argv[1], sys.argv[2], model=sys.argv[3], json=sys.argv[4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -13,12 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
+from lanes.card import read
 from lanes.cli.main import app
 from lanes.pipeline import demo_clip
-from model_folders import labels_of
-from smears import DARK, label_images, left, rows_of, said, save, smear
-
-pytest.importorskip("skimage")
+from model_folders import labels_of, make_counter
+from smears import CELL, DARK, label_images, left, rows_of, said, save, smear
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_touching_cells_and_a_border_class(run, tmp_path, cell_models):
     assert run("a.png", model=cell_models["cell_count"]).exit_code == 0
     rows = rows_of(tmp_path / "a_lanes" / "cells.csv")
     assert [row["at_edge"] for row in rows] == ["no", "no", "yes"]
-    assert "nucleus_area_px" not in rows[0]
+    assert [row["kind"] for row in rows] == ["red", "red", "red"]
 
 
 def test_a_task_that_counts_nothing(run, tmp_path, model_folder):
@@ -218,3 +218,43 @@ def test_help_needs_no_engine():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"--um-per-pixel" in done.stdout
+
+
+def test_a_doubtful_count_is_a_warning_and_with_strict_an_error(run, tmp_path):
+    model = make_counter(tmp_path / "scaled", "cell_count")
+    replace(read(model), cell_diameter=48.0).write(model)
+    save(tmp_path / "in" / "clear.png", smear((50, 60), (150, 100), nuclei=False))
+    shreds = smear(nuclei=False)
+    for x in range(20, 200, 30):
+        cv2.circle(shreds, (x, 70), 6, (CELL,) * 3, cv2.FILLED)
+    save(tmp_path / "in" / "shreds.png", shreds)
+    done = run("in", "--cell-diameter", "40", model=model)
+    assert done.exit_code == 0, done.output
+    clear, shreds = rows_of(tmp_path / "in_lanes" / "summary.csv")
+    assert (clear["cells"], clear["scale_diameter_px"], clear["warning"]) == ("2", "40.0", "")
+    assert float(clear["doubt"]) < 0.5 <= float(shreds["doubt"])
+    assert shreds["warning"]
+    assert "shreds.png: doubtful count" in said(done)
+    again = ("in", "--cell-diameter", "40", "--overwrite", "--strict")
+    assert run(*again, model=model).exit_code == 1
+    drawn = cv2.imread(str(tmp_path / "in_lanes" / "clear_overlay.png"))
+    assert (drawn[2, 2] == 255).all()
+
+
+@pytest.mark.parametrize("diameter", ["0", "-1", "nan"])
+def test_a_wrong_diameter_is_an_error_before_anything_is_written(run, tmp_path, diameter):
+    save(tmp_path / "a.png", smear((50, 60)))
+    done = run("a.png", "--cell-diameter", diameter)
+    assert done.exit_code == 2
+    assert "--cell-diameter" in said(done)
+    assert left(tmp_path) == ["a.png"]
+
+
+def test_outlines_as_geojson(run, tmp_path):
+    save(tmp_path / "a.png", smear((50, 60), (150, 100)))
+    assert run("a.png", "--geojson").exit_code == 0
+    found = json.loads((tmp_path / "a_lanes" / "a_cells.geojson").read_text())
+    assert [feature["id"] for feature in found["features"]] == [1, 2]
+    done = run("a.png", "--geojson")
+    assert done.exit_code == 2
+    assert "exists already" in said(done)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from functools import partial
 
 import numpy as np
@@ -15,8 +14,6 @@ from ended import Started, command
 from lanes.cells import instances as instance_maps
 from lanes.video import output_files
 from smears import label_images, left, rows_of, said, save, smear
-
-pytest.importorskip("skimage")
 
 
 @pytest.fixture
@@ -115,15 +112,6 @@ def test_a_model_that_is_not_there(run, tmp_path, model):
     done = run("a.png", model=model)
     assert done.exit_code == 2
     assert f"has no '{model}'" in said(done)
-    assert left(tmp_path) == ["a.png"]
-
-
-def test_measuring_without_its_library(run, tmp_path, monkeypatch):
-    save(tmp_path / "a.png", smear((50, 60)))
-    monkeypatch.setitem(sys.modules, "skimage.measure", None)
-    done = run("a.png")
-    assert done.exit_code == 2
-    assert "needs 'skimage', not installed: pip install" in said(done)
     assert left(tmp_path) == ["a.png"]
 
 

@@ -51,7 +51,7 @@ def test_the_overlay_is_where_the_labels_are(run, tmp_path):
         return image
 
     clip = make_clip(tmp_path / "x.mp4", frames=3, draw=draw)
-    assert run(clip, "--no-hud", "--quality", "best").exit_code == 0
+    assert run(clip, "--no-hud", "--no-lines", "--quality", "best").exit_code == 0
     image = frames_of(tmp_path / "x_lanes.mp4")[1].to_ndarray(format="bgr24").astype(int)
     np.testing.assert_allclose(image[40, 20], 40, atol=4)
     blue, green, red = image[40, 130]
@@ -70,7 +70,7 @@ def test_masks_and_json_of_a_clip(run, clip, tmp_path):
     assert lines[1]["time"] == pytest.approx(1001 / 30000, abs=1e-4)
     for line in lines:
         assert sum(line["shares"].values()) == pytest.approx(1, abs=1e-5)
-        assert set(line["ms"]) == {"decode", "resize", "infer", "overlay", "encode"}
+        assert set(line["ms"]) == {"decode", "resize", "infer", "lines", "overlay", "encode"}
         assert "iou" not in line
 
 
@@ -121,7 +121,7 @@ def test_images_of_several_sizes(run, tmp_path):
 
 def test_one_image_gives_one_image(run, tmp_path):
     cv2.imwrite(str(tmp_path / "road.png"), np.full((97, 161, 3), 128, np.uint8))
-    assert run("road.png").exit_code == 0
+    assert run("road.png", "--no-lines").exit_code == 0
     drawn = cv2.imread(str(tmp_path / "road_lanes.png"))
     assert drawn.shape == (97, 161, 3)
     assert drawn[50, 80, 1] > drawn[50, 80, 2] + 30

@@ -167,6 +167,7 @@ MAKERS = {
     "synthetic_cells": lambda root: "",
     "synthetic_smear": lambda root: "",
     "wbc_zheng": wbc_zheng,
+    "wbc_zheng_cells": wbc_zheng,
 }
 
 

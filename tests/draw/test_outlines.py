@@ -9,8 +9,6 @@ from lanes import tasks
 from lanes.cells import instances
 from lanes.draw.outlines import CUT, WHOLE, draw_outlines
 
-pytest.importorskip("skimage")
-
 
 def drawn(found, grey=128):
     task = tasks.load("cell_count")

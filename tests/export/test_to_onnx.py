@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from lanes import backends, card, segmenter
 from lanes.cli.main import run
-from lanes.errors import BackendError, BadConfig, BadOutput
+from lanes.errors import BackendError, BadConfig, BadOutput, UnknownName
 from lanes.export import to_onnx
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs
@@ -264,3 +264,33 @@ def test_labels_are_compared_on_frames_of_the_task(checkpoint, tmp_path):
     assert [frame.shape for frame in here] == [(20, 30, 3)] * 3
     gone = check_frames(replace(checkpoint, config=config, data={"camvid": "/nowhere"}))
     assert [frame.shape for frame in gone] == [(*SIZE, 3)] * to_onnx.CHECK_FRAMES
+
+
+def test_labels_count_where_the_network_is_sure():
+    equal, sure = np.ones((1, 10, 10), bool), np.zeros((1, 10, 10), bool)
+    sure[0, :5] = True
+    equal[0, 9, :8] = False
+    to_onnx._judge("openvino bf16", "bf16", 0.92, equal, sure)
+    with pytest.raises(BackendError, match="98.00% of the pixels where.*train longer.*fp32"):
+        wrong = equal.copy()
+        wrong[0, 0, 0] = False
+        to_onnx._judge("openvino bf16", "bf16", 0.91, wrong, sure)
+    with pytest.raises(BackendError, match="89.00% of all, wanted 90%"):
+        to_onnx._judge("openvino bf16", "bf16", 0.89, equal, sure)
+    with pytest.raises(BackendError, match="the export is wrong; update openvino"):
+        to_onnx._judge("openvino fp32", "fp32", 0.99, wrong, sure)
+
+
+def test_an_export_for_fp32_runs_in_fp32_only(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(to_onnx, "LOW_PARITY", 2.0)  # nothing below fp32 passes
+    monkeypatch.setattr(to_onnx.half_accuracy, "LARGEST_COST", -1.0)
+    folder = tmp_path / "tiny"
+    found = to_onnx.export(checkpoint, folder, "", precision="fp32")
+    assert found.precisions == ("fp32",)
+    for name in backends.PREFERENCE:
+        with contextlib.closing(backends.load(name, folder)) as backend:
+            assert backend.precision == "fp32"
+    with pytest.raises(UnknownName, match="exported for fp32 only, not bf16"):
+        backends.load("openvino", folder, "bf16")
+    checkpoint.save(tmp_path / "best.pt")
+    assert run("export", [str(tmp_path / "best.pt"), str(folder), "--precision", "int4"]) == 2

@@ -32,7 +32,7 @@ def test_every_frame_of_a_file_is_played_and_the_last_is_the_newest(clip, model)
         assert number_of(now.result.frame) == 49
         assert now.position == pytest.approx(49 / 25)
         assert now.duration == pytest.approx(2.0, abs=0.05)
-        assert set(now.latency) == {"decode", "resize", "infer"}
+        assert set(now.latency) == {"decode", "resize", "infer", "lines"}
         assert all(0 < each.p50 <= each.p95 < 5 for each in now.latency.values())
         assert now.fps > 0
         assert set(now.measures) == {"drivable share", "lane line share", "implied line share"}

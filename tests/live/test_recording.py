@@ -11,7 +11,8 @@ from clips import make_clip, read
 from lanes.errors import BadOutput
 from lanes.live.player import Live, LiveOptions
 from live_waits import PATIENCE, ended, until
-from streams import MjpegServer
+from streams import FileServer, MjpegServer
+from written_clips import heard, talking
 
 
 def test_recordings_are_whole_at_the_end(tmp_path, clip, model):
@@ -48,6 +49,39 @@ def test_a_recording_that_is_begun_and_ended_while_it_plays_follows_seeks(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
+def check_in_step(path):
+    """The sound becomes loud when the pictures become bright; frames may be dropped between."""
+    frames = read(path)[0]
+    dark = [frame.seconds for frame in frames if frame.planes[0].mean() < 80]
+    bright = [frame.seconds for frame in frames if frame.planes[0].mean() > 80]
+    rate, samples = heard(path)
+    loud = (abs(samples[0]) > 0.3).argmax() / rate
+    assert max(dark) - 0.1 < loud < min(bright) + 0.1
+    return loud
+
+
+def test_the_sound_of_a_file_is_recorded_and_follows_seeks(tmp_path, model):
+    path = talking(tmp_path / "in.mp4", 2, 2, 2, 8, each=25)
+    out = tmp_path / "out.mp4"
+    with Live(path, model, LiveOptions(video=out, alpha=0.0)) as live:
+        until(live, lambda now: now.position > 0.5)
+        live.seek(2.5)
+        until(live, ended)
+    assert 0.9 < check_in_step(out) < 2.9
+
+
+def test_the_sound_of_a_stream_is_recorded(tmp_path, model):
+    path = talking(tmp_path / "in.ts", 2, 8)
+    out = tmp_path / "out.mp4"
+    with FileServer(path, length=False, seconds=4) as server:
+        options = LiveOptions(video=out, alpha=0.0)
+        with Live(server.url, model, options) as live:
+            now = until(live, lambda now: now.state == "lost" or now.error)
+            assert (now.error, now.live) == (None, True)
+            live.stop_recording()
+    assert 1 < check_in_step(out) < 3
+
+
 def test_closed_in_the_midst_a_recording_is_whole_and_nothing_else_is_left(tmp_path, clip, model):
     live = Live(clip, model, LiveOptions(video=tmp_path / "o.mp4", real_time=True))
     until(live, lambda now: now.frames > 5)
@@ -64,7 +98,7 @@ def test_a_recording_shows_the_classes_and_the_strength_that_were_chosen(tmp_pat
     )
 
     def recorded(name, **look):
-        options = LiveOptions(video=tmp_path / name, hud=False, **look)
+        options = LiveOptions(video=tmp_path / name, hud=False, lines=False, **look)
         with Live(grey, model, options) as live:
             live.classes = ["lane line"] if name == "lines.mp4" else None
             until(live, ended)
@@ -113,7 +147,7 @@ def test_an_engine_error_is_reported_and_the_recording_kept(tmp_path, clip, shar
 def test_a_failed_recording_is_reported_and_playback_continues(tmp_path, clip, model, monkeypatch):
     from lanes.video import VideoSink
 
-    def full(self, frame):
+    def full(self, frame, cut=False):
         raise BadOutput("o.mp4 cannot be written: the disk is full")
 
     with Live(clip, model, LiveOptions(loop=True)) as live:

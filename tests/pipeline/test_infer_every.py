@@ -48,7 +48,7 @@ def test_json_and_summary_say_which_frames_were_inferred(run, tmp_path):
     assert [line["index"] for line in lines if line["inferred"]] == [0, 3, 6, 9, 12]
     for line in lines:
         stages = {"resize", "infer"} if line["inferred"] else {"carry"}
-        assert set(line["ms"]) == {"decode", "overlay", "encode", *stages}
+        assert set(line["ms"]) == {"decode", "lines", "overlay", "encode", *stages}
     said = " ".join(done.output.split())
     assert "13 frames (5 inferred, 8 by optical flow)" in said
     assert "carry" in said

@@ -78,7 +78,7 @@ def sink(path):
 
 def test_a_recorder_writes_all_outputs_and_closes_gaps_at_cuts(tmp_path):
     with Recorder(tmp_path / "a.mp4") as recorder:
-        recorder.add(VideoOutput(sink(tmp_path / "a.mp4"), Fraction(1, 25)))
+        recorder.add(VideoOutput(sink(tmp_path / "a.mp4")))
         recorder.add(MaskOutput(tmp_path / "masks", overwrite=False))
         recorder.add(JsonLines(tmp_path / "a.jsonl", False))
         for index, cut in ((3, False), (4, False), (90, True), (92, False)):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-
 import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data._utils import signal_handling
 
 from lanes.training import config as configs
 
@@ -32,19 +29,6 @@ VALUES = {
         "decoder": [8, 8],
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def own_child_signals():
-    """Undo the SIGCHLD handler that torch's DataLoader leaves in the process.
-
-    With it, and after the whole suite, the end of the next subprocess killed pytest: the kernel
-    could not deliver the signal (SIGSEGV, SI_KERNEL).
-    """
-    before = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-    signal_handling._SIGCHLD_handler_set = False
 
 
 @pytest.fixture(scope="package", autouse=True)

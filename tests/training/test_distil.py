@@ -9,13 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lightning_fabric import Fabric
 
 from lanes.cli.main import run
 from lanes.errors import BadDataset, BadOutput
 from lanes.training import checkpoint as checkpoints
-from lanes.training import distil, loop, mix
+from lanes.training import distil, mix
+from lanes.training.budget import Budget
 from lanes.training.labelling import labeller
-from lanes.training.loop import Budget, Run, train
+from lanes.training.loop import Run, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,11 +40,11 @@ def test_a_student_learns_from_soft_maps_alone(make_config, teacher, opened, roo
     for path in (unknown / "train" / "labels").iterdir():
         cv2.imwrite(str(path), np.full_like(cv2.imread(str(path), 0), 255))
     config = make_config(distilled=str(tmp_path / "maps"), warmup_steps=1)
-    fabric = loop.Fabric(precision="32-true", devices=1, accelerator="cpu")
+    fabric = Fabric(precision="32-true", devices=1, accelerator="cpu")
     run = Run(config, {"image_folder": str(unknown)}, Budget(steps=30), tmp_path / "run", fabric)
-    for batch, _ in zip(run.batches(), range(30), strict=False):
-        assert batch["soft"].shape == (2, 4, 64, 96)
-        run.train_step(batch)
+    for parts, _ in zip(run.batches(), range(30), strict=False):
+        assert parts[0]["soft"].shape == (2, 4, 64, 96)
+        run.train_step(*parts)
     learned = labeller(run.average.network, config)
     taught_by = labeller(checkpoints.network_of(teacher), config)
     images = [dataset[i].image for dataset in opened.values() for i in range(len(dataset))]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from lanes import assets, segmenter
 from lanes import card as cards
@@ -17,6 +18,7 @@ from lanes.images.resize import resize_image
 from lanes.training import checkpoint as checkpoints
 from lanes.training import config as configs
 from lanes.training import from_onnx, loop
+from lanes.training.budget import Budget
 
 
 def config_of(card):
@@ -77,8 +79,9 @@ def test_a_run_begins_with_an_included_model(tmp_path):
     card = opened("lanes-tiny")[1]
     config = replace(config_of(card), batch=1, class_weights=(1.0, 1.0, 1.0, 1.0), workers=0)
     data = {"synthetic": ""}
-    run = loop.Run(config, data, loop.Budget(1), tmp_path, loop.Fabric(devices=1))
+    run = loop.Run(config, data, Budget(1), tmp_path, Fabric(devices=1))
     run.begin_with_model(assets.model_folder("lanes-tiny"))
-    assert run.before == [use.name for use in card.data]
+    assert run.before == [asdict(use) for use in card.data]
     with torch.no_grad():
-        assert float(run.loss(next(run.batches()))) < 1.0
+        parts = next(run.batches())
+        assert float(run.loss(parts[0], run.totals(parts))) < 1.0

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from lanes.cli.main import run
 from lanes.errors import BadConfig, BadInput, BadOutput
@@ -16,15 +17,16 @@ from lanes.metrics.figures import Figure, Kind
 from lanes.training import checkpoint as checkpoints
 from lanes.training import log, loop
 from lanes.training.averaging import Averaged
+from lanes.training.budget import Budget, learning_rate
 from lanes.training.log import Log
-from lanes.training.loop import Budget, Run, train
+from lanes.training.loop import Run, train
 
 
 @pytest.fixture
 def make_run(make_config, data, tmp_path):
     def make(budget=None, **changes):
         config = make_config(**changes)
-        fabric = loop.Fabric(precision="32-true", devices=1, accelerator="cpu")
+        fabric = Fabric(precision="32-true", devices=1, accelerator="cpu")
         return Run(config, data, budget or Budget(steps=6), tmp_path / "run", fabric)
 
     return make
@@ -63,7 +65,7 @@ def test_another_split_is_learned_if_asked_for(make_run):
 
 def test_the_encoder_learns_at_its_own_rate(make_run):
     run = make_run(model="fcn_efficientnet_lite0", encoder_rate=0.25, model_options={})
-    run.train_step(next(run.batches()))
+    run.train_step(*next(run.batches()))
     decoder, encoder = (group["lr"] for group in run.optimizer.param_groups)
     assert encoder == pytest.approx(0.25 * decoder)
 
@@ -75,14 +77,14 @@ def test_pretrained_needs_an_architecture_with_weights(make_run):
 
 def test_the_loss_falls(make_run):
     run = make_run(Budget(steps=12), warmup_steps=1)
-    losses = [run.train_step(batch) for batch, _ in zip(run.batches(), range(12), strict=False)]
+    losses = [run.train_step(*parts) for parts, _ in zip(run.batches(), range(12), strict=False)]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
 
 
 def test_batches_come_from_worker_processes_too(make_run):
     run = make_run(workers=1)
     batches = run.batches()
-    batch = next(batches)
+    (batch,) = next(batches)
     batches.close()
     assert batch["images"].shape == (2, 64, 96, 3)
     assert batch["images"].dtype == torch.uint8
@@ -91,8 +93,8 @@ def test_batches_come_from_worker_processes_too(make_run):
 
 def test_resuming_goes_on_at_the_step_with_all_state(make_run, make_config, data, tmp_path):
     run = make_run()
-    for batch, _ in zip(run.batches(), range(3), strict=False):
-        run.train_step(batch)
+    for parts, _ in zip(run.batches(), range(3), strict=False):
+        run.train_step(*parts)
     run.skipped, run.best, run.seconds = 1, 0.25, 7.0
     run.save("last.pt")
     again = make_run()
@@ -123,10 +125,10 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(
         patch.setattr(loop, "SAVE_SECONDS", -1)
         whole_step = Run.train_step
 
-        def killed(run, batch):
+        def killed(run, *parts):
             if run.step == 7:
                 raise KeyboardInterrupt
-            return whole_step(run, batch)
+            return whole_step(run, *parts)
 
         patch.setattr(Run, "train_step", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -147,12 +149,12 @@ def test_sizes_grow_with_the_run(make_run, workers):
     sizes = [[0.0, [32, 64]], [0.4, [48, 64]], [0.7, [64, 96]]]
     run = make_run(Budget(steps=10), sizes=sizes, workers=workers)
     batches = run.batches()
-    seen = [tuple(next(batches)["targets"].shape) for _ in range(10)]
+    seen = [tuple(next(batches)[0]["targets"].shape) for _ in range(10)]
     batches.close()
     assert seen == [(2, 32, 64)] * 4 + [(2, 48, 64)] * 3 + [(2, 64, 96)] * 3
     run.step = 5
     batches = run.batches()
-    assert next(batches)["images"].shape == (2, 48, 64, 3)
+    assert next(batches)[0]["images"].shape == (2, 48, 64, 3)
     batches.close()
 
 
@@ -210,12 +212,9 @@ def test_a_run_resumed_amid_its_minutes_has_used_them(make_run, tmp_path):
 
 @pytest.mark.parametrize("budget", [Budget(steps=50), Budget(minutes=5)])
 @pytest.mark.parametrize("warmup", [0, 5, 10, 500])
-def test_the_learning_rate_rises_and_falls(make_run, budget, warmup):
-    run = make_run(budget, warmup_steps=warmup, learning_rate=1.0)
-    rates = []
-    for run.step in range(50):
-        run.seconds = 6.0 * run.step
-        rates.append(run.rate())
+def test_the_learning_rate_rises_and_falls(make_config, budget, warmup):
+    config = make_config(warmup_steps=warmup, learning_rate=1.0)
+    rates = [learning_rate(config, step, budget.spent(step, 6.0 * step)) for step in range(50)]
     top = int(np.argmax(rates))
     assert all(0 <= rate <= 1 for rate in rates)
     assert rates[: top + 1] == sorted(rates[: top + 1])
@@ -227,14 +226,14 @@ def test_the_learning_rate_rises_and_falls(make_run, budget, warmup):
 
 
 @pytest.mark.parametrize("steps", [1, 2])
-def test_a_short_run_learns_too(make_run, steps):
-    run = make_run(Budget(steps=steps), warmup_steps=200, learning_rate=1.0)
-    assert run.rate() > 0
+def test_a_short_run_learns_too(make_config, steps):
+    config = make_config(warmup_steps=200, learning_rate=1.0)
+    assert learning_rate(config, 0, Budget(steps=steps).spent(0, 0)) > 0
 
 
 def test_a_loss_that_is_not_finite_is_skipped_and_counted(make_run):
     run = make_run()
-    batch = next(run.batches())
+    (batch,) = next(run.batches())
     run.train_step(batch)
     before = {k: v.clone() for k, v in run.network.state_dict().items()}
     averaged = {k: v.clone() for k, v in run.average.network.state_dict().items()}
@@ -255,7 +254,7 @@ def test_a_hopeless_run_ends_with_a_sentence(make_run):
     run.network.register_forward_pre_hook(lambda _, args: (args[0].float() * math.nan,))
     run.skipped_in_a_row = loop.HOPELESS - 1
     with pytest.raises(BadInput, match="lower learning_rate"):
-        run.train_step(next(run.batches()))
+        run.train_step(*next(run.batches()))
 
 
 def test_nothing_to_judge_never_hides_a_later_best(make_run, monkeypatch, tmp_path):

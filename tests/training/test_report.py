@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from lanes import tasks
+from lanes.datasets import image_folder
 from lanes.draw.text import LINE
 from lanes.training import report
 from lanes.types import Sample
@@ -77,3 +78,13 @@ def test_curves_have_titles_axes_and_every_figure(tmp_path):
 
 def test_curves_of_a_short_run_are_drawn(tmp_path):
     report.curves([(1, "own lane line f4", 0.5)], best_step=1).savefig(tmp_path / "curves.png")
+
+
+def test_the_worst_and_the_best_are_named(make_config, root):
+    dataset = image_folder.open(root, "train")
+    picture = report.ranked(dataset, "own", lambda image: np.ones((9, 16), np.uint8), make_config())
+    half = report.ranked(
+        dataset, "own", lambda image: np.ones((9, 16), np.uint8), make_config(choose_images=4)
+    )
+    assert picture.shape[0] > half.shape[0] > 200
+    assert picture.shape[1] == half.shape[1]

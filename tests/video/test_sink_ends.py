@@ -170,7 +170,7 @@ def test_an_index_that_cannot_be_moved_is_a_warning(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("lanes.video.sink.faststart", full)
+    monkeypatch.setattr("lanes.video.growing.faststart", full)
     sink = write(tmp_path / "a.mp4")
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
     assert numbers(read(tmp_path / "a.mp4")[0]) == list(range(6))

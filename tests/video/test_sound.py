@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import av
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from clips import make_clip, numbers, read
 from lanes.video import VideoSink, open_source
 from lanes.video.aac import AacTrack
-from written_clips import PLAIN, copy, planes_of, sound_of, stream_of, write
+from written_clips import PLAIN, copy, heard, planes_of, sound_of, stream_of, talking, write
 
 
 @pytest.fixture
@@ -91,16 +89,6 @@ def test_sound_that_is_refused_later_ends(tmp_path, talkie):
             sink.write(planes_of(number))
     assert sink.warnings == [f"the sound of {talkie} is cut: Malformed"]
     assert len(read(tmp_path / "a.mp4")[0]) == 10
-
-
-def heard(path):
-    """The sound as played: the rate, and samples (2, N) from second 0 on."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(audio=0))
-        rate = frames[0].sample_rate
-        samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
-        first = round(frames[0].pts * frames[0].time_base * rate)
-    return rate, np.pad(samples, ((0, 0), (first, 0))) if first > 0 else samples[:, -first:]
 
 
 def pitch(path):
@@ -213,25 +201,6 @@ def test_sound_of_a_stream_that_is_read_once(tmp_path):
         assert tapped == copied
 
 
-def talking(path, loudness):
-    """Two seconds of pictures with a tone of a loudness."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", 25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        sound = container.add_stream("aac", 48000, layout="mono")
-        for number in range(50):
-            frame = av.VideoFrame(64, 48, "yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-            wave = np.sin(np.arange(1920) * 440 * 2 * np.pi / 48000) * loudness / 16
-            samples = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
-            samples.sample_rate, samples.pts = 48000, number * 1920
-            container.mux(sound.encode(samples))
-        container.mux(stream.encode(None))
-        container.mux(sound.encode(None))
-    return path
-
-
 def test_sound_of_a_file_without(tmp_path):
     path = make_clip(tmp_path / "in.mp4", 10)
     _, sink = copy(path, tmp_path / "out.mp4", audio_from=path)
@@ -256,3 +225,28 @@ def test_sound_of_a_damaged_file(tmp_path, talkie):
     source, sink = copy(talkie, tmp_path / "out.mp4", audio_from=talkie)
     assert sink.frames + source.lost >= 50
     assert len(sound_of(tmp_path / "out.mp4")) > 80
+
+
+def loudness(path, second):
+    """The loudness in the middle of a second, in sixteenths."""
+    rate, samples = heard(path)
+    return abs(samples[0, round((second + 0.2) * rate) : round((second + 0.8) * rate)]).max() * 16
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".ts", "aac"), (".mp4", "aac"), (".mkv", "libopus")]
+)
+def test_sound_follows_cuts(tmp_path, suffix, codec):
+    """Each second of the source is louder than the one before; forward, and back."""
+    path = talking(tmp_path / f"in{suffix}", *range(1, 7), each=25, codec=codec)
+    with (
+        open_source(path) as first,
+        VideoSink.like(first, tmp_path / "a.mp4", audio_from=path) as a,
+    ):
+        for start in (0, 4, 1):
+            with open_source(path, start, start + 1) as source:
+                for number, frame in enumerate(source):
+                    a.write(frame, cut=not number)
+    assert a.frames == 75
+    heard_there = [loudness(tmp_path / "a.mp4", second) for second in range(3)]
+    assert heard_there == pytest.approx([1, 5, 2], rel=0.2)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes import plugins
-from lanes.doctor.data.facts import image_files
+from lanes.datasets._files import image_files
 from lanes.doctor.data.outlines import keyhole, parts_of
 from lanes.errors import BadConfig, BadDataset, BadOutput
 from lanes.plugins import unknown

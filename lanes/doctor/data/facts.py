@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from lanes import assets
+from lanes.datasets import _files
 from lanes.doctor.data.fingerprint import fingerprint
 from lanes.errors import LanesError
 from lanes.images.orientation import UPRIGHT
@@ -54,7 +55,7 @@ def gather(
     dataset: Dataset, tick: Callable[[int, int | None, str], None] = lambda *_: None
 ) -> list[ImageFacts]:
     """The facts of every image of `dataset`; `tick` shows progress."""
-    files = image_files(dataset)
+    files = _files.image_files(dataset)
     found = []
     # OpenCV lets other threads work while it decodes.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -62,15 +63,6 @@ def gather(
             found.append(facts)
             tick(len(found), len(dataset), "")
     return found
-
-
-def image_files(dataset: Dataset) -> list[Path]:
-    """The image file of each sample; empty for a data set that draws its images."""
-    if hasattr(dataset, "pairs"):
-        return [image for image, _ in dataset.pairs]
-    if hasattr(dataset, "frames"):
-        return [frame.image for frame in dataset.frames]
-    return list(getattr(dataset, "images", []))
 
 
 def _facts(dataset: Dataset, files: list[Path], index: int) -> ImageFacts:
@@ -93,12 +85,12 @@ def _facts(dataset: Dataset, files: list[Path], index: int) -> ImageFacts:
 def signature(root: Path) -> str:
     """A hash of the names, sizes and times of all files below `root`."""
     found = hashlib.blake2b(digest_size=16)
-    for path, entry in _files(root):
+    for path, entry in _entries(root):
         found.update(f"{path} {entry.st_size} {entry.st_mtime_ns}\n".encode())
     return found.hexdigest()
 
 
-def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     for folder, inner, names in os.walk(root):
         inner.sort()
         for name in sorted(names):

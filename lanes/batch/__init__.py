@@ -1,0 +1,1 @@
+"""Labels many videos and images with several workers, and keeps a list of what is done."""
