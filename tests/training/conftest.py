@@ -41,6 +41,12 @@ def one_thread():
 
 
 @pytest.fixture
+def environment():
+    """The environment of a process that trains; in an empty cache, matplotlib lists all fonts."""
+    return {key: value for key, value in os.environ.items() if key != "XDG_CACHE_HOME"}
+
+
+@pytest.fixture
 def values():
     """The configuration as TOML gives it."""
     return {**VALUES, "weights": dict(VALUES["weights"])}
