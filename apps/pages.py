@@ -36,7 +36,9 @@ def main() -> None:
         st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
         for number, (page, title, icon, path) in enumerate(PAGES)
     ]
-    chosen = st.navigation(pages, position="top")
+    # Streamlit ignores the default page's own address.
+    live_page = st.Page(guarded(live.show), title="Live", url_path="live", visibility="hidden")
+    chosen = st.navigation([*pages, live_page], position="top")
     with st.container(horizontal=True, key="phone-pages"):
         for page in pages:
             st.page_link(page)

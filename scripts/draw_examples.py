@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,25 +20,24 @@ import cv2
 import numpy as np
 
 from lanes import segmenter
+from lanes.datasets import synthetic_cells
 from lanes.draw.overlay import overlay_bgr
 from lanes.synthetic.road import demo_scene, render, scene
-from lanes.synthetic.smear import drift, smear
 from lanes.synthetic.world import Glass
 from lanes.types import Image, LabelMap
+from lanes.video import open_source
 
 Pair: TypeAlias = tuple[Image, LabelMap]
 
 FOLDER = Path(__file__).parents[1] / "apps" / "dashboard_pages" / "examples"
-RATE, FRAMES = Fraction(25), 150
-SIZE = (540, 960)
+RATE, FRAMES = Fraction(25), 100
+SIZE = (360, 640)
 RAIN_SEED = 3_000_463
 MODELS = {"motorway": "lanes-fcn-lite", "rain": "lanes-fcn-lite", "smear": "cells-count"}
 WITH_TRUTH = ("motorway",)
-FFV1 = {"level": "3", "coder": "2", "context": "1", "g": "150"}
+FFV1 = {"level": "3", "coder": "2", "context": "1", "g": "100"}
 STILL = 60
 """The frame of the picture."""
-WIDTH = 640
-"""Of the picture."""
 
 
 def motorway() -> Iterator[Pair]:
@@ -59,8 +59,7 @@ def rain() -> Iterator[Pair]:
 
 def blood() -> Iterator[Pair]:
     """A blood smear under a microscope."""
-    for slide in drift(smear(3, 64.0, white=1.5), SIZE, FRAMES, RATE):
-        yield slide.image, slide.labels
+    return synthetic_cells.demo(FRAMES, SIZE, RATE)
 
 
 EXAMPLES = {"motorway": motorway, "rain": rain, "smear": blood}
@@ -69,16 +68,20 @@ EXAMPLES = {"motorway": motorway, "rain": rain, "smear": blood}
 def write(name: str) -> None:
     """Write the clip, its ground truth if it is small, and the picture of an example."""
     pairs = list(EXAMPLES[name]())
-    options = {"crf": "30", "preset": "veryslow"}
+    options = {"crf": "28", "preset": "medium"}
     _write_video(FOLDER / f"{name}.mp4", "libx264", "yuv420p", [p[0] for p in pairs], options)
     if name in WITH_TRUTH:
         _write_video(FOLDER / f"{name}.mkv", "ffv1", "gray", [p[1] for p in pairs], FFV1)
-    image = pairs[STILL][0]
+    write_picture(name)
+
+
+def write_picture(name: str) -> None:
+    """Write the picture of an example whose clip exists."""
+    with open_source(FOLDER / f"{name}.mp4") as source:
+        image = next(islice(source, STILL, None)).bgr
     with segmenter.load(MODELS[name]) as model:
         drawn = overlay_bgr(image, model.label(image), model.task)
-    size = (WIDTH, round(WIDTH * SIZE[0] / SIZE[1]))
-    small = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), np.uint8)
-    cv2.imwrite(str(FOLDER / f"{name}.webp"), small, [cv2.IMWRITE_WEBP_QUALITY, 75])
+    cv2.imwrite(str(FOLDER / f"{name}.webp"), drawn, [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 
 def _write_video(

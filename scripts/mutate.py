@@ -27,7 +27,7 @@ import coverage
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(gettempdir()) / "lanes-mutate"
-TESTS = 150
+TESTS = 600
 """The most tests that a mutant runs: the nearest first."""
 SWAPS: dict[type[ast.AST], Any] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,

@@ -84,10 +84,10 @@ class Started:
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
 
-    def end(self):
+    def end(self, patience=PATIENCE):
         """Wait for the end: exit code, standard output, standard error."""
         try:
-            printed, errors = self.process.communicate(timeout=PATIENCE)
+            printed, errors = self.process.communicate(timeout=patience)
         finally:
             self.process.kill()
         return self.process.returncode, printed, errors

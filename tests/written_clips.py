@@ -65,13 +65,19 @@ def sound_of(path):
 
 
 def heard(path):
-    """The sound as played: the rate, and samples (2, N) from second 0 on."""
+    """The sound as played: the rate, and samples (channels, N) from second 0 on.
+
+    Each packet is at its own time: where a recording left pictures out, two may overlap.
+    """
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
-        rate = frames[0].sample_rate
-        samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
-        first = round(frames[0].pts * frames[0].time_base * rate)
-    return rate, np.pad(samples, ((0, 0), (first, 0))) if first > 0 else samples[:, -first:]
+    rate = frames[0].sample_rate
+    places = [round(frame.pts * frame.time_base * rate) for frame in frames]
+    pieces = [frame.to_ndarray() for frame in frames]
+    samples = np.zeros((len(pieces[0]), places[-1] + pieces[-1].shape[1]), pieces[0].dtype)
+    for place, piece in zip(places, pieces, strict=True):
+        samples[:, max(place, 0) : place + piece.shape[1]] = piece[:, max(-place, 0) :]
+    return rate, samples
 
 
 def talking(path, *loudness, each=50, codec="aac"):

@@ -9,9 +9,11 @@ so neither a slow connection nor a slow browser builds a queue.
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import quote
 
 import streamlit as st
@@ -22,6 +24,9 @@ from starlette.routing import Route
 
 from lanes.errors import BadInput
 
+Mark: TypeAlias = tuple[float, float, str]
+"""A stretch of a clip, from and to in seconds, and what happened there."""
+MOST_MARKS = 100
 PREFIX = "pictures"
 LARGEST = 4_000_000
 """Bytes of the largest picture accepted from a browser."""
@@ -35,7 +40,8 @@ class Picture:
     """A picture to show: `draw` renders the JPEG; None before the first frame.
 
     Pictures with equal `mark` look the same. When `state` changes, the page is redrawn. `at` is the
-    position in the clip and the clip's length, in seconds, for a timeline.
+    position in the clip and the clip's length, in seconds, for a timeline, and `marks` what
+    happened on it.
     """
 
     mark: str
@@ -43,6 +49,7 @@ class Picture:
     caption: str
     draw: Callable[[], bytes] | None
     at: tuple[float, float] | None = None
+    marks: Sequence[Mark] = ()
 
 
 class Feed:
@@ -119,6 +126,7 @@ async def _give(feed: Feed, request: Request) -> Response:
         "Lanes-Mark": quote(newest.mark),
         "Lanes-State": newest.state,
         "Lanes-Caption": quote(newest.caption),
+        "Lanes-Marks": quote(json.dumps(newest.marks[:MOST_MARKS])),
     }
     if newest.at:
         headers["Lanes-At"] = f"{newest.at[0]:.2f} {newest.at[1]:.2f}"

@@ -98,7 +98,7 @@ def label(
             cells=cells.read_text("utf-8") if cells.exists() else "",
             archive=_zip(written, results),
             seconds=done.seconds,
-            skipped=[_named(text, items) for text in done.skipped + done.warnings],
+            skipped=[_named(text, items) for text in done.skipped + done.warnings + done.doubtful],
         )
 
 

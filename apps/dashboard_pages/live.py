@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
-from dashboard_pages import demos, engines, sources, style, tabs, watching
+from dashboard_pages import engines, examples, sources, style, tabs, watching, words
 from dashboard_pages.engines import Engine
 from dashboard_pages.player import BROWSER, CAMERA, DEMO, PATH, UPLOAD, Player
 from dashboard_pages.settings import Settings
@@ -46,15 +47,15 @@ def show(settings: Settings) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _warm(settings: Settings) -> threading.Thread:
-    """Prepare the demo and its model in the background."""
-    name, card = next(iter(settings.cards().items()))
-    demos.rendering(card.task)
-    pool, engine = engines.pool(), Engine(str(settings.folder(name)))
+    """Compile the models of the examples in the background."""
+    pool = engines.pool()
+    names = dict.fromkeys(name for _, name in examples.offered(settings))
 
     def compile() -> None:
-        # The page that uses the model reports its errors.
-        with suppress(LanesError):
-            pool.get(engine)
+        for name in names:
+            # The page that uses the model reports its errors.
+            with suppress(LanesError):
+                pool.get(Engine(str(settings.folder(name))))
 
     thread = threading.Thread(target=compile, name="warm", daemon=True)
     thread.start()
@@ -69,17 +70,20 @@ def _away(tab: Tab) -> None:
 
 
 def _welcome(settings: Settings) -> Selection | None:
-    with st.container(border=True):
-        st.subheader("See it run", anchor=False)
-        st.write(
-            "Ten seconds of a synthetic motorway, labelled live on this machine, with the frame "
-            "rate and the IoU against exact ground truth."
-        )
-        if not st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="demo"):
-            return None
-    name, card = next(iter(settings.cards().items()))
-    engine = Engine(str(settings.folder(name)))
-    return Selection(sources.demo(tasks.load(card.task)), engine, real_time=True, record=False)
+    """Show the examples, each with a picture; return the one that was clicked."""
+    chosen = None
+    for column, (example, model) in zip(st.columns(3), examples.offered(settings), strict=False):
+        first = example is examples.EXAMPLES[0]
+        with column:
+            st.image(example.picture, width="stretch")
+            key = "demo" if first else f"example-{example.name}"
+            kind: Literal["primary", "secondary"] = "primary" if first else "secondary"
+            icon = ":material/play_arrow:"
+            if st.button(example.title, icon=icon, key=key, type=kind, width="stretch"):
+                engine = Engine(str(settings.folder(model)))
+                chosen = Selection(example.clip, engine, real_time=True, record=False)
+            st.caption(f"{example.what}: {words.plain(model)}")
+    return chosen
 
 
 def _choose(settings: Settings) -> Selection | None:

@@ -15,7 +15,7 @@ import cv2
 
 from dashboard_pages import screen
 from dashboard_pages.browser_camera import BrowserCamera
-from dashboard_pages.feed import Feed, Picture
+from dashboard_pages.feed import Feed, Mark, Picture
 from dashboard_pages.history import History
 from lanes.draw.overlay import only
 from lanes.errors import LanesError
@@ -113,13 +113,8 @@ class Player:
             caption=progress(self.clip, now, self.live),
             draw=partial(self._jpeg, result) if result else None,
             at=(now.position, now.duration) if result and now.duration else None,
+            marks=_marks(now),
         )
-
-    def marks(self) -> list[screen.Mark]:
-        """What happened in the clip, for its timeline: losses, departures, lane changes."""
-        now = self.live.snapshot(latency=False)
-        unread = [(start, end, "could not be read") for start, end in now.unread]
-        return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.events]
 
     def named(self, sentence: str) -> str:
         """A message with the user's own file names."""
@@ -168,6 +163,12 @@ class Player:
         """The newest complete recording: video and JSON lines."""
         whole = [files for files in self.recorded if files[0].exists()]
         return whole[-1] if whole else None
+
+
+def _marks(now: Snapshot) -> list[Mark]:
+    """What happened in the clip: losses, departures, lane changes."""
+    unread = [(start, end, "could not be read") for start, end in now.unread]
+    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.events]
 
 
 def progress(clip: Clip, now: Snapshot, live: Live) -> str:

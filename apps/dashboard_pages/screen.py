@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import cv2
 import numpy as np
 import streamlit as st
@@ -12,8 +9,6 @@ import streamlit as st
 from dashboard_pages.feed import Feed
 from lanes.types import Image
 
-Mark: TypeAlias = tuple[float, float, str]
-"""A stretch of a clip, from and to in seconds, and what happened there."""
 WIDTH = 960
 """Maximum width on the page; recordings and snapshots are full size."""
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
@@ -51,7 +46,7 @@ const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseco
 // Browsers do not call this while the page is hidden, so nothing is fetched.
 const frame = () => new Promise((done) => requestAnimationFrame(done));
 
-function markLosses(figure, marks, seconds) {
+function drawMarks(figure, marks, seconds) {
   figure.querySelector(".marks").replaceChildren(...marks.map(([from, to, text]) => {
     const mark = document.createElement("i");
     mark.style.left = `${100 * from / seconds}%`;
@@ -63,7 +58,7 @@ function markLosses(figure, marks, seconds) {
 }
 
 // The timeline follows playback, except while the user drags it.
-function showPosition(figure, screen, at) {
+function showPosition(figure, screen, at, marks) {
   const timeline = figure.querySelector(".timeline"), input = timeline.querySelector("input");
   timeline.hidden = !at;
   if (!at || screen.dragged) return;
@@ -75,7 +70,7 @@ function showPosition(figure, screen, at) {
     screen.dragged = false;
     screen.trigger("seek", Number(input.value));
   };
-  markLosses(figure, screen.marks, seconds);
+  drawMarks(figure, marks, seconds);
 }
 
 async function follow(figure, screen) {
@@ -103,7 +98,8 @@ async function follow(figure, screen) {
     }
     mark = answer.headers.get("Lanes-Mark");
     caption.textContent = decodeURIComponent(answer.headers.get("Lanes-Caption"));
-    showPosition(figure, screen, answer.headers.get("Lanes-At"));
+    const marks = decodeURIComponent(answer.headers.get("Lanes-Marks"));
+    showPosition(figure, screen, answer.headers.get("Lanes-At"), JSON.parse(marks));
     if (picture.size) {
       const before = shown;
       shown = URL.createObjectURL(picture);
@@ -153,20 +149,17 @@ def jpeg(image: Image) -> bytes:
     return cv2.imencode(".jpg", image, QUALITY)[1].tobytes()
 
 
-def show(
-    feed: Feed, state: str, key: str, recording: bool = False, marks: Sequence[Mark] = ()
-) -> float | None:
+def show(feed: Feed, state: str, key: str, recording: bool = False) -> float | None:
     """Show the pictures of `feed`; rerun the page when its state is no longer `state`.
 
-    While `recording`, the browser warns before it leaves or reloads the page. `marks` are drawn at
-    the timeline. Returns the seconds that the user chose on it, if any.
+    While `recording`, the browser warns before it leaves or reloads the page. Returns the
+    seconds that the user chose on the timeline, if any.
     """
     component = st.components.v2.component("lanes_screen", html=HTML, css=CSS, js=JS)
     data = {
         "address": feed.address,
         "state": state,
         "recording": recording,
-        "marks": [list(mark) for mark in marks],
     }
     heard = component(data=data, key=key, on_state_change=_hear, on_seek_change=_hear)
     return None if heard.seek is None else float(heard.seek)

@@ -39,7 +39,7 @@ def show(tab: Tab, player: Player) -> None:
 
 def _picture(player: Player, now: Snapshot) -> None:
     recording = now.recording is not None
-    seek = screen.show(player.feed, now.state, "live-screen", recording, player.marks())
+    seek = screen.show(player.feed, now.state, "live-screen", recording)
     if seek is not None:
         player.live.seek(seek)
     if player.camera and now.state not in ENDS:

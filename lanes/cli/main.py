@@ -146,6 +146,9 @@ def image(
             help="Typical diameter of the cells in pixels; default: estimated for each image.",
         ),
     ] = None,
+    geojson: Annotated[
+        bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
+    ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
     ] = None,
@@ -174,7 +177,7 @@ def image(
         return run_images(
             inputs,
             output,
-            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter),
+            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter, geojson),
             lambda: engine.load(model, hint),
             quiet,
             strict,

@@ -198,7 +198,10 @@ def _known(figures: Mapping[str, Figure], meanings: Iterable[Classes]) -> dict[s
 
 def _figures(task: str, names: tuple[str, ...]) -> dict[str, Figure]:
     lines = {c.name for c in plugins.task(task).classes if c.line}
-    alone = {name: ((name,), name in lines) for name in names if name != BACKGROUND}
+    # Of one's own classes the first is the background, whatever its name.
+    known = task in plugins.names("tasks")
+    judged = [name for name in names if name != BACKGROUND] if known else names[1:]
+    alone = {name: ((name,), name in lines) for name in judged}
     joined = JOINED.get(task) or alone
     return {
         name: (frozenset(names.index(c) for c in classes), lines)

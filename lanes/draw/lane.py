@@ -138,10 +138,17 @@ def _outline(points: Points, half: Points) -> Points:
 def _between(left: Points, right: Points, size: Size) -> Points:
     """The polygon between two lines, down to the bottom of the frame, up to the lower end."""
     top = max(left[-1, 1], right[-1, 1])
-    left, right = left[left[:, 1] >= top], right[right[:, 1] >= top]
-    bottom = size[0] - 0.5
-    feet = np.array([[right[0, 0], bottom], [left[0, 0], bottom]])
-    return np.concatenate([left, right[::-1], feet])
+    sides = [_to_bottom(line[line[:, 1] >= top], size) for line in (left, right)]
+    return np.concatenate([sides[0], sides[1][::-1]])
+
+
+def _to_bottom(points: Points, size: Size) -> Points:
+    """A line that goes on straight to the bottom of the frame."""
+    if len(points) < 2:
+        return points
+    (dx, dy), bottom = points[0] - points[1], size[0] - 0.5
+    foot = points[0] + (dx / max(dy, 1e-3) * (bottom - points[0, 1]), bottom - points[0, 1])
+    return np.concatenate([foot[None], points])
 
 
 def _fill(

@@ -13,14 +13,13 @@ Bgr = tuple[int, int, int]
 LINE: Bgr = (235, 235, 235)
 BAR = 9
 """Width of the bar's lane, in heights of a line of text."""
-NEARLY_OUT = 0.3
-"""From this offset on, in lane widths, the marker has the warning's colour."""
 
 
-def draw_offset(frame: Frame, offset: float | None, text: str) -> int:
+def draw_offset(frame: Frame, offset: float | None, text: str, leaving: bool = False) -> int:
     """Draw the car's `offset` in its lane, in lane widths (> 0: right), and `text` below it.
 
-    Without an offset there is the text only. Returns the row below the patch.
+    Without an offset there is the text only. The marker is red if the car is `leaving` its lane.
+    Returns the row below the patch.
     """
     rows, columns = hud.draw(frame, [" " * 34, text] if offset is not None else [text], True)
     step = hud.step_of(frame.size)
@@ -31,7 +30,7 @@ def draw_offset(frame: Frame, offset: float | None, text: str) -> int:
     for side in (-0.5, 0.5):
         _box(frame, middle + side * lane, top, 0.14 * step, height, LINE)
     _box(frame, middle, top + 0.3 * height, 0.07 * step, 0.4 * height, LINE)
-    marker = CROSSED if abs(offset) >= NEARLY_OUT else AREA
+    marker = CROSSED if leaving else AREA
     inside = min(max(offset, -0.6), 0.6)
     _box(frame, middle + inside * lane, top + 0.15 * height, 0.9 * step, 0.7 * height, marker)
     return int(rows.stop)

@@ -14,8 +14,9 @@ from lanes.types import LabelMap, Size
 
 Floats = NDArray[np.floating]
 
-APART = 0.45
-"""Strands within this distance are one line, in camera heights (a lane is 1.4 to 3)."""
+APART, APART_SHARE = 0.45, 0.1
+"""Strands within this distance are one line: camera heights (a lane is 1.4 to 3), and a share of
+the distance to the camera."""
 SLACK = 3.0
 """Pixels at width 640 that strands of one line may differ by, besides."""
 MISFIT, MISFIT_SLOPE = 4.0, 0.3
@@ -27,6 +28,7 @@ WIDEST = 0.45
 """Widest paint, a double line, in camera heights; stop lines are wider."""
 GRID = 24
 """Rows on which the bundle guides a line's curve."""
+STEPS = np.linspace(0, 1, GRID)
 GUIDE, GUIDE_SLOPE = 6.0, 0.15
 """How far a curve may leave the bundle: pixels at width 640, plus pixels a row from the horizon."""
 SCALES = (8.0, 3.0)
@@ -96,7 +98,8 @@ def _group(strands: Strands, bundle: Bundle, size: Size) -> list[NDArray[np.intp
     along = (bent < MISFIT * unit + MISFIT_SLOPE * number * strands.step) & (
         thick < WIDEST * mean + 6 * unit
     )
-    line, places = _cluster(place, np.where(along, square, 0), APART + SLACK * unit / mean)
+    slack = APART + APART_SHARE * np.abs(place) + SLACK * unit / mean
+    line, places = _cluster(place, np.where(along, square, 0), slack)
     line = line[strands.strand]
     rows = np.bincount(line[line >= 0], minlength=len(places)) * strands.step
     long = [i for i in range(len(places)) if rows[i] >= LEAST * size[0]]
@@ -169,7 +172,8 @@ def _places(
 def _guides(places: Floats, bundle: Bundle, size: Size, horizon: float) -> tuple[Floats, Floats]:
     """The precision (4, 4) and the means (lines, 4) of curves by the bundle alone."""
     height, width = size
-    grid = np.linspace(bundle.horizon + LEAST * height, height - 1, GRID)
+    first = bundle.horizon + LEAST * height
+    grid = first + STEPS * (height - 1 - first)
     v = bundle.rows_below(grid, size)
     on_grid = terms(grid, horizon, height)
     spread = GUIDE * width / 640 + GUIDE_SLOPE * v

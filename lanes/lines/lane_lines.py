@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lanes.lines.bundle import Bundle
 from lanes.lines.curve import ROWS, Curve, frame_rows
 from lanes.lines.find import Fit, Found, find
 from lanes.lines.paint import Picture, looks
@@ -21,12 +22,17 @@ SEEN, LONG = 0.35, 0.15
 NARROW, DEEP = 1.7, 4.0
 """A line with others this near on both sides, in camera heights, may be an arrow or a crossing:
 it must reach so many times as far as its near end."""
-CUT_SHORT = 0.04
+CUT_SHORT = 0.02
 """A line that ends so far below another is cut short, as a share of the height."""
+MEET = 2.0
+"""Where lines are so near, in pixels at width 640, the uncertain or less far seen one ends."""
+TURN = 0.5
+"""A line that moves away from the others by so much between two rows turns; pixels at width 640."""
 CERTAIN = 0.5
 """Confidence from which on a line counts for others."""
 
 Floats = NDArray[np.floating]
+Mask = NDArray[np.bool_]
 
 
 def find_lines(
@@ -58,15 +64,13 @@ def lane_lines(
     tops = [top_of(fit, found, size) for fit in found.fits]
     sure = confidences_of(found, size)
     sides = sides_of([fit.place for fit in found.fits], sure)
-    ends = ends_of(tops, sure, size)
-    lines = []
-    for fit, side, (kind, colour), end, confidence in zip(
-        found.fits, sides, looks(found, labels, picture, size), ends, sure, strict=True
-    ):
-        points = points_on(fit.curve, end, size)
-        if len(points) > 1:
-            lines.append(LaneLine(points, side, kind, colour, confidence))
-    return lines
+    points = points_of([fit.curve for fit in found.fits], tops, sure, found.bundle, size)
+    named = looks(found, labels, picture, size)
+    return [
+        LaneLine(own, side, kind, colour, confidence)
+        for own, side, (kind, colour), confidence in zip(points, sides, named, sure, strict=True)
+        if len(own) > 1
+    ]
 
 
 def sides_of(places: Sequence[float], confidences: Sequence[float]) -> list[Side | None]:
@@ -109,7 +113,34 @@ def top_of(fit: Fit, found: Found, size: Size) -> float:
     return float(found.strands.y[fit.runs[0]]) if len(fit.runs) else float(size[0])
 
 
-def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
+def points_of(
+    curves: Sequence[Curve],
+    tops: Sequence[float],
+    confidences: Sequence[float],
+    bundle: Bundle,
+    size: Size,
+) -> list[NDArray[np.float32]]:
+    """The points (N, 2) of lines from left to right, each from the bottom of the frame to its end.
+
+    `tops` are the highest rows in which they are seen.
+    """
+    if not curves:
+        return []
+    rows, on_rows = frame_rows(curves[0].horizon, size[0])
+    x = on_rows @ np.stack([curve.coefficients for curve in curves], axis=1)
+    inside = (x >= -0.5) & (x < size[1] - 0.5)
+    ends = _ends(tops, confidences, size)
+    rank = [(sure >= CERTAIN, -top) for sure, top in zip(confidences, tops, strict=True)]
+    meet = inside[:, 1:] & inside[:, :-1] & (x[:, 1:] - x[:, :-1] < MEET * size[1] / 640)
+    _cut_crossings(ends, rank, meet, rows)
+    _cut_turns(ends, tops, x, rows, bundle, size)
+    inside &= rows[:, None] > np.array(ends) - size[0] / ROWS / 2
+    points = np.empty((len(curves), len(rows), 2), np.float32)
+    points[..., 0], points[..., 1] = x.T, rows
+    return [own[there] for own, there in zip(points, inside.T, strict=True)]
+
+
+def _ends(tops: Sequence[float], confidences: Sequence[float], size: Size) -> list[float]:
     """The rows up to which lines are drawn: their own tops, or higher for a line cut short.
 
     A vehicle hides the far part of a line; it runs on as far as a second line is seen.
@@ -119,14 +150,23 @@ def ends_of(tops: Sequence[float], confidences: Sequence[float], size: Size) -> 
     return [reach if top - reach > CUT_SHORT * size[0] else top for top in tops]
 
 
-def points_on(curve: Curve, top: float, size: Size) -> NDArray[np.float32]:
-    """Points (N, 2) of a curve within the frame, from its bottom up to the row `top`."""
-    rows, on_rows = frame_rows(curve.horizon, curve.height)
-    x = on_rows @ curve.coefficients
-    inside = (x >= -0.5) & (x < size[1] - 0.5) & (rows > top - size[0] / ROWS / 2)
-    points = np.empty((np.count_nonzero(inside), 2), np.float32)
-    points[:, 0], points[:, 1] = x[inside], rows[inside]
-    return points
+def _cut_crossings(
+    ends: list[float], rank: Sequence[tuple[bool, float]], meet: Mask, rows: Floats
+) -> None:
+    """Where two lines `meet` (rows, pairs), the one of lower rank ends."""
+    for i in np.flatnonzero(meet.any(axis=0)).tolist():
+        lower = i if rank[i] < rank[i + 1] else i + 1
+        ends[lower] = max(ends[lower], float(rows[max(int(meet[:, i].argmax()) - 1, 0)]))
+
+
+def _cut_turns(
+    ends: list[float], tops: Sequence[float], x: Floats, rows: Floats, bundle: Bundle, size: Size
+) -> None:
+    """Where a line is no longer seen, it ends as soon as it turns away from the other lines."""
+    aside = np.abs(x - bundle.spine(bundle.rows_below(rows, size))[:, None])
+    turns = (aside[1:] - aside[:-1] > TURN * size[1] / 640) & (rows[1:, None] < np.array(tops))
+    for i in np.flatnonzero(turns.any(axis=0)).tolist():
+        ends[i] = max(ends[i], float(rows[int(turns[:, i].argmax())]))
 
 
 def confidences_of(found: Found, size: Size) -> list[float]:

@@ -19,9 +19,9 @@ from lanes.lines.bundle import Bundle
 from lanes.lines.camera import Calibration, calibrated_bundle
 from lanes.lines.curve import Curve, terms
 from lanes.lines.find import GRID, LEAST, Fit, Found, find, place_of
-from lanes.lines.lane_lines import confidences_of, ends_of, points_on, sides_of, size_of, top_of
+from lanes.lines.lane_lines import confidences_of, points_of, sides_of, size_of, top_of
 from lanes.lines.paint import Picture, looks
-from lanes.types import Colour, Kind, LabelMap, LaneLine, Size
+from lanes.types import Colour, Kind, LabelMap, LaneLine, Side, Size
 
 Floats = NDArray[np.floating]
 Name = TypeVar("Name", Kind, Colour)
@@ -48,8 +48,8 @@ CALM = 0.3
 """How fast confidence and top follow those of a frame."""
 MEMORY = 0.95
 """Weight of the earlier kinds and colours against those of a frame."""
-LOOK_EVERY = 3
-"""Kind and colour are looked at in every third frame."""
+LOOK_EVERY = 4
+"""Kind and colour are looked at in every fourth frame."""
 
 
 @dataclass
@@ -128,7 +128,7 @@ class LineTracker:
                 _vote(track.kinds, kind)
                 _vote(track.colours, colour)
         self._frames += 1
-        return self._lines(size)
+        return self._lines(found.bundle, size)
 
     def _start(self, labels: LabelMap, size: Size) -> None:
         self._size, self._frames, self.tracks = size, 0, []
@@ -193,7 +193,7 @@ class LineTracker:
     def _curve(self, track: Track, size: Size) -> Curve:
         return Curve(self._horizon, size[0], track.state)
 
-    def _lines(self, size: Size) -> list[LaneLine]:
+    def _lines(self, bundle: Bundle, size: Size) -> list[LaneLine]:
         """What the tracks say."""
         for track in self.tracks:
             if abs(track.place) > CROSSED:
@@ -204,14 +204,18 @@ class LineTracker:
         places = [max(t.place, 0.0) if t.right else min(t.place, -1e-9) for t in sure]
         confidences = [track.confidence for track in sure]
         sides = sides_of(places, confidences)
-        ends = ends_of([track.top for track in sure], confidences, size)
-        lines = []
-        for side, track, end in zip(sides, sure, ends, strict=True):
-            points = points_on(self._curve(track, size), end, size)
-            if len(points) > 1:
-                kind, colour = _winner(track.kinds), _winner(track.colours)
-                lines.append(LaneLine(points, side, kind, colour, track.confidence, track.number))
-        return lines
+        curves, tops = [self._curve(t, size) for t in sure], [track.top for track in sure]
+        points = points_of(curves, tops, confidences, bundle, size)
+        return [
+            _line(track, own, side)
+            for track, own, side in zip(sure, points, sides, strict=True)
+            if len(own) > 1
+        ]
+
+
+def _line(track: Track, points: NDArray[np.float32], side: Side | None) -> LaneLine:
+    kind, colour = _winner(track.kinds), _winner(track.colours)
+    return LaneLine(points, side, kind, colour, track.confidence, track.number)
 
 
 def _camera_noise(size: Size) -> Floats:

@@ -22,6 +22,7 @@ from lanes.card import ModelCard
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
 from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
+from lanes.cells.geojson import feature_collection
 from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.draw.text import note
@@ -41,10 +42,11 @@ from lanes.system import ending
 from lanes.system.atomic import make_folder
 from lanes.types import Image, LabelMap, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
-from lanes.video.output_files import CsvFile, write_image
+from lanes.video.output_files import CsvFile, write_image, write_json
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
+OUTLINES = "_cells.geojson"
 OUTLINED_ALPHA = 0.25
 """Opacity of the overlay under outlines; low, so that the stain stays visible."""
 AHEAD = 2
@@ -60,6 +62,7 @@ class ImageOptions:
     alpha: float | None = None
     overwrite: bool = False
     cell_diameter: float | None = None
+    geojson: bool = False
 
     @property
     def diameter(self) -> float | None:
@@ -148,20 +151,23 @@ def check_options(
         raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
     if options.alpha is not None and not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    _check_places(items, task, folder, options.overwrite)
+    if options.geojson and task.things is None:
+        raise BadInput(f"--geojson: the task {task.name!r} counts no cells; leave it out")
+    _check_places(items, task, folder, options)
 
 
-def _check_places(items: Sequence[Item], task: Task, folder: Path, overwrite: bool) -> None:
+def _check_places(items: Sequence[Item], task: Task, folder: Path, options: ImageOptions) -> None:
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder} is a file; choose a folder for the results (-o)")
     inputs = {item.path.resolve() for item in items}
-    endings = (OVERLAY, LABELS, INSTANCES) if task.things else (OVERLAY, LABELS)
+    endings = [OVERLAY, LABELS, *([INSTANCES] if task.things else [])]
+    endings += [OUTLINES] if options.geojson else []
     places = [folder / SUMMARY, *([folder / CELLS] if task.things else [])]
     places += [folder / f"{item.stem}{ending}" for item in items for ending in endings]
     for place in places:
         if place.resolve() in inputs:
             raise BadOutput(f"{place} is an input; choose another folder (-o)")
-        if place.exists() and not overwrite:
+        if place.exists() and not options.overwrite:
             raise BadOutput(f"{place} exists already; --overwrite, or choose another folder (-o)")
 
 
@@ -293,6 +299,8 @@ class _Writer:
         drawn = overlay_bgr(image, labels, self.task, self._alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
         write_image(self._place(item, INSTANCES), found)
+        if self.options.geojson:
+            write_json(self._place(item, OUTLINES), feature_collection(found, cells))
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
         signs = None
         if scaled.counts is not None:

@@ -22,7 +22,7 @@ from lanes.lines.departure import Event
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.lane_options import LaneFiles, check_lane_options, steps_of
-from lanes.pipeline.lane_outputs import cut_event_clips, lane_outputs
+from lanes.pipeline.lane_outputs import check_clip_folder, cut_event_clips, lane_outputs
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
@@ -38,6 +38,8 @@ from lanes.video.output_files import StillSink, default_output, is_still, output
 from lanes.video.places import check_apart, files_read
 
 STAGES = ("decode", "resize", "infer", "carry", "smooth", "lines", "overlay", "encode")
+LATE_SECONDS = 1.0
+"""Frames of a live source are dropped if they are later than this."""
 CHANGE_EVERY = 10
 """The HUD is updated every so many frames: numbers that flicker are hard to read."""
 
@@ -73,7 +75,8 @@ class Options(LaneFiles):
 class Summary:
     """The outcome for an input. `iou` is by class name, pooled over all frames with ground truth.
 
-    The network labelled `inferred` of the `frames`, optical flow the others.
+    The network labelled `inferred` of the `frames`, optical flow the others. `dropped` frames of a
+    camera or stream came too fast, `lost` ones could not be read.
     `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
     `details` describe the mode that a camera was set to. `events` are the departures and lane
     changes, `clips` those cut out around them. `first` is the time of the first frame.
@@ -92,6 +95,7 @@ class Summary:
     )
     warnings: list[str] = field(default_factory=list)
     lost: int = 0
+    dropped: int = 0
     signal: int = 0
     events: list[Event] = field(default_factory=list)
     clips: list[Path] = field(default_factory=list)
@@ -107,6 +111,7 @@ class Summary:
         """Count a finished frame and the duration of its stages."""
         self.first = result.frame.seconds if self.frames == 0 else self.first
         self.frames += 1
+        self.dropped = result.frame.index + 1 - self.frames
         self.inferred += result.inferred
         if result.follower and result.lane.event:
             self.events.append(result.lane.event)
@@ -118,6 +123,11 @@ class Summary:
         source.close()
         self.lost = source.lost
         self.warnings = source.warnings + self.warnings
+        if source.live and self.dropped:
+            self.warnings.append(
+                f"{self.dropped} frames of {source.name} are left out: they came too fast for this "
+                "machine; a smaller model or --infer-every keeps up"
+            )
 
     def take_output(self, sink: VideoSink | StillSink) -> None:
         """Note the finished file and what it could not keep."""
@@ -166,7 +176,7 @@ def annotate(
             summary.signal = signal.SIGINT
         summary.signal = summary.signal or end.number
         if options.event_clips and summary.events:
-            _cut_clips(summary, options.event_clips, options.overwrite)
+            _cut_clips(given, summary, options.event_clips)
     summary.seconds = time.perf_counter() - summary.began
     return summary
 
@@ -204,7 +214,8 @@ def _run(
         whole = (*cut, options.seconds) == (None,) * 4
         truth = open_truth(options.labels, source, segmenter.task, whole)
         stack.callback(truth.close)
-    frames = prefetch(timed(source), newest=source.live)
+    may_drop = _Late() if source.own_times else source.live
+    frames = prefetch(timed(source), newest=may_drop)
     # Closed before the source, so that its thread does not read from a closed source, but after
     # the files, because a silent source may take long.
     stack.enter_context(closing(frames))
@@ -220,6 +231,8 @@ def _run(
         recorder.add(JsonLines(options.json, options.overwrite))
     for output in lane_outputs(options, options.overwrite):
         recorder.add(output)
+    if options.event_clips:
+        check_clip_folder(options.event_clips, options.overwrite)
     scores = ClipScores(truth, segmenter.task) if truth else None
     with_hud = options.hud and not isinstance(sink, StillSink)
     last = _LastStage(recorder, scores, options, summary, with_hud)
@@ -235,10 +248,10 @@ def _run(
             break
 
 
-def _cut_clips(summary: Summary, folder: Path, overwrite: bool) -> None:
+def _cut_clips(given: str, summary: Summary, folder: Path) -> None:
     """Cut a clip around each event out of the finished output."""
     events, output = summary.events, summary.output
-    summary.clips = cut_event_clips(output, events, folder, summary.first, overwrite)
+    summary.clips = cut_event_clips(output, events, folder, summary.first, [given])
     if len(summary.clips) < len(events):
         summary.warnings.append(
             f"{len(summary.clips)} of {len(events)} event clips were cut before the end; "
@@ -266,6 +279,21 @@ def _sink(
         audio_from=given if is_file(given) else source.tap,
         threads=threads,
     )
+
+
+class _Late:
+    """Whether a frame of a live source is too late, by its own times, to wait for the network.
+
+    A server may send a file in the same way: as fast as it is read.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def __call__(self, frame: Frame) -> bool:
+        if self._began is None:
+            self._began = time.monotonic() - frame.seconds
+        return time.monotonic() - self._began - frame.seconds > LATE_SECONDS
 
 
 class _LastStage:

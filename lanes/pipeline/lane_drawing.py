@@ -30,8 +30,9 @@ def draw_lines(frame: Frame, lane: Lane) -> None:
 
 def draw_position(frame: Frame, lane: Lane) -> None:
     """Draw the offset bar and, while the car leaves its lane, a warning."""
-    bottom = draw_offset(frame, lane.position.offset, position_text(lane.position))
-    if lane.keeping.state in LEAVING:
+    leaving = lane.keeping.state in LEAVING
+    bottom = draw_offset(frame, lane.position.offset, position_text(lane.position), leaving)
+    if leaving:
         draw_warning(frame, f"LEAVING LANE {lane.keeping.state.split()[1].upper()}", bottom)
 
 

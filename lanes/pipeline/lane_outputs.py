@@ -22,6 +22,7 @@ from lanes.system.atomic import make_folder
 from lanes.types import LaneLine
 from lanes.video.clip import cut_clip
 from lanes.video.output_files import CsvFile, TextFile, write_text
+from lanes.video.places import FORMATS, check_apart
 
 EVENT_COLUMNS = ("start", "end", "side", "kind", "depth")
 POINTS_EVERY = 4
@@ -159,25 +160,32 @@ def _name(labelled: Labelled) -> str:
     return labelled.frame.name or f"{labelled.number:06d}"
 
 
+def check_clip_folder(folder: Path, overwrite: bool) -> None:
+    """Make the folder for clips; raises `BadOutput` if it has videos and `overwrite` is false."""
+    make_folder(folder)
+    if not overwrite and any(path.suffix.lower() in FORMATS for path in folder.iterdir()):
+        raise BadOutput(f"{folder} already has videos: --overwrite, or choose another folder")
+
+
 def cut_event_clips(
-    video: Path, events: Sequence[Event], folder: Path, first: float, overwrite: bool
+    video: Path, events: Sequence[Event], folder: Path, first: float, read: Sequence[str | Path]
 ) -> list[Path]:
     """Copy a few seconds of `video` around each event into `folder`, nothing encoded again.
 
-    `first` is the time of the video's first frame on the events' clock. Returns the clips. After a
-    signal there may be fewer than events.
+    `first` is the time of the video's first frame on the events' clock. `read` are the inputs,
+    which no clip replaces. Returns the clips. After a signal there may be fewer than events.
 
     Raises:
-        BadOutput: a clip exists and `overwrite` is false, or cannot be written.
+        BadOutput: a clip cannot be written.
     """
-    make_folder(folder)
     clips = []
     for event in events:
         if ending.seconds_left() < TO_COPY:
             break
         name = f"{video.stem}_{event.start:07.1f}s_{event.kind.replace(' ', '_')}_{event.side}"
         clip = folder / f"{name}{video.suffix}"
+        check_apart([video, *read], [clip])
         start, end = event.start - first - BEFORE, event.end - first + AFTER
-        cut_clip(video, clip, max(start, 0.0), end, overwrite)
+        cut_clip(video, clip, max(start, 0.0), end)
         clips.append(clip)
     return clips

@@ -44,7 +44,7 @@ class _End:
 class Prefetched(Iterator[T]):
     """The items of `prefetch`; `close` ends its thread."""
 
-    def __init__(self, items: Iterable[T], depth: int, newest: bool) -> None:
+    def __init__(self, items: Iterable[T], depth: int, newest: bool | Callable[[T], bool]) -> None:
         self._waiting: queue.Queue[T | _End] = queue.Queue(depth)
         self._stop = threading.Event()
         # The thread does not hold this object, whose end is the thread's.
@@ -78,10 +78,13 @@ class Prefetched(Iterator[T]):
         self.close()
 
 
-def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Prefetched[T]:
+def prefetch(
+    items: Iterable[T], depth: int = 4, newest: bool | Callable[[T], bool] = False
+) -> Prefetched[T]:
     """Iterate over `items` in a separate thread, up to `depth` items ahead; close it at the end.
 
-    With `newest` (cameras), a full queue drops its oldest item instead of blocking the source.
+    With `newest` (cameras), a full queue drops its oldest item instead of blocking the source; a
+    function says for which items.
     An error of `items` is raised here, after the items before it. After a signal that asks the
     process to end there are no more items, even if the source is silent.
     """
@@ -89,12 +92,15 @@ def prefetch(items: Iterable[T], depth: int = 4, newest: bool = False) -> Prefet
 
 
 def _read(
-    items: Iterable[T], waiting: queue.Queue[T | _End], stop: threading.Event, newest: bool
+    items: Iterable[T],
+    waiting: queue.Queue[T | _End],
+    stop: threading.Event,
+    newest: bool | Callable[[T], bool],
 ) -> None:
     """Put the items, and then an end, into the queue until `stop`."""
 
     def put(item: T | _End) -> None:
-        drop = newest and not isinstance(item, _End)
+        drop = not isinstance(item, _End) and (newest(item) if callable(newest) else newest)
         while not stop.is_set():
             try:
                 waiting.put(item, block=not drop, timeout=POLL_SECONDS)

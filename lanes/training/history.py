@@ -61,7 +61,7 @@ def _read(place: Path, folder: Path) -> Past:
 def table(runs: Iterable[Past]) -> Table:
     """The runs in 80 columns."""
     found = Table(caption="score: the mean of IoU and F4 on the choosing split")
-    found.add_column("run", overflow="fold")
+    found.add_column("run", overflow="fold", min_width=16)
     found.add_column("network at size", overflow="fold")
     for name in ("steps", "min", "score", "state"):
         found.add_column(name, justify="right")

@@ -129,8 +129,8 @@ class Source(Iterator[Frame]):
     (30000/1001), None if unknown. `first` is the number of the first frame in the whole input, and
     `origin` the second of the input's first picture. `frames` and `duration` (seconds) are
     estimates, None if unknown; `frames_exact` says that an index counts the frames. A `live` source
-    does not wait for its reader. `tap` gives the sound that is met on the way, where that was asked
-    for.
+    does not wait for its reader; `own_times` says that its times are not those of the arrival.
+    `tap` gives the sound that is met on the way, where that was asked for.
     `lost_since` is the `time.monotonic()` of the current loss, None while it delivers; `losses`
     counts them. `primaries` and `transfer` are ITU-T H.273 numbers. `lost` counts unreadable
     frames, `unread` are their stretches, from and to in seconds of the input; `warnings` reports
@@ -150,6 +150,7 @@ class Source(Iterator[Frame]):
     frames_exact: bool = False
     duration: float | None = None
     live: bool = False
+    own_times: bool = False
     tap: Tap | None = None
     lost_since: float | None = None
     losses: int = 0

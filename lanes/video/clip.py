@@ -8,11 +8,10 @@ import av
 
 from lanes.errors import BadOutput
 from lanes.system.atomic import atomic_file
-from lanes.video.output_files import check_new
 from lanes.video.places import FORMATS
 
 
-def cut_clip(video: Path, output: Path, start: float, end: float, overwrite: bool = False) -> None:
+def cut_clip(video: Path, output: Path, start: float, end: float) -> None:
     """Copy the seconds `start` to `end` of `video`, with its sound, to `output`.
 
     The copy begins with the last key frame before `start`. In MP4 and MOV an edit list skips what
@@ -20,9 +19,8 @@ def cut_clip(video: Path, output: Path, start: float, end: float, overwrite: boo
     https://ffmpeg.org/ffmpeg-formats.html#mov_002c-mp4_002c-ismv
 
     Raises:
-        BadOutput: `output` exists and `overwrite` is false, or cannot be written.
+        BadOutput: `output` cannot be written; a file of that name is replaced.
     """
-    check_new(output, overwrite)
     try:
         with (
             atomic_file(output) as part,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +18,8 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from lanes.colour import Matrix, Planes, YuvColour, default_colour, empty_planes
+from lanes.colour import Matrix, Planes, YuvColour, default_colour
+from lanes.types import Size
 
 # ITU-T H.273 numbers, which FFmpeg also uses. SMPTE 240M (7) is closest to BT.709.
 _MATRICES: dict[int, Matrix] = {
@@ -33,6 +36,9 @@ _SWSCALE: dict[Matrix, Colorspace] = {
     "bt709": Colorspace.ITU709,
     "bt2020": Colorspace.BT2020,
 }
+
+_MOST_KEPT = 16
+"""Unused pictures that a `PlanePool` keeps."""
 
 
 def colour_of(frame: av.VideoFrame) -> YuvColour:
@@ -92,6 +98,30 @@ def plane_view(plane: VideoPlane) -> NDArray[np.uint8]:
     return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
 
 
+class PlanePool:
+    """Planes in memory that is used again once no plane refers to it.
+
+    Otherwise the system clears new memory for each frame, which takes longer than filling it.
+    """
+
+    def __init__(self) -> None:
+        self._size: Size = (0, 0)
+        self._free: deque[NDArray[np.uint8]] = deque()
+
+    def planes(self, size: Size) -> Planes:
+        """Uninitialised planes for an image of `size` (height, width)."""
+        half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+        luma, chroma = size[0] * size[1], half[0] * half[1]
+        if size != self._size:
+            self._size, self._free = size, deque(maxlen=_MOST_KEPT)
+        memory = self._free.pop() if self._free else np.empty(luma + 2 * chroma, np.uint8)
+        # NumPy would let the planes refer to `memory` itself, if it were not for its memoryview.
+        lent = np.frombuffer(memory.data, np.uint8)
+        weakref.finalize(lent, self._free.append, memory)
+        y, u, v = np.split(lent, [luma, luma + chroma])
+        return y.reshape(size), u.reshape(half), v.reshape(half)
+
+
 class PlaneReader:
     """Copies decoded frames into upright planes in one pixel format.
 
@@ -102,6 +132,7 @@ class PlaneReader:
         self._orientation = orientation
         self._threads = threads
         self._reformatter = VideoReformatter()
+        self._pool = PlanePool()
 
     def __call__(self, frame: av.VideoFrame) -> tuple[Planes, YuvColour]:
         """The frame's planes and their colour."""
@@ -110,7 +141,7 @@ class PlaneReader:
             frame = self._reformat(frame, colour)
         upright = [self._orientation(plane_view(plane)) for plane in frame.planes[:3]]
         height, width = upright[0].shape
-        planes = empty_planes((height, width))
+        planes = self._pool.planes((height, width))
         for mine, theirs in zip(planes, upright, strict=True):
             mine[:] = theirs
         return planes, colour

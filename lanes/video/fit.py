@@ -17,14 +17,17 @@ def even(size: Size) -> Size:
     return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
-def to_picture(planes: Planes) -> av.VideoFrame:
+def to_picture(planes: Planes, picture: av.VideoFrame | None = None) -> av.VideoFrame:
     """The planes as an FFmpeg frame; odd sides are made even by repeating the last line or column.
 
     Copies, because `VideoFrame.from_numpy_buffer` of PyAV 18 gets heights such as 98 wrong.
+    `picture` is one that this function made for planes of the same size and that is filled again,
+    which spares the system clearing new memory.
     """
     height, width = planes[0].shape
     rows, columns = even((height, width))
-    picture = av.VideoFrame(columns, rows, "yuv420p")
+    picture = picture or av.VideoFrame(columns, rows, "yuv420p")
+    picture.make_writable()
     luma, *chroma = (plane_view(plane) for plane in picture.planes)
     luma[:height, :width] = planes[0]
     luma[height:, :width] = planes[0][-1]

@@ -123,7 +123,6 @@ class VideoSource(Source):
         reopen: Callable[[], InputContainer] | None,
     ) -> None:
         """Set attributes from the container; the stream is unusable after the container closes."""
-        stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
         self.sample_aspect_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self._stream_duration = stated_duration(stream)
@@ -131,6 +130,8 @@ class VideoSource(Source):
         if whole is None and self._container.duration:
             whole = self._container.duration / av.time_base
         self.live = is_stream and whole is None
+        # Threads that share the slices of one frame do not delay it; not all videos have slices.
+        stream.thread_type = "SLICE" if self.live else "AUTO"
         self._decoder = self._new_decoder(stream, fps, None if self.live else reopen)
         self.duration = self._cut.seconds_of(whole)
         stated = stated_frames(self._container, stream)
@@ -156,6 +157,7 @@ class VideoSource(Source):
             self._assumed = fps is None and not stream.codec_context.framerate
         else:
             self.time_base = Fraction(stream.time_base or self.time_base)
+        self.own_times = self.live and clock is None
         step = max(1, round(1 / ((self.rate or _ASSUMED_RATE) * self.time_base)))
         return Decoder(
             self._container,
@@ -197,9 +199,12 @@ class VideoSource(Source):
 
     def _nothing(self) -> BadInput:
         if self._decoder.origin is None or not self._cut.start:
+            cure = "check whether a player can show it"
+            if is_url(self._path):
+                cure = "or its server cannot seek to its index: download it, and give the file"
             return BadVideo(
                 f"{self._path} has no frame that can be decoded: it is empty, cut off or damaged; "
-                "check whether a player can show it"
+                + cure
             )
         seconds = self._stream_duration
         length = f", which lasts {seconds:.2f} s" if seconds else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
+from dataclasses import replace
 from urllib.parse import unquote
 
 import cv2
@@ -53,6 +55,15 @@ def test_a_new_picture_comes_at_once_with_its_caption(shown):
     assert answer.headers["Lanes-State"] == "playing"
     assert unquote(answer.headers["Lanes-Caption"]) == "first · 1 %"
     assert answer.headers["Cache-Control"] == "no-store"
+    assert "Lanes-At" not in answer.headers
+
+
+def test_the_timeline_gets_its_position_and_marks(shown):
+    marks = [(1.0, 2.5, "could not be read")]
+    shown.picture = replace(shown.picture, at=(1.5, 10), marks=marks)
+    answer = fetch(shown.feed)
+    assert answer.headers["Lanes-At"] == "1.50 10.00"
+    assert json.loads(unquote(answer.headers["Lanes-Marks"])) == [[1.0, 2.5, "could not be read"]]
 
 
 def test_a_picture_that_was_seen_is_not_drawn_again(shown, monkeypatch):

@@ -219,7 +219,7 @@ def test_a_damaged_video_is_played_as_far_as_it_goes(open_page, clip, tmp_path):
     assert not page.exception
     assert 0 < player().live.snapshot().frames < 60
     assert "frames of cut.mkv could not be read: the file is cut off" in said(page.warning[0])
-    ((first, last, _),) = player().marks()
+    ((first, last, _),) = player().picture().marks
     assert first == pytest.approx(player().live.snapshot().frames / 25, abs=0.1)
     assert last == pytest.approx(60 / 25, abs=0.1)
 
@@ -292,9 +292,9 @@ def test_a_failed_demo_is_reported_and_tried_again(open_page, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("lanes.pipeline.demo_clip.demo_files", refuse)
-        page = open_page("live").button(key="demo").click().run()
+        page = start(open_page("live"))
         assert said(page.error[0]) == "no room for the demo: free some"
-    playing(page.button(key="demo").click().run())
+    playing(start(page))
 
 
 def test_tasks_with_the_same_demo_share_its_rendering(open_page):
@@ -332,7 +332,7 @@ def test_measures_are_charted_and_shown_by_unit():
     charted = {u: [r["name"] for r in rows] for u, rows in history.measures_by_unit(task).items()}
     assert charted == {
         Unit.COUNT: ["cells"],
-        Unit.SHARE: ["cell area share"],
+        Unit.SHARE: ["cell area share", "nucleus ratio"],
         Unit.PIXELS: ["mean diameter"],
     }
     shown = [figure(0.25, unit) for unit in (Unit.SHARE, Unit.PIXELS, Unit.COUNT)]

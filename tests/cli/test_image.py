@@ -248,3 +248,13 @@ def test_a_wrong_diameter_is_an_error_before_anything_is_written(run, tmp_path, 
     assert done.exit_code == 2
     assert "--cell-diameter" in said(done)
     assert left(tmp_path) == ["a.png"]
+
+
+def test_outlines_as_geojson(run, tmp_path):
+    save(tmp_path / "a.png", smear((50, 60), (150, 100)))
+    assert run("a.png", "--geojson").exit_code == 0
+    found = json.loads((tmp_path / "a_lanes" / "a_cells.geojson").read_text())
+    assert [feature["id"] for feature in found["features"]] == [1, 2]
+    done = run("a.png", "--geojson")
+    assert done.exit_code == 2
+    assert "exists already" in said(done)

@@ -52,6 +52,11 @@ def test_a_departure_is_in_every_file(run, drifting, tmp_path):
     assert len(list((tmp_path / "lines").glob("*.lines.txt"))) == len(OFFSETS)
     (part,) = (tmp_path / "parts").iterdir()
     assert part.name == f"out_{float(row['start']):07.1f}s_departure_right.mp4"
+    before = (tmp_path / "out.mp4").read_bytes()
+    again = run(clip, "-o", "new.mp4", "--event-clips", "parts", model=model)
+    assert (again.exit_code, "parts already has videos" in again.output) == (2, True)
+    assert not (tmp_path / "new.mp4").exists()
+    assert (tmp_path / "out.mp4").read_bytes() == before
     with av.open(str(part)) as container:
         assert len(container.streams.audio) == 1
         assert len(list(container.decode(video=0))) == len(OFFSETS), "shorter than the margins"

@@ -110,6 +110,15 @@ def test_the_own_lane_is_drawn_where_the_road_is_and_fades():
     assert drawn.planes[2][345 // 2, 160] != frame.planes[2][345 // 2, 160]
 
 
+def test_the_own_lane_reaches_the_bottom_where_a_line_leaves_the_frame_at_its_side():
+    labels = np.ones(BIG, np.uint8)
+    left = line(0, 600, "ego left")
+    left = replace(left, points=left.points[left.points[:, 1] < 600])
+    left.points[:, 0] -= left.points[0, 0]
+    marked, _ = drawing.with_lane(labels, TASK, [left, ego()[1]], BIG)
+    assert (marked[700, :900] > 3).all()
+
+
 @pytest.mark.parametrize("missing", ["ego left", "ego right"])
 def test_without_both_lines_there_is_no_own_lane(missing):
     labels = road_labels()

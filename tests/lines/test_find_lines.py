@@ -12,12 +12,15 @@ import pytest
 from drawn_roads import HORIZON, MIDDLE, road
 from lanes.colour import YuvColour, from_bgr
 from lanes.datasets.tusimple import drawn
-from lanes.lines.lane_lines import find_lines
+from lanes.lines.bundle import Bundle
+from lanes.lines.curve import Curve
+from lanes.lines.lane_lines import find_lines, points_of
 from lanes.metrics.tusimple import mean_scores, score_frame
 from lanes.types import Frame
 from line_seeds import FRAMES
 from line_truth import ROWS, SIZE, example, matched, tusimple_scores
 
+BUNDLE = Bundle(MIDDLE, HORIZON, 0.0, 0.0, 0.0, np.eye(5))
 TUSIMPLE = Path(__file__).parents[3] / "shared" / "data" / "tusimple_170"
 
 
@@ -119,6 +122,38 @@ def test_a_line_cut_short_by_a_vehicle_runs_on():
     assert tops[2] == pytest.approx(sorted(tops)[1], abs=5)
     exact = MIDDLE + 1.2 * (ROWS - HORIZON)
     assert np.nanmax(np.abs(lines[2].x_at(ROWS) - exact)) < 3
+
+
+def bent(right, bend):
+    """A curve from `right` of the middle at the bottom to `bend` pixels aside at the horizon."""
+    return Curve(HORIZON, SIZE[0], np.array([MIDDLE, right, bend, 0.0]))
+
+
+def ends(*curves_and_tops, sure=(1.0, 1.0, 1.0)):
+    """The highest row of the points of each line."""
+    curves, tops = zip(*curves_and_tops, strict=True)
+    found = points_of(curves, tops, sure, BUNDLE, SIZE)
+    return [float(points[:, 1].min()) for points in found]
+
+
+def test_where_lines_cross_the_one_that_is_seen_less_far_ends():
+    near, bending, far = bent(60, 0), bent(230, -200), bent(600, 0)
+    crossing = next(y for y in np.arange(340.0, 165, -1) if bending.x_at(y) < near.x_at(y))
+    cut = ends((near, 170), (bending, 260), (far, 170))
+    assert cut[1] == pytest.approx(crossing, abs=8)
+    assert max(cut[0], cut[2]) < crossing - 8
+    cut = ends((near, 260), (bending, 170), (far, 170))
+    assert cut[0] == pytest.approx(crossing, abs=8)
+    uncertain = ends((near, 170), (bending, 200), (far, 170), sure=(0.1, 1.0, 1.0))
+    assert uncertain[0] == pytest.approx(crossing, abs=8)
+
+
+def test_a_line_runs_on_unseen_only_until_it_turns_away():
+    left, far, turning = bent(-230, 0), bent(700, 0), bent(230, 400)
+    cut = ends((left, 170), (turning, 260), (far, 170))
+    assert 195 < cut[1] < 225  # it is nearest to the middle in row 207
+    seen = ends((left, 170), (turning, 170), (far, 170))
+    assert seen[1] < 180
 
 
 def with_arrow(labels):

@@ -63,7 +63,7 @@ def check_in_step(path):
 def test_the_sound_of_a_file_is_recorded_and_follows_seeks(tmp_path, model):
     path = talking(tmp_path / "in.mp4", 2, 2, 2, 8, each=25)
     out = tmp_path / "out.mp4"
-    with Live(path, model, LiveOptions(video=out, alpha=0.0)) as live:
+    with Live(path, model, LiveOptions(video=out, alpha=0.0, hud=False)) as live:
         until(live, lambda now: now.position > 0.5)
         live.seek(2.5)
         until(live, ended)
@@ -71,15 +71,15 @@ def test_the_sound_of_a_file_is_recorded_and_follows_seeks(tmp_path, model):
 
 
 def test_the_sound_of_a_stream_is_recorded(tmp_path, model):
-    path = talking(tmp_path / "in.ts", 2, 8)
+    path = talking(tmp_path / "in.ts", 2, 2, 8)
     out = tmp_path / "out.mp4"
-    with FileServer(path, length=False, seconds=4) as server:
-        options = LiveOptions(video=out, alpha=0.0)
+    with FileServer(path, length=False, seconds=6) as server:
+        options = LiveOptions(video=out, alpha=0.0, hud=False)
         with Live(server.url, model, options) as live:
             now = until(live, lambda now: now.state == "lost" or now.error)
             assert (now.error, now.live) == (None, True)
             live.stop_recording()
-    assert 1 < check_in_step(out) < 3
+    assert 1 < check_in_step(out) < 4
 
 
 def test_closed_in_the_midst_a_recording_is_whole_and_nothing_else_is_left(tmp_path, clip, model):

@@ -125,7 +125,6 @@ def test_cells_have_their_figures_too(tmp_path, capsys):
     assert "F1 at IoU 0.5 0.857" in shown
     assert "panoptic quality 0.857" in shown
     assert "count error (MAPE) 0.250 [.00-.50]" in shown
-    assert "mIoU without background" in shown
     figures = json.loads(file.read_text())["figures"]
     assert figures["instances ap90"]["value"] == 3 / 4
     assert figures["cell iou"]["value"] == 3 / 4

@@ -90,7 +90,7 @@ def test_frozen_stages_stay_as_they_are(package):
 
 def test_without_an_encoder_all_learns_at_one_rate():
     net = network("fcn_lite")
-    (group,) = net.parameter_groups(0.1)
+    (group,) = net.parameter_groups(1.0)
     assert group["scale"] == 1.0
     assert len(group["params"]) == len(list(net.parameters()))
     with pytest.raises(BadConfig, match="leave pretrained out"):

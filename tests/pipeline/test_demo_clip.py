@@ -62,6 +62,12 @@ def test_two_may_draw_the_same_pictures_at_once(cache, monkeypatch):
     assert list(cache.iterdir()) == [one]
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_clip_or_labels_alone_are_drawn_again(cache, which):
+    demo_clip.demo_files()[which].unlink()
+    assert all(path.exists() for path in demo_clip.demo_files())
+
+
 def test_a_drawing_that_breaks_off_leaves_nothing(cache):
     def refuse(done, total):
         raise ZeroDivisionError

@@ -79,12 +79,12 @@ def test_a_red_cell_gives_the_diameter():
 @pytest.mark.parametrize("diameter", [0.0, -3.0, float("inf"), float("nan")])
 def test_a_diameter_that_no_cell_has_is_an_error(load, diameter):
     with load(16.0) as model, pytest.raises(BadInput, match="--cell-diameter"):
-        check_diameter(diameter, model)
+        check_diameter(diameter, model.card)
 
 
 def test_a_model_without_a_scale_takes_no_diameter(load):
     with load(None) as model, pytest.raises(BadInput, match="no scale"):
-        check_diameter(40.0, model)
+        check_diameter(40.0, model.card)
 
 
 def test_a_card_with_a_wrong_diameter_is_an_error(load):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from lanes.system import machine as machines
 
@@ -35,6 +37,11 @@ def test_a_machine_without_cpuinfo_has_a_name(monkeypatch):
     found = machines.machine()
     assert found.processor
     assert found.instructions == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
+def test_the_first_core_is_described():
+    assert machines._cpuinfo()["processor"] == "0"
 
 
 def test_busy():

@@ -16,9 +16,9 @@ from lanes.video import VideoSink
     ("cores", "wanted"),
     [
         (1, Threads(1, 1, 1)),
-        (2, Threads(1, 1, 2)),
-        (4, Threads(1, 1, 4)),
-        (8, Threads(2, 1, 4)),
+        (2, Threads(2, 1, 2)),
+        (4, Threads(4, 1, 4)),
+        (8, Threads(4, 1, 4)),
         (64, Threads(4, 1, 4)),
     ],
 )

@@ -124,3 +124,10 @@ def test_a_damaged_time_is_no_loss_of_hours():
     assert losses.times == [3, 4]
     losses.came(90_000, damaged=False)
     assert losses.times == [3, 4]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_losses_before_the_part_do_not_count(tmp_path, codec):
+    path = cut_out(transport_stream(tmp_path / "a.ts", codec), 0.3, 0.4)
+    frames, source = read(path, start=1.88, end=3)
+    assert (len(frames), source.lost) == (28, 0)

@@ -119,7 +119,7 @@ def test_a_cut_fragment_is_left_out(tmp_path):
     """At each length that a write may have had when the process was killed."""
     whole = killed(tmp_path / "a.mp4").read_bytes()
     frames = []
-    for cut in (0, 1, 50, 200, 1000, 3000):
+    for cut in (0, 1, 50, 200, len(whole) // 10, len(whole) // 3):
         hidden_name(tmp_path / "a.mp4").write_bytes(whole[: len(whole) - cut])
         (path,), _ = recover(tmp_path)
         frames.append(len(read(path)[0]))

@@ -125,11 +125,13 @@ def test_a_live_stream_without_times_has_those_of_arrival():
 # ------------------------------------------------------------------ the last frame
 
 
-def test_the_last_frame_lasts_as_long_as_most(tmp_path):
-    times = [*range(20), 2000]
-    path = make_clip(tmp_path / "in.mp4", 21, times=times)
+@pytest.mark.parametrize(
+    ("times", "seconds"), [([*range(20), 2000], 80.04), ([*range(50), *range(125, 149)], 5.96)]
+)
+def test_the_last_frame_lasts_as_long_as_most(tmp_path, times, seconds):
+    path = make_clip(tmp_path / "in.mp4", len(times), times=times)
     _, sink = copy(path, tmp_path / "out.mp4")
-    assert sink.seconds == pytest.approx(80.04)
+    assert sink.seconds == pytest.approx(seconds)
     with av.open(str(tmp_path / "out.mp4")) as container:
         stream = container.streams.video[0]
-        assert float(stream.duration * stream.time_base) == pytest.approx(80.04)
+        assert float(stream.duration * stream.time_base) == pytest.approx(seconds)
