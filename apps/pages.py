@@ -33,10 +33,10 @@ def main() -> None:
     st.set_page_config("lanes", style.icon(), layout="wide", initial_sidebar_state="collapsed")
     style.apply()
     pages = [
-        st.Page(guarded(page), title=title, icon=icon, url_path=path, default=not number)
-        for number, (page, title, icon, path) in enumerate(PAGES)
+        st.Page(guarded(page), title=title, icon=icon, url_path=path, default=path == START)
+        for page, title, icon, path in PAGES
     ]
-    # Streamlit ignores the default page's own address.
+    # Streamlit serves the default page at / only.
     live_page = st.Page(guarded(live.show), title="Live", url_path="live", visibility="hidden")
     chosen = st.navigation([*pages, live_page], position="top")
     with st.container(horizontal=True, key="phone-pages"):
@@ -45,8 +45,9 @@ def main() -> None:
     chosen.run()
 
 
+START = "start"
 PAGES = (
-    (live.show, "Live", ":material/play_circle:", "live"),
+    (live.show, "Live", ":material/play_circle:", START),
     (images.show, "Images", ":material/image:", "images"),
     (compare.show, "Compare", ":material/compare:", "compare"),
     (evaluate.show, "Evaluate", ":material/rule:", "evaluate"),

@@ -23,6 +23,7 @@ from lanes import segmenter
 from lanes.datasets import synthetic_cells
 from lanes.draw.overlay import overlay_bgr
 from lanes.synthetic.road import demo_scene, render, scene
+from lanes.synthetic.smear import drift, smear
 from lanes.synthetic.world import Glass
 from lanes.types import Image, LabelMap
 from lanes.video import open_source
@@ -33,6 +34,7 @@ FOLDER = Path(__file__).parents[1] / "apps" / "dashboard_pages" / "examples"
 RATE, FRAMES = Fraction(25), 100
 SIZE = (360, 640)
 RAIN_SEED = 3_000_463
+SMEAR_SEED, DIAMETER = 26, 42.0
 MODELS = {"motorway": "lanes-fcn-lite", "rain": "lanes-fcn-lite", "smear": "cells-count"}
 WITH_TRUTH = ("motorway",)
 FFV1 = {"level": "3", "coder": "2", "context": "1", "g": "100"}
@@ -58,8 +60,10 @@ def rain() -> Iterator[Pair]:
 
 
 def blood() -> Iterator[Pair]:
-    """A blood smear under a microscope."""
-    return synthetic_cells.demo(FRAMES, SIZE, RATE)
+    """A blood smear under a microscope, in a stain that the model knows."""
+    slide = smear(SMEAR_SEED, DIAMETER, synthetic_cells.WHITE)
+    for seen in drift(slide, SIZE, FRAMES, RATE):
+        yield seen.image, seen.labels
 
 
 EXAMPLES = {"motorway": motorway, "rain": rain, "smear": blood}

@@ -10,9 +10,9 @@ import numpy as np
 from lanes.colour import default_colour, from_bgr
 from lanes.types import Frame, Result
 
-SIZE = (352, 640)
+SIZE, SMALL = (352, 640), (176, 320)
 HORIZON, WIDTH = 150.0, 2.6
-"""The horizon's row, and the lane's width in camera heights."""
+"""The horizon's row in frames of SIZE, and the lane's width in camera heights."""
 
 
 def road_labels(offset=0.0, lines=(-1.5, -0.5, 0.5, 1.5), size=SIZE, car=None):
@@ -27,7 +27,7 @@ def road_labels(offset=0.0, lines=(-1.5, -0.5, 0.5, 1.5), size=SIZE, car=None):
     labels[top + 2 :] = 1
     for line in lines:
         ends = []
-        for v in (8.0, height - top):
+        for v in (8.0 * height / SIZE[0], height - top):
             x = width / 2 + (line - offset) * WIDTH * v
             half = 0.04 * v + 0.5
             ends += [(x - half, top + v), (x + half, top + v)]

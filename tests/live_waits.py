@@ -9,9 +9,9 @@ from lanes.live.player import ENDS
 PATIENCE = 15
 
 
-def until(live, true):
+def until(live, true, patience=PATIENCE):
     """The first snapshot that is `true`."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if true(now := live.snapshot()):
             return now

@@ -70,14 +70,19 @@ def by_class(rows: Rows, task: Task, unit: str) -> Spec:
     }
 
 
-def measures(rows: Rows, unit: str) -> Spec:
-    """The task's measures of one unit, over time."""
+def measures(rows: Rows, task: Task, unit: str) -> Spec:
+    """The task's measures of one unit, over time; those of a class in its colour."""
+    names = _names(rows, "name")
+    colour = _name("name", names)
+    found = [next((c for c in task.classes if name.startswith(c.name)), None) for name in names]
+    if all(found):
+        colour["scale"]["range"] = [hex_of(c.colour) for c in found if c]
     return _over_time(rows) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
             "y": _number("value", unit),
-            "color": _name("name", _names(rows, "name")),
+            "color": colour,
             "tooltip": [{"field": "name"}, _tip("value", ".3f")],
         },
     }

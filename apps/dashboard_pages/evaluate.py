@@ -99,7 +99,8 @@ def _show(scored: Scored) -> None:
         st.markdown("**Worst images:** image, ground truth, prediction")
         for worst in scored.worst:
             name = words.plain(f"{worst.name}: {formatted(worst.score)}")
-            st.image(worst.picture, name, width="stretch")
+            alt = "The image, its ground truth and the prediction"
+            st.image(worst.picture, name, width="stretch", alt=alt)
     st.download_button(
         "All figures (JSON)",
         found.to_json(),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from lanes import tasks
 from lanes.live.player import Snapshot
 from lanes.types import Task, Unit
 
@@ -35,7 +36,7 @@ class Sample:
     def of(cls, now: Snapshot, seconds: float) -> Sample:
         """The figures of a snapshot taken `seconds` after the start."""
         latency = {stage: (taken.p50, taken.p95) for stage, taken in now.latency.items()}
-        return cls(seconds, now.fps, latency, now.iou, now.consistency, now.measures)
+        return cls(seconds, now.fps, latency, now.iou, now.consistency, measures(now))
 
     def row(self) -> dict[str, float]:
         """All figures as one table row; names include the unit."""
@@ -50,6 +51,13 @@ class Sample:
 
 def _word(name: str) -> str:
     return name.replace(" ", "_")
+
+
+def measures(now: Snapshot) -> dict[str, float]:
+    """The task's measures, without those of classes that are newer than the model."""
+    task = now.task
+    newer = tasks.load(task.name).class_names[len(task.classes) :] if task.later else ()
+    return {name: value for name, value in now.measures.items() if not name.startswith(newer)}
 
 
 class History:

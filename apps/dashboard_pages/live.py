@@ -75,7 +75,7 @@ def _welcome(settings: Settings) -> Selection | None:
     for column, (example, model) in zip(st.columns(3), examples.offered(settings), strict=False):
         first = example is examples.EXAMPLES[0]
         with column:
-            st.image(example.picture, width="stretch")
+            st.image(example.picture, width="stretch", alt=f"{example.what}, labelled")
             key = "demo" if first else f"example-{example.name}"
             kind: Literal["primary", "secondary"] = "primary" if first else "secondary"
             icon = ":material/play_arrow:"

@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboard_pages import browser_camera, charts, screen, style, words
-from dashboard_pages.history import Sample
+from dashboard_pages.history import Sample, measures
 from dashboard_pages.player import Content, Player, error_text
 from dashboard_pages.tabs import Tab
 from lanes.errors import LanesError
@@ -161,7 +161,7 @@ def _figures(player: Player) -> None:
     steady = {} if now.iou else _classes(now.consistency)
     figures |= {f"Consistency {name}": f"{value:.3f}" for name, value in steady.items()}
     units = player.segmenter.task.unit_of
-    figures |= {name.capitalize(): figure(v, units(name)) for name, v in now.measures.items()}
+    figures |= {name.capitalize(): figure(v, units(name)) for name, v in measures(now).items()}
     with st.container(horizontal=True):
         for name, value in figures.items():
             st.metric(words.plain(name), value, width=150)
@@ -214,7 +214,7 @@ def _charts(player: Player) -> None:
             )
         )
     for unit, rows in history.measures_by_unit(task).items():
-        shown.append((f"Measures, {unit}", charts.measures(rows, unit)))
+        shown.append((f"Measures, {unit}", charts.measures(rows, task, unit)))
     columns = st.columns(2, gap="large")
     for number, (name, chart) in enumerate(shown):
         with columns[number % 2]:

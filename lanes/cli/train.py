@@ -126,7 +126,8 @@ def _name(config: str | None, roots: Mapping[str, str]) -> str:
     """The name of the run: of its configuration, or of its first data set's folder."""
     if config is not None:
         return assets.config_file(config).stem
-    return next((Path(root).resolve().name or name for name, root in roots.items()), "run")
+    names = (Path(root).resolve().name if root else name for name, root in roots.items())
+    return next(names, "run")
 
 
 def _resumed(place: Path, roots: Mapping[str, str]) -> _Job:

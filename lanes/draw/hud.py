@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -64,17 +65,19 @@ def draw(
     centred: bool = False,
     top: int = 0,
     tint: tuple[int, int, int] | None = None,
+    least: int = 0,
 ) -> tuple[slice, slice]:
     """Write `lines` on `frame`, in place, from the row `top` on; ASCII only.
 
-    They are on the left, or `centred`. `tint` (BGR) colours the patch. Returns its rows and
-    columns, which are even.
+    They are on the left, or `centred`. `tint` (BGR) colours the patch, which is at least `least`
+    pixels wide. Returns its rows and columns, which are even.
     """
     if min(frame.size) < 2:
         return slice(0, 0), slice(0, 0)
     top = min(top, frame.size[0] - 2) // 2 * 2
     size = frame.size[0] - top, frame.size[1]
-    kept, added = _rendered(tuple(lines), size, step_of(frame.size), frame.colour.full_range)
+    text = _Text(tuple(lines), size, step_of(frame.size), centred, least)
+    kept, added = _rendered(text, frame.colour.full_range)
     left = (frame.size[1] - kept.shape[1]) // 4 * 2 if centred else 0
     patch = np.s_[top : top + kept.shape[0], left : left + kept.shape[1]]
     half = np.s_[top // 2 : patch[0].stop // 2, left // 2 : patch[1].stop // 2]
@@ -93,22 +96,33 @@ def step_of(size: Size) -> int:
     return max(size[0] // LINES_A_PICTURE, 12)
 
 
+@dataclass(frozen=True)
+class _Text:
+    """Lines on a patch of a frame that has `size` free; `step` is a line's height in pixels."""
+
+    lines: tuple[str, ...]
+    size: Size
+    step: int
+    centred: bool
+    least: int
+
+
 @lru_cache(maxsize=8)
-def _rendered(
-    lines: tuple[str, ...], size: Size, step: int, full_range: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _rendered(of: _Text, full_range: bool) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Factor (0..255) and summand for the luma of the patch; cached, as text changes rarely.
 
     Both are (h, w) with even h and w, so that luma and chroma cover the same patch.
     """
-    height, width = size
+    (height, width), step = of.size, of.step
     scale, thickness = step / 32, max(round(step / 18), 1)
-    widest = max((cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines), default=0)
-    bottom = min(height, int(step * (len(lines) + 0.9))) // 2 * 2
+    widths = [cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in of.lines]
+    widest = max([*widths, of.least])
+    bottom = min(height, int(step * (len(of.lines) + 0.9))) // 2 * 2
     right = min(width, int(widest + 1.6 * step)) // 2 * 2
     text = np.zeros((bottom, right), np.uint8)
-    for number, line in enumerate(lines):
-        origin = (int(step * 0.8), int(step * (number + 1.15)))
+    for number, line in enumerate(of.lines):
+        left = (right - widths[number]) // 2 if of.centred else int(step * 0.8)
+        origin = (left, int(step * (number + 1.15)))
         cv2.putText(text, line, origin, FONT, scale, 255, thickness, cv2.LINE_AA)
     black, white = (0, 255) if full_range else (16, 235)
     opacity = text / 255

@@ -73,8 +73,9 @@ def with_lane(
     cv2.fillPoly(area, [_places(polygon, size, labels.shape)], 1, cv2.LINE_8, SHIFT)
     ids = _bands(len(task.classes), top, labels.shape[0])
     marked = labels.copy()
-    part, road = marked[top:], labels[top:] > 0
-    np.copyto(part, ids[top:, None], where=road & (area[top:] > 0))
+    # The smaller of 1 inside and the label is 1 on the road; ids of bands exceed those of classes.
+    road = np.minimum(area[top:], labels[top:])
+    np.maximum(labels[top:], road * ids[top:, None], out=marked[top:])
     return marked, drawn
 
 

@@ -21,8 +21,9 @@ def draw_offset(frame: Frame, offset: float | None, text: str, leaving: bool = F
     Without an offset there is the text only. The marker is red if the car is `leaving` its lane.
     Returns the row below the patch.
     """
-    rows, columns = hud.draw(frame, [" " * 34, text] if offset is not None else [text], True)
     step = hud.step_of(frame.size)
+    words = [text] if offset is None else ["", text]
+    rows, columns = hud.draw(frame, words, True, least=int((BAR + 0.5) * step))
     if offset is None or rows.stop < 2 * step or columns.stop - columns.start < BAR * step:
         return int(rows.stop)
     middle, top = frame.size[1] / 2, rows.start + 0.45 * step

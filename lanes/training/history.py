@@ -19,7 +19,7 @@ from lanes.training.loop import BEST, LAST
 
 @dataclass(frozen=True)
 class Past:
-    """A run: its name, its last checkpoint, the best score (0..1) with its step, and its age.
+    """A run: its name, its last checkpoint, and its best score (0..1).
 
     `saved` is when it was last saved, in seconds since 1970.
     """
@@ -27,7 +27,6 @@ class Past:
     name: str
     last: Checkpoint
     best: float
-    best_step: int
     saved: float
 
     @property
@@ -56,7 +55,7 @@ def _read(place: Path, folder: Path) -> Past:
     last = checkpoints.load(file)
     best = checkpoints.load(place / BEST) if (place / BEST).exists() else last
     name = str(place.relative_to(folder)) if place != folder else place.name
-    return Past(name, last, best.run["best"], best.step, file.stat().st_mtime)
+    return Past(name, last, best.run["best"], file.stat().st_mtime)
 
 
 def table(runs: Iterable[Past]) -> Table:
@@ -64,7 +63,7 @@ def table(runs: Iterable[Past]) -> Table:
     found = Table(caption="score: the mean of IoU and F4 on the choosing split")
     found.add_column("run", overflow="fold", min_width=16)
     found.add_column("network at size", overflow="fold")
-    for name in ("steps", "min", "score", "at step", "state"):
+    for name in ("steps", "min", "score", "state"):
         found.add_column(name, justify="right")
     found.add_column("saved")
     for past in runs:
@@ -76,7 +75,6 @@ def table(runs: Iterable[Past]) -> Table:
             str(past.last.step),
             f"{past.last.run['seconds'] / 60:.1f}",
             score,
-            str(past.best_step),
             past.state,
             time.strftime("%m-%d %H:%M", time.localtime(past.saved)),
         )

@@ -193,14 +193,17 @@ def _open(path: Path, address: str, options: dict[str, str]) -> InputContainer:
         raise BadVideo(_why_no_video(path)) from error
 
 
-def _open_url(url: str, timeout: float) -> InputContainer:
+def url_options(url: str) -> dict[str, str]:
+    """FFmpeg's options for a URL; all that open one need them."""
     # Over UDP a lost packet damages the picture; prefer TCP if the camera offers it.
     options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
-    if _confined.is_set():
-        options |= _ONLY_THIS_ADDRESS
+    return options | _ONLY_THIS_ADDRESS if _confined.is_set() else options
+
+
+def _open_url(url: str, timeout: float) -> InputContainer:
     began = time.monotonic()
     try:
-        return av.open(url, timeout=timeout, options=options, metadata_errors="replace")
+        return av.open(url, timeout=timeout, options=url_options(url), metadata_errors="replace")
     except av.FFmpegError as error:
         if _confined.is_set():
             time.sleep(max(0.0, began + timeout - time.monotonic()))

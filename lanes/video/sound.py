@@ -18,7 +18,7 @@ from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from lanes.video.decoder import use_own_times
-from lanes.video.opening import is_url, shown
+from lanes.video.opening import is_url, shown, url_options
 from lanes.video.timeline import Joints, Timeline
 
 _TIMEOUT = 10.0
@@ -140,5 +140,6 @@ class Tap:
 
 def _open(path: str | Path) -> InputContainer:
     if is_url(path):
-        return av.open(str(path), timeout=_TIMEOUT, metadata_errors="replace")
+        options = url_options(str(path))
+        return av.open(str(path), timeout=_TIMEOUT, options=options, metadata_errors="replace")
     return av.open(str(Path(path).absolute()), metadata_errors="replace")

@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,12 +17,13 @@ from app_pages import OPEN, button, labels, players, said, until
 from clips import make_clip, read
 from lanes import tasks
 from lanes.errors import BadVideo
+from lanes.live.player import Snapshot
 from lanes.types import Unit
 
 pytest.importorskip("streamlit")
 
 from dashboard_pages import demos, sources
-from dashboard_pages.history import History, Sample
+from dashboard_pages.history import History, Sample, measures
 from dashboard_pages.player import Clip, progress
 from dashboard_pages.watching import figure
 
@@ -381,3 +383,12 @@ def test_an_upload_is_done_in_so_many_seconds(open_page, clip):
 )
 def test_downloads_are_named_after_the_clip(name, kind, stem):
     assert Clip("in", name, kind).stem == stem
+
+
+def test_a_model_without_a_class_has_no_measure_of_it():
+    task = tasks.load("lanes")
+    old = replace(task, classes=task.classes[:3], later=1)
+    result = SimpleNamespace(measures=task.measure(np.ones((8, 8), np.uint8)))
+    assert "implied line share" in measures(Snapshot("playing", task, result=result))
+    kept = measures(Snapshot("playing", old, result=result))
+    assert kept == {"drivable share": 1, "lane line share": 0}

@@ -107,3 +107,27 @@ def test_the_rest_passes(options):
     asyncio.run(SameSite(app)({"type": "lifespan"}, None, None))
     assert seen == ["lifespan"]
     assert same_site.CHECKED == b"http://localhost"
+
+
+def cookies_of(kind, sent=b""):
+    """The cookies that come with an answer of this content type."""
+    answers = []
+
+    async def app(scope, receive, send):
+        headers = [(b"content-type", kind)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def send(message):
+        answers.extend(message["headers"])
+
+    scope = {"type": "http", "headers": [(b"host", b"localhost"), (b"cookie", sent)]}
+    asyncio.run(SameSite(app)(scope, None, send))
+    return [value for name, value in answers if name == b"set-cookie"]
+
+
+def test_a_page_brings_the_cookie_that_its_runs_are_found_by(options):
+    (cookie,) = cookies_of(b"text/html; charset=utf-8")
+    assert b"HttpOnly" in cookie
+    assert cookies_of(b"text/html", cookie.partition(b";")[0]) == []
+    # Only with a page: one from before a restart keeps its cookie, by which it is recognised.
+    assert cookies_of(b"application/json") == []

@@ -8,10 +8,11 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lanes.batch import run
+from lanes.batch import cluster, run
 from lanes.batch.job import Job, Recipe, failed, new_row
 from lanes.batch.manifest import NAME, Row, read
 from lanes.batch.pool import Pool
@@ -218,3 +219,22 @@ def test_a_manifest_that_cannot_be_written_is_an_error(batch, tmp_path):
 )
 def test_workers_share_the_cores(cores, jobs, workers, wanted):
     assert run.split(cores, jobs, workers) == wanted
+
+
+@pytest.mark.parametrize(
+    ("held", "threads", "gpus", "wanted"),
+    [
+        ({"CPU": 9.0}, 2, 0, 4),
+        ({"CPU": 9.0, "GPU": 2.0}, 1, 0.5, 4),
+        ({"CPU": 3, "GPU": 8}, 1, 1, 3),
+    ],
+)
+def test_as_many_workers_as_fit_on_a_cluster(held, threads, gpus, wanted):
+    ray = SimpleNamespace(cluster_resources=lambda: held)
+    assert cluster.places(ray, threads, gpus) == wanted
+
+
+def test_a_cluster_without_the_gpus_is_an_error():
+    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 9.0})
+    with pytest.raises(BadInput, match="9 CPUs and 0 GPUs"):
+        cluster.places(ray, 1, 1)

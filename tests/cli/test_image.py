@@ -258,3 +258,23 @@ def test_outlines_as_geojson(run, tmp_path):
     done = run("a.png", "--geojson")
     assert done.exit_code == 2
     assert "exists already" in said(done)
+
+
+def test_pictures_without_cells_get_their_rows(tmp_path):
+    """The included model, because only a network finds cells where there are none."""
+    rng = np.random.default_rng(0)
+    pictures = {
+        "black": np.zeros((90, 120, 3), np.uint8),
+        "white": np.full((90, 120, 3), 255, np.uint8),
+        "pixel": np.full((1, 1, 3), 200, np.uint8),
+        "noise": rng.integers(0, 256, (90, 120, 3), np.uint8),
+        "twelve_bits": rng.normal(3000, 20, (90, 120)).astype(np.uint16),
+    }
+    for name, picture in pictures.items():
+        save(tmp_path / "in" / f"{name}.tif", picture)
+    done = label_images(tmp_path / "in", "-o", tmp_path / "out", model="cells-count")
+    assert done.exit_code == 0, done.output
+    rows = {row["image"]: row for row in rows_of(tmp_path / "out" / "summary.csv")}
+    assert sorted(rows) == sorted(f"{name}.tif" for name in pictures)
+    for name in ("black", "white", "pixel"):
+        assert rows[f"{name}.tif"]["scale_diameter_px"] == ""

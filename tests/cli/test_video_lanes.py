@@ -10,7 +10,8 @@ import pytest
 
 import lanes
 from clips import make_clip
-from lane_roads import SIZE, drift, road_labels
+from lane_roads import SMALL as SIZE
+from lane_roads import drift, road_labels
 from lanes.cli.main import app
 from model_folders import make_model
 
@@ -154,3 +155,25 @@ def test_the_options_are_in_help(command):
     for word in ("Lane lines", "--no-lines", "--calibration", "--birdseye", "--smooth"):
         assert word in shown, word
     assert ("--events" in shown) == (command == "video")
+
+
+def test_ctrl_c_keeps_whole_lines_and_the_clips_so_far(drifting, tmp_path):
+    clip, model = drifting
+
+    def interrupt(result):
+        if result.number == 56:
+            raise KeyboardInterrupt
+        return result
+
+    files = {"json": tmp_path / "a.jsonl", "events": tmp_path / "e.csv"}
+    summary = lanes.label_video(
+        clip, tmp_path / "o.mp4", model=model, steps=[interrupt],
+        event_clips=tmp_path / "parts", **files,
+    )  # fmt: skip
+    assert summary.interrupted
+    (event,) = summary.events
+    records = [json.loads(line) for line in files["json"].read_text().splitlines()]
+    assert len(records) == summary.frames <= 56
+    assert len(files["events"].read_text().splitlines()) == 2
+    assert summary.clips == list((tmp_path / "parts").iterdir())
+    assert not list(tmp_path.glob(".*"))

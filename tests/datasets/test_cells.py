@@ -9,7 +9,7 @@ import pytest
 
 from lanes import plugins, tasks
 from lanes.cells import instances
-from lanes.datasets import _cells, bbbc041seg, image_folder, wbc_zheng
+from lanes.datasets import _cells, bbbc041seg, image_folder, wbc_zheng, wbc_zheng_cells
 from lanes.errors import BadDataset
 
 
@@ -166,3 +166,16 @@ def test_a_user_folder_serves_the_tasks_of_cells(tmp_path, files, task):
 def test_both_say_that_their_task_counts():
     for name in ("wbc_zheng", "bbbc041seg"):
         assert tasks.load(plugins.load("datasets", name).TASK).things is not None
+
+
+def test_crops_of_white_cells_come_to_the_scale_of_smears(make_root, files):
+    root = make_root("wbc_zheng_cells")
+    labels = files.half(0, 128)
+    labels[:, -10:] = 255
+    files.image(root / "labels" / "020.png", labels)
+    dataset = wbc_zheng_cells.open(root, "test")
+    sample = dataset[stems(dataset).index("020")]
+    assert sample.targets.shape == sample.image.shape[:2]
+    assert sample.targets.shape == tuple(round(1.15 * side) for side in labels.shape)
+    assert set(np.unique(sample.targets)) == {_cells.OTHER, _cells.CELL, _cells.NUCLEUS}
+    assert _cells.TARGETS[_cells.OTHER].tolist() == [True, True, True, False]

@@ -131,13 +131,14 @@ def test_without_both_lines_there_is_no_own_lane(missing):
 
 
 def test_the_bar_shows_the_side():
-    def marker(offset):
+    def marker(offset, text="text"):
         frame = blank()
-        draw_offset(frame, offset, "text")
+        draw_offset(frame, offset, text)
         near = frame.planes[1][:30].astype(int) - yuv_of(drawing.AREA, frame.colour)[1]
         return np.argwhere(np.abs(near) < 4)[:, 1].mean() * 2
 
     assert marker(-0.2) < 630 < marker(0.0) < 650 < marker(0.2)
+    assert marker(0.2, "a text that is longer than the bar is wide") == marker(0.2, "")
 
 
 def test_a_warning_is_red_and_below_the_bar():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanes.draw.text import LINE, paragraph, width_of, write
+from lanes.draw.text import LINE, note, paragraph, width_of, write
 
 
 def test_words_are_drawn_in_their_place():
@@ -34,3 +34,14 @@ def test_no_words_are_an_empty_line():
     strip = paragraph("", 50)
     assert strip.shape == (LINE, 50, 3)
     assert (strip == 255).all()
+
+
+def test_a_note_stands_on_white_in_the_corner_and_leaves_the_rest():
+    picture = np.full((100, 300, 3), 90, np.uint8)
+    note(picture, ["one", "two words"])
+    corner = picture[: 2 * LINE, : width_of("one")]
+    assert (corner == 255).any()
+    assert (corner < 60).any()
+    assert (picture[2 * LINE :] == 90).all()
+    assert (picture[:, width_of("two words") + 20 :] == 90).all()
+    note(np.zeros((3, 3, 3), np.uint8), ["longer than the picture"])

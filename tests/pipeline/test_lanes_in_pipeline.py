@@ -12,6 +12,7 @@ import pytest
 import lanes
 from lane_roads import SIZE, drift, road_labels, road_result
 from lanes import tasks
+from lanes.draw.lane import WHITE
 from lanes.errors import BadConfig, BadInput, BadOutput
 from lanes.lines.files import read_culane, read_tusimple
 from lanes.pipeline.follow_lane import FollowLane
@@ -39,7 +40,19 @@ def test_a_single_image_has_lines_when_asked():
     assert result.lane.position.offset == pytest.approx(0.1, abs=0.02)
 
 
+def test_an_image_is_drawn_with_its_lines_if_asked():
+    result = Labelled(road_result(), TASK)
+    before, plain, drawn = result.frame.bgr.copy(), result.draw(), result.draw(lines=True)
+    ego = next(line for line in result.lines if line.side == "ego left")
+    x, y = ego.points[8].round().astype(int)
+    assert np.abs(drawn[y, x].astype(int) - WHITE).max() < 40
+    assert np.abs(plain[y, x].astype(int) - WHITE).max() > 60
+    np.testing.assert_array_equal(result.frame.bgr, before)
+
+
 def test_another_task_has_none():
+    with pytest.raises(BadInput, match="cell_count"):
+        Labelled(road_result(), CELLS).draw(lines=True)
     with pytest.raises(BadInput, match="cell_count"):
         _ = Labelled(road_result(), CELLS).lines
     (result,) = labelled([road_result()], CELLS, steps=[FollowLane()])

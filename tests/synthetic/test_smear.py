@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lanes.synthetic.blood import KINDS, Window, nucleus, outline
-from lanes.synthetic.smear import CYTOPLASM, LEAST, NUCLEUS, drift, render, smear
+from lanes.synthetic.smear import CYTOPLASM, LEAST, NUCLEUS, drift, foreign, render, smear
 
 SIZE = (160, 200)
 
@@ -125,3 +125,29 @@ def test_the_stage_moves_and_its_labels_with_it():
         if (slide.labels == NUCLEUS).any():
             green = slide.image[..., 1]
             assert green[slide.labels == NUCLEUS].mean() < green[slide.cells == 0].mean() - 40
+
+
+def test_a_foreign_smear_has_stacks_ghosts_dirt_and_exact_cells():
+    one, again, other = foreign(7, 40.0), foreign(7, 40.0), foreign(8, 40.0)
+    assert one == again != other
+    slide = render(one, (200, 260))
+    np.testing.assert_array_equal(slide.image, render(again, (200, 260)).image)
+    assert set(np.unique(slide.cells)) == set(range(slide.cells.max() + 1))
+    assert (slide.cells[slide.labels > 0] > 0).all()
+
+
+def test_dirt_and_plasma_darken_the_slide_but_are_no_cells():
+    clean = replace(smear(3, 40.0), debris=0.0, plasma=0.0)
+    dirty = replace(clean, debris=30.0, plasma=0.05)
+    one, other = render(clean, (200, 260)), render(dirty, (200, 260))
+    np.testing.assert_array_equal(one.cells, other.cells)
+    assert other.image.mean() < one.image.mean() - 2
+
+
+def test_stacked_cells_overlap():
+    apart = replace(smear(3, 40.0, white=0.0), crowd=0.3, touching=0.0, rouleaux=0.0)
+    areas = []
+    for one in (apart, replace(apart, rouleaux=0.8)):
+        cells = render(one, (300, 400)).cells
+        areas.append((cells > 0).sum() / cells.max())
+    assert areas[1] < 0.9 * areas[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +40,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def environment():
+    """The environment of a process that trains; in an empty cache, matplotlib lists all fonts."""
+    return {key: value for key, value in os.environ.items() if key != "XDG_CACHE_HOME"}
 
 
 @pytest.fixture

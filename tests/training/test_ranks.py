@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -44,7 +43,7 @@ def test_the_draws_of_all_processes_are_those_of_one():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_two_processes_train_as_one(make_config, root, tmp_path):
+def test_two_processes_train_as_one(make_config, root, tmp_path, environment):
     config = make_config(batch=4, validate_every=2, freeze_norms=True, learning_rate=1e-3)
     (tmp_path / "tiny.toml").write_text(config.to_toml())
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -52,7 +51,7 @@ def test_two_processes_train_as_one(make_config, root, tmp_path):
     python = [sys.executable]
     torchrun = [*python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for command, name in ((python, "one"), (torchrun, "two")):
-        subprocess.run([*command, *given, str(tmp_path / name)], check=True, env={**os.environ})
+        subprocess.run([*command, *given, str(tmp_path / name)], check=True, env=environment)
     one = torch.load(tmp_path / "one" / "rank0.pt")
     first, second = (torch.load(tmp_path / "two" / f"rank{k}.pt") for k in range(2))
     assert first[0] == pytest.approx(one[0], abs=1e-4)

@@ -46,9 +46,9 @@ def config_file(make_config, tmp_path):
     return tmp_path / "tiny.toml"
 
 
-def start(*arguments):
+def start(environment, *arguments):
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ})
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
 
 
 def wait_for(path, process, newer_than=0.0):
@@ -59,20 +59,22 @@ def wait_for(path, process, newer_than=0.0):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config_file, root, tmp_path):
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
+    config_file, root, tmp_path, environment
+):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(config_file, root, whole, STEPS).wait() == 0
+    assert start(environment, config_file, root, whole, STEPS).wait() == 0
     moments = random.Random(17)
     steps = []
     for _ in range(KILLS):
-        process = start(config_file, root, killed, STEPS)
+        process = start(environment, config_file, root, killed, STEPS)
         before = (killed / "last.pt").stat().st_mtime if steps else 0.0
         wait_for(killed / "last.pt", process, before)
         time.sleep(moments.uniform(0, 0.4))
         process.send_signal(signal.SIGKILL)
         process.wait()
         steps.append(checkpoints.load(killed / "last.pt").step)
-    assert start(config_file, root, killed, STEPS).wait() == 0
+    assert start(environment, config_file, root, killed, STEPS).wait() == 0
     assert 0 < steps[0] < STEPS, "the run was killed on its way"
     one, other = (checkpoints.load(folder / "last.pt") for folder in (whole, killed))
     assert one.step == other.step == STEPS

@@ -7,10 +7,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import av
 import pytest
 
 from lanes.errors import BadVideo
-from lanes.video import opening
+from lanes.video import opening, sound
 from streams import MjpegServer, RtspServer
 
 TIMEOUT = 0.6
@@ -70,6 +71,9 @@ def test_no_redirect_is_followed(confined):
         with pytest.raises(BadVideo):
             opening.open_container(outside.url, TIMEOUT)
         assert outside.asked
+        assert not inside.asked
+        with pytest.raises(av.FFmpegError):  # sound is read by a second connection
+            sound._open(outside.url)
         assert not inside.asked
 
 
