@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TypeAlias
 
 import numpy as np
@@ -144,7 +145,8 @@ def _kind(paint: Mask, depth: Floats) -> Kind | None:
         return None
     ends = (depth[edges] + depth[edges + 1]) / 2
     period = ends[2:] - ends[:-2]
-    uneven = np.median(np.abs(period / np.median(period) - 1))
+    # np.median would import numpy.ma, at the first frame.
+    uneven = median(np.abs(period / median(period.tolist()) - 1).tolist())
     return "dashed" if uneven < REGULAR else None
 
 

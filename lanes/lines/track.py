@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -258,7 +259,7 @@ def _matches(
         if line not in pairs and tracks[track] not in pairs.values():
             pairs[line] = tracks[track]
             matched.append(ahead[track, line])
-    return pairs, float(np.median(matched)) if matched else 0.0
+    return pairs, float(median(matched)) if matched else 0.0
 
 
 def _where_seen(fit: Fit, found: Found) -> tuple[float, float]:
