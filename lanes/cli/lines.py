@@ -1,4 +1,4 @@
-"""The commands `lanes lines score tusimple` and `lanes lines score culane`."""
+"""The commands of `lanes lines`: scores of the benchmarks, and stability."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from lanes.assets import DEFAULT_MODEL
 from lanes.cli.guard import guarded
-from lanes.cli.options import FiguresOption, OverwriteOption
+from lanes.cli.options import BackendOption, FiguresOption, OverwriteOption, PrecisionOption
 
-lines_app = typer.Typer(help="Lane lines as curves: scores of the official benchmarks.")
+lines_app = typer.Typer(help="Lane lines as curves: benchmark scores, steadiness.")
 score_app = typer.Typer(help="Score files of lane lines as the benchmarks do.")
 lines_app.add_typer(score_app, name="score")
 
@@ -79,6 +80,42 @@ def culane(
                 "recall": counts.recall,
                 "f1": counts.f1,
             }
+        return _report(rows, json)
+
+    raise typer.Exit(guarded(run))
+
+
+@lines_app.command()
+def stability(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", help="Video files.")],
+    model: Annotated[str, typer.Option(help="A model's name or folder.")] = DEFAULT_MODEL,
+    backend: BackendOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: FiguresOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Measure how steady lines are in clips: found in each frame alone, and tracked.
+
+    Per clip: lines per frame, their mean jump between frames in pixels at width 640 (optical flow
+    subtracted), the share of lines lost from frame to frame, and switches of track numbers.
+    """
+
+    def run() -> int:
+        from dataclasses import asdict
+
+        from lanes import segmenter
+        from lanes.pipeline.line_stability import line_stability
+        from lanes.pipeline.stages import prefetch, segment
+        from lanes.video import VideoSource
+        from lanes.video.output_files import check_place
+
+        check_place(json, overwrite)
+        rows = {}
+        with segmenter.load(model, backend, precision) as loaded:
+            for clip in clips:
+                with VideoSource(clip) as source:
+                    for way, found in line_stability(segment(prefetch(source), loaded)).items():
+                        rows[f"{clip.name}, {way}"] = asdict(found)
         return _report(rows, json)
 
     raise typer.Exit(guarded(run))
