@@ -45,8 +45,8 @@ def show(settings: Settings) -> None:
 
 def _ids(card: ModelCard) -> None:
     st.caption("The values of a mask mean, unless you choose otherwise:")
-    lines = [f"`{number}` {words.plain(name)}" for number, name in enumerate(card.classes)]
-    st.caption(" · ".join([*lines, f"`{IGNORE}` unknown"]))
+    lines = [f"**{number}** {words.plain(name)}" for number, name in enumerate(card.classes)]
+    st.caption(" · ".join([*lines, f"**{IGNORE}** unknown"]))
 
 
 def _sent(label: str, key: str, suffixes: Sequence[str]) -> list[Picture]:

@@ -37,7 +37,7 @@ def show(settings: Settings) -> None:
     if not pictures:
         return
     labelled = _label(unique(pictures), engine, options)
-    style.swatches(tasks.load(card.task))
+    style.swatches(tasks.load(card.task), len(card.classes))
     _show(labelled)
 
 

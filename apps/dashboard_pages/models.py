@@ -84,7 +84,7 @@ def _megabytes(folder: Path) -> float:
 
 def _card(card: ModelCard, folder: Path) -> None:
     row = _row(card, folder)
-    style.swatches(tasks.load(card.task))
+    style.swatches(tasks.load(card.task), len(card.classes))
     figures = {
         "Parameters": f"{row['parameters']:.2f} M",
         "Cost per image": f"{row['GFLOP']:.2f} GFLOP",
