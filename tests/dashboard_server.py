@@ -30,19 +30,23 @@ import sys
 sys.path.insert(0, {apps!r})
 from dashboard_pages import returning
 returning.GRACE_SECONDS, returning.KEPT_SECONDS = {grace}, {kept}
+if {small}:
+    from lanes.pipeline import demo_clip
+    demo_clip.SIZE, demo_clip.SECONDS = (96, 160), 2
 from lanes.cli.main import main
 main()
 """
 """`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to.
 
 A tab that is left runs on for `grace` seconds, and what it recorded is kept for `kept` more.
+A `small` demo clip is rendered in a moment.
 """
 
 
 class Server:
     """`lanes dashboard` on a port of its own, with its temporary files in `folder`."""
 
-    def __init__(self, folder, *options, grace=15.0, kept=3600.0, port=None):
+    def __init__(self, folder, *options, grace=15.0, kept=3600.0, small=False, port=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = port or free.getsockname()[1]
@@ -54,7 +58,11 @@ class Server:
             sys.executable,
             "-c",
             SERVE.format(
-                stacks=str(self.stacks), apps=str(ROOT / "apps"), grace=grace, kept=kept
+                stacks=str(self.stacks),
+                apps=str(ROOT / "apps"),
+                grace=grace,
+                kept=kept,
+                small=small,
             ),
             "dashboard",
             *options,

@@ -35,7 +35,8 @@ def server(tmp_path_factory, own_cache, model_folder, clip):
     folder = tmp_path_factory.mktemp("server") / "temporary"
     folder.mkdir()
     options = (f"--model={model_folder}", f"--allow-paths={clip.parent}")
-    server = Server(folder, *options, "--server.maxUploadSize", "1", grace=10.0, kept=1.0)
+    options += ("--server.maxUploadSize", "1")
+    server = Server(folder, *options, grace=10.0, kept=1.0, small=True)
     yield server
     server.close()
 
@@ -311,7 +312,7 @@ def test_the_browsers_camera_comes_back_labelled_and_recorded(camera, tmp_path):
     assert changes(camera)
     camera.get_by_text("100.0%").first.wait_for()  # share of lane line
     blue, green, red = pixels(camera).mean((0, 1))
-    assert red > 200 > 120 > max(blue, green)  # lane lines are drawn in red, opaque
+    assert red > max(blue, green) + 25  # white, which the class of lane lines tints red
     camera.get_by_text("Latency, p95").wait_for()
     press(camera, "Record")
     camera.get_by_role("button", name="End recording").wait_for()
