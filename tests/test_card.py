@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,11 @@ def test_round_trip(tmp_path):
     card.write(tmp_path)
     assert cards.read(tmp_path) == card
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_text_is_written_as_people_read_it(tmp_path):
+    replace(card_of(), terms="© 2024, Straße").write(tmp_path)
+    assert "© 2024, Straße" in (tmp_path / "card.json").read_text("utf-8")
 
 
 def test_what_most_cards_have_not_is_left_out(tmp_path):
