@@ -15,25 +15,31 @@ BAR = 9
 """Width of the bar's lane, in heights of a line of text."""
 
 
-def draw_offset(frame: Frame, offset: float | None, text: str, leaving: bool = False) -> int:
+def draw_offset(
+    frame: Frame, offset: float | None, text: str, leaving: bool = False, top: int = 0
+) -> int:
     """Draw the car's `offset` in its lane, in lane widths (> 0: right), and `text` below it.
 
     Without an offset there is the text only. The marker is red if the car is `leaving` its lane.
-    Returns the row below the patch.
+    The patch begins at the row `top`. Returns the row below it.
     """
     step = hud.step_of(frame.size)
     words = [text] if offset is None else ["", text]
-    rows, columns = hud.draw(frame, words, True, least=int((BAR + 0.5) * step))
-    if offset is None or rows.stop < 2 * step or columns.stop - columns.start < BAR * step:
+    rows, columns = hud.draw(frame, words, True, top, least=int((BAR + 0.5) * step))
+    if (
+        offset is None
+        or rows.stop - rows.start < 2 * step
+        or columns.stop - columns.start < BAR * step
+    ):
         return int(rows.stop)
-    middle, top = frame.size[1] / 2, rows.start + 0.45 * step
+    middle, above = frame.size[1] / 2, rows.start + 0.45 * step
     height, lane = 0.75 * step, BAR * step
     for side in (-0.5, 0.5):
-        _box(frame, middle + side * lane, top, 0.14 * step, height, LINE)
-    _box(frame, middle, top + 0.3 * height, 0.07 * step, 0.4 * height, LINE)
+        _box(frame, middle + side * lane, above, 0.14 * step, height, LINE)
+    _box(frame, middle, above + 0.3 * height, 0.07 * step, 0.4 * height, LINE)
     marker = CROSSED if leaving else AREA
     inside = min(max(offset, -0.6), 0.6)
-    _box(frame, middle + inside * lane, top + 0.15 * height, 0.9 * step, 0.7 * height, marker)
+    _box(frame, middle + inside * lane, above + 0.15 * height, 0.9 * step, 0.7 * height, marker)
     return int(rows.stop)
 
 

@@ -151,9 +151,9 @@ class Labelled:
         if lane and look.birdseye:
             drawing.draw_birdseye(frame, lane)
         if look.lines:
-            hud.draw(frame, look.lines)
-        if lane and look.lines:
-            drawing.draw_position(frame, lane)
+            text = hud.draw(frame, look.lines)
+            if lane:
+                drawing.draw_position(frame, lane, text)
         return frame
 
     def looking(self, look: Look) -> Labelled:

@@ -14,6 +14,8 @@ LEAVING: dict[str, Side] = {"leaving left": "ego left", "leaving right": "ego ri
 
 HALF_HEIGHTS, HALF_M, FAR_M = 4.0, 6.0, 45.0
 """What the bird's eye view shows to each side, in camera heights and in metres, and how far."""
+MIDDLE = 0.37
+"""Where the bar's patch may begin, as a share of the width."""
 EDGE = 200
 """Luma of its edge."""
 
@@ -28,10 +30,15 @@ def draw_lines(frame: Frame, lane: Lane) -> None:
     lines.draw_lines(frame, lane.lines, lane.vanishing_point[1], LEAVING.get(lane.keeping.state))
 
 
-def draw_position(frame: Frame, lane: Lane) -> None:
-    """Draw the offset bar and, while the car leaves its lane, a warning."""
+def draw_position(frame: Frame, lane: Lane, beside: tuple[slice, slice]) -> None:
+    """Draw the offset bar and, while the car leaves its lane, a warning.
+
+    They are in the middle: below the rows and columns `beside` if these reach so far.
+    """
     leaving = lane.keeping.state in LEAVING
-    bottom = draw_offset(frame, lane.position.offset, position_text(lane.position), leaving)
+    top = beside[0].stop if beside[1].stop > MIDDLE * frame.size[1] else 0
+    text = position_text(lane.position)
+    bottom = draw_offset(frame, lane.position.offset, text, leaving, top)
     if leaving:
         draw_warning(frame, f"LEAVING LANE {lane.keeping.state.split()[1].upper()}", bottom)
 

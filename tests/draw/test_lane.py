@@ -150,3 +150,12 @@ def test_a_warning_is_red_and_below_the_bar():
     rows = np.flatnonzero(red[bottom // 2 :].any(axis=1))
     assert len(rows) > 8
     np.testing.assert_array_equal(frame.planes[0][:bottom], above[0][:bottom])
+
+
+def test_the_bar_stands_below_a_text_that_reaches_the_middle():
+    frame = blank()
+    before = frame.planes[0].copy()
+    below = draw_offset(frame, 0.0, "centred", top=80)
+    changed_rows = np.flatnonzero((frame.planes[0] != before).any(axis=1))
+    assert changed_rows.min() >= 80
+    assert changed_rows.max() < below < 240
