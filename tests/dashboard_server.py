@@ -24,9 +24,13 @@ FLAGS = [
     "--no-first-run",
 ]
 SERVE = """
-import faulthandler, signal
-faulthandler.register(signal.SIGUSR1, open({stacks!r}, "a"))
-import sys
+import os, signal, sys, traceback
+def write(*_):
+    with open({stacks!r} + ".part", "w") as file:
+        for frame in sys._current_frames().values():
+            traceback.print_stack(frame, file=file)
+    os.replace({stacks!r} + ".part", {stacks!r})
+signal.signal(signal.SIGUSR1, write)
 sys.path.insert(0, {apps!r})
 from dashboard_pages import returning
 returning.GRACE_SECONDS, returning.KEPT_SECONDS = {grace}, {kept}
@@ -38,6 +42,8 @@ main()
 """
 """`lanes dashboard` that writes the stacks of all its threads into a file when it is asked to.
 
+Python writes them: faulthandler reads frames without the interpreter's lock, and crashed the server
+when a thread ended meanwhile.
 A tab that is left runs on for `grace` seconds, and what it recorded is kept for `kept` more.
 A `small` demo clip is rendered in a moment.
 """
@@ -81,10 +87,10 @@ class Server:
 
     def pipelines(self):
         """How many threads of the server are a `Live`, by the stacks of all its threads."""
-        self.stacks.write_text("")
+        self.stacks.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR1)
-        time.sleep(0.3)
-        ours = re.compile(r'lanes/live/playback\.py", line \d+ in run$', re.MULTILINE)
+        until(self.stacks.exists)
+        ours = re.compile(r'lanes/live/playback\.py", line \d+, in run$', re.MULTILINE)
         return len(ours.findall(self.stacks.read_text()))
 
     def close(self):
