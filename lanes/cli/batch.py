@@ -17,9 +17,9 @@ from lanes.cli.options import ModelOption, OverwriteOption, Quality, QualityOpti
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lanes.batch.job import Recipe
-    from lanes.batch.manifest import Row
-    from lanes.batch.run import Choice, Plan, Progress, Workers
+    from lanes.pipeline.batch.job import Recipe
+    from lanes.pipeline.batch.manifest import Row
+    from lanes.pipeline.batch.run import Choice, Plan, Progress, Workers
 
 LINE_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -92,10 +92,10 @@ def batch(
     def run() -> int:
         from lanes import assets
         from lanes import card as cards
-        from lanes.batch.job import Recipe
-        from lanes.batch.run import Choice, Workers
         from lanes.cli.first_use import warn_once
         from lanes.cli.video import NO_NETWORK
+        from lanes.pipeline.batch.job import Recipe
+        from lanes.pipeline.batch.run import Choice, Workers
 
         recipe = Recipe(
             model=_steady(model),
@@ -130,7 +130,7 @@ def _steady(model: str) -> str:
 
 
 def _print_plan(inputs: list[str], outdir: Path, recipe: Recipe, choice: Choice) -> int:
-    from lanes.batch.run import plan
+    from lanes.pipeline.batch.run import plan
 
     recipe.check()
     planned = plan(inputs, outdir, recipe, choice)
@@ -153,8 +153,8 @@ def _rest(planned: Plan, said: str) -> str:
 def _run(inputs: list[str], outdir: Path, recipe: Recipe, choice: Choice, workers: Workers) -> int:
     from rich.console import Console
 
-    from lanes.batch.run import label
     from lanes.errors import INCOMPLETE, ended_by
+    from lanes.pipeline.batch.run import label
     from lanes.system.progress import progress
 
     console = Console(emoji=False, highlight=False)

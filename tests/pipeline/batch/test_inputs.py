@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.batch.inputs import find, place
 from lanes.errors import BadInput
+from lanes.pipeline.batch.inputs import find, place
 
 
 @pytest.fixture

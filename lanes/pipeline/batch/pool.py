@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from lanes.batch.job import Job, Labeller, Recipe, failed, new_row
-from lanes.batch.manifest import Row
 from lanes.errors import BackendError
+from lanes.pipeline.batch.job import Job, Labeller, Recipe, failed, new_row
+from lanes.pipeline.batch.manifest import Row
 from lanes.system.fresh_process import FreshProcess
 
 ATTEMPTS = 2

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lanes.batch.job import Job, Labeller, Recipe
-from lanes.batch.manifest import Row
 from lanes.errors import BackendError, BadInput, LanesError
+from lanes.pipeline.batch.job import Job, Labeller, Recipe
+from lanes.pipeline.batch.manifest import Row
 from lanes.plugins import missing
 
 CONNECT = "auto"
@@ -80,7 +80,7 @@ class RayWorker:
         self._answer(self._actor.start.remote)
 
     def do(self, job: Job) -> Row:
-        """See `lanes.batch.pool.Worker`."""
+        """See `lanes.pipeline.batch.pool.Worker`."""
         row: Row = self._answer(lambda: self._actor.do.remote(job))
         return row
 
@@ -95,5 +95,5 @@ class RayWorker:
             raise BackendError(str(error).split("\n")[0]) from error
 
     def close(self) -> None:
-        """See `lanes.batch.pool.Worker`."""
+        """See `lanes.pipeline.batch.pool.Worker`."""
         self._ray.kill(self._actor)

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from lanes.batch import cluster, run
-from lanes.batch.job import Job, Recipe, failed, new_row
-from lanes.batch.manifest import NAME, Row, read
-from lanes.batch.pool import Pool
-from lanes.batch.run import Choice, Workers, label, plan
 from lanes.errors import BackendError, BadInput, BadModel, BadOutput
+from lanes.pipeline.batch import cluster, run
+from lanes.pipeline.batch.job import Job, Recipe, failed, new_row
+from lanes.pipeline.batch.manifest import NAME, Row, read
+from lanes.pipeline.batch.pool import Pool
+from lanes.pipeline.batch.run import Choice, Workers, label, plan
 
 TWO = Workers(count=2)
 

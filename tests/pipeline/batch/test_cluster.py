@@ -14,10 +14,10 @@ import pytest
 
 from clips import make_clip
 from ended import frames_of
-from lanes.batch.job import Recipe
-from lanes.batch.manifest import NAME, UNFINISHED
-from lanes.batch.run import Choice, Workers, label
 from lanes.errors import BadInput, BadModel
+from lanes.pipeline.batch.job import Recipe
+from lanes.pipeline.batch.manifest import NAME, UNFINISHED
+from lanes.pipeline.batch.run import Choice, Workers, label
 
 CLIPS, FRAMES = 6, 10
 

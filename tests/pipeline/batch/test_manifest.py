@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from lanes.batch.manifest import COLUMNS, LOCK, NAME, UNFINISHED, Row, Stamp, opened, read
 from lanes.errors import BadOutput
+from lanes.pipeline.batch.manifest import COLUMNS, LOCK, NAME, UNFINISHED, Row, Stamp, opened, read
 
 ROW = Row("/in/a.mp4", "done", 10, 1.5, 6.67, 'two "warnings"', output="a.mp4", bytes=7, mtime_ns=8)
 ODD = replace(ROW, input=os.fsdecode(b"/in/line\nbreak,\xff.mp4"), state="failed", error="=1+1")

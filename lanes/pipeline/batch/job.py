@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lanes import assets, backends, segmenter
 from lanes import card as cards
-from lanes.batch.manifest import DONE, FAILED, UNFINISHED, Row, Stamp
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BackendError, BadInput, LanesError
 from lanes.pipeline import label_images, label_video
+from lanes.pipeline.batch.manifest import DONE, FAILED, UNFINISHED, Row, Stamp
 from lanes.pipeline.tidy import tidy
 from lanes.plugins import DISTRIBUTION
 from lanes.system.atomic import writing

@@ -12,7 +12,7 @@ import pytest
 
 from clips import make_clip
 from ended import Started, command, frames_of
-from lanes.batch.manifest import NAME, UNFINISHED
+from lanes.pipeline.batch.manifest import NAME, UNFINISHED
 
 CLIPS = 4
 FRAMES, LONG = 10, 300

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from lanes.batch import cluster, manifest
-from lanes.batch.inputs import Found, find, place
-from lanes.batch.job import Job, Recipe
-from lanes.batch.manifest import DONE, FAILED, Manifest, Row, Stamp
-from lanes.batch.pool import LocalWorker, Pool, Worker
 from lanes.errors import BadInput
+from lanes.pipeline.batch import cluster, manifest
+from lanes.pipeline.batch.inputs import Found, find, place
+from lanes.pipeline.batch.job import Job, Recipe
+from lanes.pipeline.batch.manifest import DONE, FAILED, Manifest, Row, Stamp
+from lanes.pipeline.batch.pool import LocalWorker, Pool, Worker
 from lanes.system import ending
 from lanes.system.threads import usable_cores
 
