@@ -230,7 +230,7 @@ class LaneLine:
 
     `points` (N, 2) are x, y in the frame's pixels on the line's smooth curve, from the bottom
     upwards; the curve bridges gaps and vehicles. `side` is None for lines farther out, `kind` and
-    `colour` where they cannot be told. `confidence`, 0..1, falls with the share of the curve that
+    `colour` where they are unknown. `confidence`, 0..1, falls with the share of the curve that
     was not seen. `track` is the same number for the same line in all frames; None without tracking.
     """
 

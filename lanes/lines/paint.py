@@ -36,7 +36,7 @@ TWO_RUNS = 0.2
 SOLID = 0.6
 """Share of a line's length that is paint, from which on it is solid; a dashed line has less."""
 REGULAR, EDGES = 0.12, 4
-"""Dashes come at equal distances, as told by so many ends of them; worn paint does not."""
+"""Dashes come at equal distances, which so many ends of them show; worn paint does not."""
 YELLOW = 0.8
 """Blue against red and green, relative to the road's: paint below is yellow."""
 
@@ -44,7 +44,7 @@ YELLOW = 0.8
 def looks(
     found: Found, labels: LabelMap, picture: Picture | None, size: Size
 ) -> list[tuple[Kind | None, Colour | None]]:
-    """The kind and colour of each line; None where it cannot be told.
+    """The kind and colour of each line; None where they are unknown.
 
     Paint is where `labels` say so. If they have no implied line, gaps may be labelled as lines too:
     then the picture decides.

@@ -243,8 +243,8 @@ def _confusion(scores: Scores, names: tuple[str, ...]) -> Confusion:
         matrix = scores.class_matrix()[:known, :known]
         return Confusion.named(np.eye(known, dtype=bool), matrix, names)
     targets = scores.dataset.TARGETS[:, :known]
-    told = targets.any(axis=1)
-    return Confusion.named(targets[told], scores.matrix[told, :known], names)
+    scored = targets.any(axis=1)
+    return Confusion.named(targets[scored], scores.matrix[scored, :known], names)
 
 
 def _without_nan(value: Any) -> Any:
