@@ -65,6 +65,6 @@ def test_the_warning_of_a_model_that_comes_along_names_the_command(monkeypatch, 
     warn_once(cards.read(assets.model_folder("lanes-fcn-lite")))
     warn_once(cards.read(assets.model_folder("cells-count")))
     roads, cells = capsys.readouterr().err.splitlines()
-    assert "(bdd100k, tusimple, imagenet; see lanes models --terms)" in roads
+    assert "(bdd100k, tusimple, twinlitenetplus_small, first weights, imagenet; see" in roads
     assert roads.endswith("--model lanes-synthetic")
     assert "--model" not in cells

@@ -153,7 +153,7 @@ def test_labels_by_the_planes_are_those_by_the_picture(roads, network, size, col
             network.result(network.submit_resized(image))
             for image in (resize_frame(frame, resize), resize_image(frame.bgr, resize))
         )
-        assert len(np.unique(by_picture)) == 3, "there is something to label"
+        assert len(np.unique(by_picture)) >= 3, "there is something to label"
         assert (by_planes != by_picture).mean() <= 0.005
 
 
