@@ -31,6 +31,7 @@ def write(*_):
             traceback.print_stack(frame, file=file)
     os.replace({stacks!r} + ".part", {stacks!r})
 signal.signal(signal.SIGUSR1, write)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {apps!r})
 from dashboard_pages import returning
 returning.GRACE_SECONDS, returning.KEPT_SECONDS = {grace}, {kept}
