@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +24,8 @@ MOST_BYTES = 1 << 30
 MOST_VALUES = 16
 """More values than this are not mapped on the page: the file is no mask."""
 UNKNOWN = "unknown"
+DAMAGED = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+"""What `zipfile` raises for a damaged or encrypted file; OSError and zlib.error: its contents."""
 
 
 def unpacked(sent: Sequence[Picture], suffixes: Sequence[str]) -> list[Picture]:
@@ -50,7 +53,7 @@ def _files(archive: Picture, suffixes: Sequence[str]) -> list[Picture]:
                 )
             names = (PurePosixPath(each.filename).name for each in entries)
             return [Picture(n, opened.read(e)) for n, e in zip(names, entries, strict=True)]
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except DAMAGED as error:
         raise BadInput(
             f"{archive.name} cannot be unpacked: pack it again, without a password"
         ) from error

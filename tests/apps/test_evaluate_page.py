@@ -104,9 +104,9 @@ def test_masks_of_colours_are_mapped_on_the_page(open_page):
     assert table.value["IoU"].tolist() == [0]
 
 
-def zipped(files):
+def zipped(files, how=zipfile.ZIP_STORED):
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    with zipfile.ZipFile(made, "w", how) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return made.getvalue()
@@ -128,6 +128,10 @@ def test_a_zip_is_as_good_as_many_files():
 def test_a_zip_that_is_damaged_or_a_bomb_is_refused(monkeypatch):
     with pytest.raises(BadInput, match=r"a.zip cannot be unpacked"):
         masks.unpacked([Picture("a.zip", b"PK\x03\x04")], (".png",))
+    whole = bytearray(zipped({"a.png": bytes(range(256)) * 40}, zipfile.ZIP_DEFLATED))
+    whole[40:60] = b"\xff" * 20  # the deflated content
+    with pytest.raises(BadInput, match=r"a.zip cannot be unpacked"):
+        masks.unpacked([Picture("a.zip", bytes(whole))], (".png",))
     monkeypatch.setattr(masks, "MOST_BYTES", 1 << 20)
     bomb = zipped({"a.png": bytes(2 << 20)})
     with pytest.raises(BadInput, match=r"a.zip unpacks to over 1 MB"):
