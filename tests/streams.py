@@ -29,7 +29,29 @@ def part(jpeg):
     return head.encode() + jpeg + b"\r\n"
 
 
-class MjpegServer:
+class Loopback:
+    """An HTTP server on 127.0.0.1 until its block ends; `url` ends in `path`."""
+
+    def __init__(self, handler, path, port=0):
+        handler.log_message = lambda self, *words: None
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}/{path}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def kill(self):
+        """Answer nobody any more."""
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.kill()
+
+
+class MjpegServer(Loopback):
     """A camera as many sell them: numbered JPEG pictures over HTTP, `rate` a second."""
 
     def __init__(self, port=0, rate=25.0, size=(96, 160)):
@@ -54,28 +76,15 @@ class MjpegServer:
                 except OSError:
                     return
 
-            def log_message(self, *words):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Camera)
-        self.port = self.server.server_port
-        self.url = f"http://127.0.0.1:{self.port}/camera.mjpg"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(Camera, "camera.mjpg", port)
 
     def kill(self):
         """Hang up on everybody, and answer nobody any more."""
         self.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.kill()
+        super().kill()
 
 
-class FileServer:
+class FileServer(Loopback):
     """A file over HTTP, always whole: ranges are ignored.
 
     Without `length` its size is not stated. It is sent over `seconds`.
@@ -101,19 +110,7 @@ class FileServer:
                 except OSError:
                     return
 
-            def log_message(self, *words):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{Path(path).name}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler, Path(path).name)
 
 
 RTSP = """

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import av
 import pytest
 
 from lanes.errors import BadVideo
 from lanes.video import opening, sound
-from streams import MjpegServer, RtspServer
+from streams import Loopback, MjpegServer, RtspServer
 
 TIMEOUT = 0.6
 
@@ -23,7 +23,7 @@ def confined(monkeypatch):
     opening.confine_streams()
 
 
-class Answers:
+class Answers(Loopback):
     """A web server that gives the same answer to everybody and counts who came."""
 
     def __init__(self, status, headers=(), body=b""):
@@ -38,19 +38,7 @@ class Answers:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *words):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/x.mjpg"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler, "x.mjpg")
 
 
 def test_a_stream_opens(confined):
