@@ -12,7 +12,16 @@ import typer
 from lanes.assets import DEFAULT_MODEL
 from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import ModelOption, OverwriteOption, Quality, QualityOption, TidyOption
+from lanes.cli.options import (
+    HudOption,
+    ImageAlphaOption,
+    InferEveryOption,
+    ModelOption,
+    OverwriteOption,
+    Quality,
+    QualityOption,
+    TidyOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,13 +48,9 @@ def batch(
     outdir: Annotated[Path, typer.Option("-o", "--output", help="Folder for all results.")],
     model: ModelOption = DEFAULT_MODEL,
     quality: QualityOption = Quality.fast,
-    alpha: Annotated[
-        float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
-    ] = None,
-    hud: Annotated[bool, typer.Option("--hud/--no-hud", help="Show FPS and ms in videos.")] = True,
-    infer_every: Annotated[
-        int, typer.Option(metavar="N", help="Run the network on every Nth frame of a video.")
-    ] = 1,
+    alpha: ImageAlphaOption = None,
+    hud: HudOption = True,
+    infer_every: InferEveryOption = 1,
     tidied: TidyOption = False,
     masks: Annotated[
         bool, typer.Option("--masks", help="Also write the label maps of videos as PNGs.")

@@ -24,6 +24,7 @@ from lanes.cli.options import (
     CameraFpsOption,
     CameraSizeOption,
     DeviceOption,
+    HudOption,
     LinesFormat,
     LinesOption,
     OverwriteOption,
@@ -125,9 +126,7 @@ class VideoOutput:
     ] = None
     quality: QualityOption = Quality.fast
     alpha: AlphaOption = 0.5
-    hud: Annotated[
-        bool, typer.Option("--hud/--no-hud", help="Show FPS, ms and IoU in the video.")
-    ] = True
+    hud: HudOption = True
     overwrite: OverwriteOption = False
 
 

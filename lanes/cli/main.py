@@ -35,6 +35,8 @@ from lanes.cli.import_model import import_model
 from lanes.cli.lines import lines_app
 from lanes.cli.options import (
     AlphaOption,
+    ImageAlphaOption,
+    InferEveryOption,
     ModelOption,
     OverwriteOption,
     QuietOption,
@@ -83,13 +85,7 @@ def video(
     camera: Camera,
     engine: Engine,
     model: ModelOption = DEFAULT_MODEL,
-    infer_every: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Run the network on every Nth frame; optical flow labels the frames between.",
-        ),
-    ] = 1,
+    infer_every: InferEveryOption = 1,
     tidied: TidyOption = False,
     show: Annotated[
         bool, typer.Option("--show", help="Show the frames in a window; q quits.")
@@ -149,9 +145,7 @@ def image(
     geojson: Annotated[
         bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
     ] = False,
-    alpha: Annotated[
-        float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
-    ] = None,
+    alpha: ImageAlphaOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if the count of an image is doubtful.")
     ] = False,

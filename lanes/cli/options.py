@@ -71,6 +71,19 @@ FiguresOption: TypeAlias = Annotated[
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]
+ImageAlphaOption: TypeAlias = Annotated[
+    float | None, typer.Option(help="Opacity of the overlay, 0 to 1; default: the task's.")
+]
+InferEveryOption: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Run the network on every Nth frame; optical flow labels the frames between.",
+    ),
+]
+HudOption: TypeAlias = Annotated[
+    bool, typer.Option("--hud/--no-hud", help="Show FPS, ms and IoU in videos.")
+]
 TidyOption: TypeAlias = Annotated[
     bool,
     typer.Option("--tidy", help="Remove small stray pieces of road and fill small holes in it."),
