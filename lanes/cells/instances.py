@@ -36,6 +36,8 @@ STEP = 1.0
 
 
 KINDS = RED, WHITE = "red", "white"
+NAME = "cell"
+"""The name of a cell without a kind."""
 NUCLEATED = 0.1
 """A cell of which at least this share is nucleus is a white cell; less is a stain or a parasite."""
 

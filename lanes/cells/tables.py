@@ -7,12 +7,13 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
 
 from lanes.cells.doubt import DOUBTFUL, Signs
-from lanes.cells.instances import KINDS, Cell
+from lanes.cells.instances import KINDS, NAME, Cell
 from lanes.types import LabelMap, Size, Task
 
 Row: TypeAlias = dict[str, str | int | float]
@@ -50,7 +51,7 @@ class Totals:
     """What the rows of an image need of its cells; cells are added as they are found.
 
     `at_edge` are those cut by the image's edge, `area` and `nuclei` sums in pixels, `kinds` counts
-    by kind. `diameters` are those of whole cells in pixels.
+    by kind. `diameters` are those of whole cells in pixels, by kind ("cell" without kinds).
     """
 
     cells: int = 0
@@ -58,7 +59,7 @@ class Totals:
     area: int = 0
     nuclei: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    diameters: array[float] = field(default_factory=lambda: array("d"))
+    diameters: dict[str, array[float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cells: Sequence[Cell]) -> Totals:
@@ -69,18 +70,20 @@ class Totals:
 
     def add(self, cells: Sequence[Cell]) -> None:
         """Add measured cells."""
-        whole = [cell.diameter_px for cell in cells if not cell.at_edge]
+        whole = [cell for cell in cells if not cell.at_edge]
         self.cells += len(cells)
         self.at_edge += len(cells) - len(whole)
         self.area += sum(cell.area_px for cell in cells)
         self.nuclei += sum(cell.nucleus_area_px or 0 for cell in cells)
         self.kinds.update(cell.kind for cell in cells if cell.kind)
-        self.diameters.extend(whole)
+        for cell in whole:
+            self.diameters.setdefault(cell.kind or NAME, array("d")).append(cell.diameter_px)
 
     @property
     def mean_diameter(self) -> float:
         """That of the whole cells in pixels; NaN without any."""
-        return math.fsum(self.diameters) / len(self.diameters) if self.diameters else math.nan
+        count = sum(map(len, self.diameters.values()))
+        return math.fsum(chain(*self.diameters.values())) / count if count else math.nan
 
 
 def counted_row(

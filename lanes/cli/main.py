@@ -145,6 +145,17 @@ def image(
     geojson: Annotated[
         bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
     ] = False,
+    rois: Annotated[
+        bool, typer.Option("--rois", help="Also write outlines of cells, as ImageJ opens them.")
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help="Also write the distribution of sizes (sizes.csv, sizes.png) and the ten most "
+            "doubtful cells (doubtful_cells.png).",
+        ),
+    ] = False,
     page: Annotated[
         int | None,
         typer.Option(metavar="N", help="Page of TIFF files, from 1; default: the first."),
@@ -191,6 +202,8 @@ def image(
                 overwrite,
                 cell_diameter,
                 geojson,
+                rois,
+                report,
                 page,
                 tuple(channels.split(",")) if channels else None,
             ),

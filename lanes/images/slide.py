@@ -34,6 +34,11 @@ class Picture:
     damage: str = ""
     pages: int = 1
 
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.image.shape[0], self.image.shape[1]
+
 
 def open_picture(
     path: Path, page: int | None = None, channels: Sequence[str] | None = None

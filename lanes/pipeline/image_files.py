@@ -11,33 +11,39 @@ import cv2
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
 from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
-from lanes.cells.geojson import feature_collection
+from lanes.cells.geojson import Corner, Ids
 from lanes.cells.instances import Cell
+from lanes.cells.sizes import Sizes
 from lanes.cells.tables import Totals
+from lanes.draw.cell_sheet import CellSheet
+from lanes.draw.histogram import histogram
 from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.draw.text import note
 from lanes.errors import BadInput
-from lanes.images.id_tiles import Ids
 from lanes.images.resize import resize_labels
 from lanes.images.slide import Picture, Slide
-from lanes.images.tiff import Box
 from lanes.pipeline.find_cells import ScaledLabels
 from lanes.pipeline.image_records import (
     CELLS,
+    HISTOGRAM,
     INSTANCES,
     LABELS,
     OUTLINES,
     OVERLAY,
+    ROIS,
+    SHEET,
+    SIZES,
     SUMMARY,
     Done,
     ImageOptions,
     Item,
 )
+from lanes.pipeline.outline_files import OutlineFiles
 from lanes.pipeline.slide_plan import Plan
 from lanes.pipeline.slides import SlideCells
 from lanes.types import Image, LabelMap, Size, Task
-from lanes.video.output_files import CsvFile, write_image, write_json
+from lanes.video.output_files import CsvFile, write_image
 
 OUTLINED_ALPHA = 0.25
 """Opacity of the overlay under outlines; low, so that the stain stays visible."""
@@ -59,6 +65,7 @@ class ImageFiles:
         if task.things:
             table = cell_tables.cell_columns(task, scale)
             self.cells = stack.enter_context(CsvFile(folder / CELLS, table, options.overwrite))
+        self.sizes, self.sheet = Sizes(scale), CellSheet()
 
     def write(self, item: Item, picture: Picture, scaled: ScaledLabels) -> None:
         """Write the files of one image, then its table rows."""
@@ -94,14 +101,21 @@ class ImageFiles:
         drawn = overlay_bgr(picture.image, labels, self.task, self.alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
         write_image(self.place(item, INSTANCES), found)
-        if self.options.geojson:
-            write_json(self.place(item, OUTLINES), feature_collection(found, cells))
+        outlines = self.outlines(item)
+        try:
+            outlines.add(found, cells)
+            outlines.finish()
+        finally:
+            outlines.close()
+        totals = Totals.of(cells)
+        self.report(item, picture.image, found, cells)
+        self.sizes.add(item.name, totals)
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
         signs = None
         if scaled.counts is not None:
             signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
             note(drawn, self.notes(item, scaled.diameter, signs))
-        row = self.row(item, size, Totals.of(cells), scaled.diameter, signs, picture.damage)
+        row = self.row(item, size, totals, scaled.diameter, signs, picture.damage)
         return drawn, rows, row
 
     def row(
@@ -129,6 +143,34 @@ class ImageFiles:
             notes.append(f"doubtful count: {signs.reason}")
             self.done.doubtful.append(f"{item.path}: doubtful count ({signs.reason})")
         return notes
+
+    def outlines(self, item: Item) -> OutlineFiles:
+        """The files of outlines of an image."""
+        return OutlineFiles(
+            self.place(item, OUTLINES) if self.options.geojson else None,
+            self.place(item, ROIS) if self.options.rois else None,
+        )
+
+    def report(
+        self, item: Item, image: Image, ids: Ids, cells: Sequence[Cell], corner: Corner = (0, 0)
+    ) -> None:
+        """Look for doubtful cells, if a report is wanted."""
+        if self.options.report:
+            self.sheet.offer(item.name, image, ids, cells, corner)
+
+    def finish(self) -> None:
+        """Write the report on all images, if wanted."""
+        if not self.options.report or self.cells is None:
+            return
+        sizes, unit = self.sizes, "um" if self.sizes.unit == "um" else "pixels"
+        with CsvFile(self.folder / SIZES, sizes.columns, self.options.overwrite) as table:
+            table.write(sizes.rows())
+        groups = sizes.together()
+        count = sum(one.total() for one in groups.values())
+        title = f"{count} whole cells in {len(sizes.counts)} images, by diameter"
+        drawn = histogram(groups, sizes.width, title, f"diameter in {unit}")
+        write_image(self.folder / HISTOGRAM, drawn, FAST)
+        write_image(self.folder / SHEET, self.sheet.picture(), FAST)
 
     def note_damage(self, item: Item, damage: str) -> None:
         """Note what could not be read, if anything."""
@@ -160,14 +202,15 @@ class SlideFiles:
             files.alpha(ALPHA),
             self._write,
         )
+        self.outlines = files.outlines(item)
 
-    def _write(self, cells: Sequence[Cell], box: Box, ids: Ids) -> None:
+    def _write(self, cells: Sequence[Cell], image: Image, ids: Ids, corner: Corner) -> None:
         if self.began < 0:
             self.began = self.table.position
-        options = self.files.options
-        self.table.write(
-            cell_tables.cell_rows(self.item.name, cells, self.files.task, options.um_per_pixel)
-        )
+        scale = self.files.options.um_per_pixel
+        self.table.write(cell_tables.cell_rows(self.item.name, cells, self.files.task, scale))
+        self.outlines.add(ids, cells, corner)
+        self.files.report(self.item, image, ids, cells, corner)
 
     def finish(self) -> None:
         """Write the files, then the slide's row."""
@@ -175,12 +218,14 @@ class SlideFiles:
         if plan.signs is not None:
             note(self.cells.overlay, files.notes(self.item, plan.diameter, plan.signs))
         self.cells.ids.save(files.place(self.item, INSTANCES))
+        self.outlines.finish()
         write_image(files.place(self.item, OVERLAY), self.cells.overlay, FAST)
         damage, totals = self.slide.damage, self.cells.totals
         files.summary.write(
             [files.row(self.item, plan.size, totals, plan.diameter, plan.signs, damage)]
         )
         files.note_damage(self.item, damage)
+        files.sizes.add(self.item.name, totals)
         files.done.images += 1
         files.done.cells += totals.cells
         self.began = -1
@@ -188,6 +233,7 @@ class SlideFiles:
     def close(self) -> None:
         """Free the slide and the scratch file; take back the rows of an unfinished slide."""
         self.cells.close()
+        self.outlines.close()
         self.slide.close()
         if self.began >= 0:
             self.table.cut(self.began)

@@ -12,7 +12,8 @@ from lanes.types import Task
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
-OUTLINES = "_cells.geojson"
+OUTLINES, ROIS = "_cells.geojson", "_rois.zip"
+SIZES, HISTOGRAM, SHEET = "sizes.csv", "sizes.png", "doubtful_cells.png"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ImageOptions:
     overwrite: bool = False
     cell_diameter: float | None = None
     geojson: bool = False
+    rois: bool = False
+    report: bool = False
     page: int | None = None
     channels: tuple[str, ...] | None = None
 
@@ -38,11 +41,13 @@ class ImageOptions:
     def endings(self, task: Task) -> list[str]:
         """The endings of the result files of each image."""
         counted = [INSTANCES] if task.things else []
-        return [OVERLAY, LABELS, *counted, *([OUTLINES] if self.geojson else [])]
+        outlines = [OUTLINES] * self.geojson + [ROIS] * self.rois
+        return [OVERLAY, LABELS, *counted, *outlines]
 
     def tables(self, task: Task) -> list[str]:
         """The names of the result files of all images together."""
-        return [SUMMARY, *([CELLS] if task.things else [])]
+        report = [SIZES, HISTOGRAM, SHEET] if self.report else []
+        return [SUMMARY, *([CELLS, *report] if task.things else [])]
 
 
 @dataclass(frozen=True)

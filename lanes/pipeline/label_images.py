@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from lanes import tasks
 from lanes.card import ModelCard
+from lanes.cells import rois
 from lanes.errors import BadInput, BadOutput, MissingDependency
 from lanes.images.slide import Picture, Slide, open_picture
 from lanes.pipeline.find_cells import ScaledLabels, check_diameter, estimate, label_cells
@@ -96,6 +97,7 @@ def check_options(
     Raises:
         BadInput: a number is out of range, or a scale is given for a task without cells.
         BadOutput: a result exists already, or would overwrite an input.
+        MissingDependency: `rois` needs `roifile`.
     """
     scale, task = options.um_per_pixel, tasks.load(card.task)
     check_diameter(options.cell_diameter, card)
@@ -105,8 +107,11 @@ def check_options(
         raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
     if options.alpha is not None and not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    if options.geojson and task.things is None:
-        raise BadInput(f"--geojson: the task {task.name!r} counts no cells; leave it out")
+    for name in ("geojson", "rois", "report"):
+        if getattr(options, name) and task.things is None:
+            raise BadInput(f"--{name}: the task {task.name!r} counts no cells; leave it out")
+    if options.rois:
+        rois.library()
     if options.page is not None and options.page < 1:
         raise BadInput(f"--page {options.page}: pages count from 1")
     _check_places(items, task, folder, options)
@@ -189,6 +194,7 @@ def _label(
             background.put(partial(files.write, item, picture, found))
         done.seen, done.part, done.note = done.seen + 1, 0.0, ""
         tick()
+    background.put(files.finish)
 
 
 def _do(work: Work) -> None:
@@ -200,16 +206,18 @@ def _labelled(
 ) -> Iterator[Labelled]:
     """Label whole pictures, and plan slides; skip those that cannot be read."""
     for item, picture, estimated in pictures:
-        if isinstance(picture, Picture):
-            yield item, picture, label_cells(picture.image, segmenter, options.diameter, estimated)
-            continue
         try:
-            plan = plan_of(picture, segmenter, options.diameter)
+            if options.rois:
+                rois.check_size(picture.size, item.name)
+            if isinstance(picture, Picture):
+                found = label_cells(picture.image, segmenter, options.diameter, estimated)
+                yield item, picture, found
+            else:
+                yield item, picture, plan_of(picture, segmenter, options.diameter)
         except (BadInput, MissingDependency) as error:
-            picture.close()
             done.skipped.append(str(error))
-            continue
-        yield item, picture, plan
+            if isinstance(picture, Slide):
+                picture.close()
 
 
 def _label_slide(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lanes.cells import instances
+from lanes.cells.geojson import Corner
 from lanes.cells.instances import Cell
 from lanes.cells.tables import Totals
 from lanes.draw.overlay import overlay_bgr
@@ -45,8 +46,9 @@ def label_window(image: Image, plan: Plan, segmenter: Segmenter) -> LabelMap | N
 class SlideCells:
     """The cells of a slide, as its windows are added in order; a context manager.
 
-    `found` is called with the new cells of each window, in pixels of the slide, and with their
-    part of the instances. `totals` sums them, `ids` maps them, `overlay` is a reduced picture.
+    `found` is called with the new cells of each window, in pixels of the slide, with the window's
+    image and ids (h, w), and its corner. `totals` sums them, `ids` maps them, `overlay` is a
+    reduced picture.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class SlideCells:
         folder: Path,
         um_per_pixel: float | None,
         alpha: float,
-        found: Callable[[Sequence[Cell], Box, Ids], None],
+        found: Callable[[Sequence[Cell], Image, Ids, Corner], None],
     ) -> None:
         """Keep a scratch file in `folder` until `close`."""
         self.plan, self.task, self.scale, self.alpha = plan, task, um_per_pixel, alpha
@@ -84,7 +86,7 @@ class SlideCells:
         self.ids.paste(window.box, ids)
         moved = [self._moved(c, n, window.box) for n, c in enumerate(own, start=first)]
         self.totals.add(moved)
-        self.found(moved, window.box, ids)
+        self.found(moved, image, ids, (window.box.top, window.box.left))
 
     def close(self) -> None:
         """Remove the scratch file."""

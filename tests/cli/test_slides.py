@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import signal
+import zlib
 from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 
+from ended import Started, command
 from lanes.card import read
 from lanes.images import slide as slides
 from lanes.pipeline import slide_plan
@@ -209,3 +213,45 @@ def test_an_empty_slide_and_a_deep_one(run, small, tmp_path):
     assert done.exit_code == 0, done.output
     rows = rows_of(tmp_path / "out" / "summary.csv")
     assert [row["cells"] for row in rows] == ["0", "2"]
+
+
+def test_outlines_and_the_report_of_a_slide(run, small, tmp_path):
+    roifile = pytest.importorskip("roifile")
+    write(tmp_path / "a.tif", smear(*places(60, (500, 700)), size=(500, 700)))
+    done = run("a.tif", "--geojson", "--rois", "--report", "--cell-diameter", "40")
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "a_lanes"
+    rows = {int(row["cell"]): row for row in rows_of(out / "cells.csv")}
+    features = json.loads((out / "a_cells.geojson").read_text())["features"]
+    assert [feature["id"] for feature in features] == list(rows)
+    for feature in features:
+        ring = np.array(feature["geometry"]["coordinates"][0], np.float32)
+        row = rows[feature["id"]]
+        assert ring.min(axis=0) == pytest.approx(
+            (float(row["left_px"]) + 0.25, float(row["top_px"]) + 0.25), abs=0.3
+        )
+    assert len(roifile.roiread(out / "a_rois.zip")) == len(rows)
+    whole = sum(row["at_edge"] == "no" for row in rows.values())
+    assert sum(int(row["cells"]) for row in rows_of(out / "sizes.csv")) == whole
+
+
+def test_a_signal_leaves_no_trace_of_an_unfinished_slide(tmp_path):
+    folder = make_counter(tmp_path / "model", "blood_cells")
+    first = save(tmp_path / "in" / "0.png", smear((50, 60)))
+    tile = zlib.compress(smear(*places(60, (512, 512)), size=(512, 512)).tobytes())
+    side = 512 * 60
+    tifffile.imwrite(
+        tmp_path / "in" / "1.tif", iter([tile] * 3600), shape=(side, side, 3), dtype=np.uint8,
+        tile=(512, 512), compression="zlib", photometric="rgb",
+    )  # fmt: skip
+    out = tmp_path / "in_lanes"
+    words = [first.parent, "--model", folder, "--backend", "onnxruntime", "--geojson"]
+    started = Started(command("image_main"), words)
+    started.until(lambda: list(out.glob(".1_cells.part-*")))
+    started.send(signal.SIGTERM)
+    code, printed, errors = started.end()
+    assert code == 143, (printed, errors)
+    assert "Traceback" not in errors
+    for table in ("cells.csv", "summary.csv"):
+        assert [row["image"] for row in rows_of(out / table)] == ["0.png"]
+    assert not [name for name in left(out) if "part" in name or name.startswith("1")]
