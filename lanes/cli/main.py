@@ -49,6 +49,7 @@ from lanes.cli.serve import serve
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
+from lanes.cli.watch import watch
 from lanes.errors import INTERRUPTED
 
 app = typer.Typer(
@@ -318,7 +319,8 @@ def doctor(
 
 
 for command in (
-    train, runs, batch, serve, export, half, evaluate, quantize, stability, teach, distill, recover,
+    train, runs, batch, watch, serve, export, half, evaluate, quantize, stability, teach, distill,
+    recover,
 ):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)
