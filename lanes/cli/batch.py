@@ -67,9 +67,7 @@ def batch(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(
-            help="Ray cluster to run on: auto or ray://HOST:10001; untested; default: none."
-        ),
+        typer.Option(help="Ray cluster to run on: auto or ray://HOST:10001; default: none."),
     ] = None,
     gpus_per_worker: Annotated[
         float, typer.Option(min=0, help="GPUs of the Ray cluster for each worker.")
