@@ -85,6 +85,10 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
+PictureKind: TypeAlias = Literal["view", "slide"]
+"""What pictures show: a view along a road from a car, or a slide under a microscope."""
+
+
 @dataclass(frozen=True)
 class Task:
     """The meaning of the pixels. The index in `classes` is the label id; 0 is the background.
@@ -93,7 +97,8 @@ class Task:
     has another unit for the name. `things` says how labels become instances
     (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
     that should be in one piece, its ground first (`lanes.images.regions`). `lines` says that its
-    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`).
+    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`). `pictures` is the kind
+    of pictures that it is for; None if it may be any.
     """
 
     name: str
@@ -102,6 +107,7 @@ class Task:
     things: Things | None = None
     surface: tuple[int, ...] = ()
     lines: bool = False
+    pictures: PictureKind | None = None
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
     units: Mapping[str, Unit] = field(default_factory=dict, hash=False)

@@ -21,8 +21,9 @@ from lanes.draw.overlay import only
 from lanes.errors import LanesError
 from lanes.live.player import Live, LiveOptions, Snapshot
 from lanes.pipeline.labelled import Labelled, Look
+from lanes.pipeline.wrong_pictures import FrameKinds, mismatch
 from lanes.segmenter import Segmenter
-from lanes.types import Image, Task
+from lanes.types import Image, PictureKind, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """A download's content, made on demand."""
@@ -68,7 +69,7 @@ class Player:
         self.feed = Feed(self.picture, self._take if clip.kind == BROWSER else None)
 
     def _begin(self) -> None:
-        self.history, self.began = History(), time.monotonic()
+        self._forget()
         first = self._next_files() if self._record else (None, None)
         options = LiveOptions(
             labels=self.clip.labels,
@@ -80,6 +81,30 @@ class Player:
         self.camera = BrowserCamera() if self.clip.kind == BROWSER else None
         opens = self.camera.opened if self.camera else self.clip.input
         self.live = Live(opens, self.segmenter, options)
+
+    def _forget(self) -> None:
+        self.history, self.began = History(), time.monotonic()
+        self._kinds, self._looked = FrameKinds(self.segmenter.task, every=1), 0
+
+    def mismatch(self, now: Snapshot) -> tuple[PictureKind, str] | None:
+        """The kind of pictures that the model is not for, if the clip has them, and a sentence."""
+        if now.result and now.frames != self._looked:
+            self._looked = now.frames
+            self._kinds.look(now.result.frame)
+        other = self._kinds.other
+        return (other, mismatch(self.segmenter.card, other, [self.clip.name])) if other else None
+
+    def switch(self, segmenter: Segmenter) -> None:
+        """Play the clip from its beginning with another model; raises `BadInput`."""
+        self.live.switch(segmenter)
+        self.segmenter, self.live.classes = segmenter, None
+        if self.live.snapshot().state in ("stopped", "failed"):
+            self.restart()
+            return
+        self._forget()
+        self.live.resume()
+        if not self.live.snapshot().live:
+            self.live.seek(0)
 
     def restart(self) -> None:
         """Play from the beginning again, after `stop` or a failure; recordings are kept."""

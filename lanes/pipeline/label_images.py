@@ -37,10 +37,11 @@ from lanes.pipeline.find_cells import (
     label_cells,
 )
 from lanes.pipeline.stages import Background, prefetch
+from lanes.pipeline.wrong_pictures import mismatch, other_kind
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.atomic import make_folder
-from lanes.types import Image, LabelMap, Task
+from lanes.types import Image, LabelMap, PictureKind, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
 from lanes.video.output_files import CsvFile, write_image, write_json
 
@@ -84,6 +85,7 @@ class Done:
     """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
     `skipped` has a message for each file that could not be read, `doubtful` for each such count.
+    `other` is the kind of pictures that the model is not for, if there were some (`others`).
     `signal` is the number of the signal that ended the work early, 0 if none did.
     """
 
@@ -94,6 +96,8 @@ class Done:
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
+    other: PictureKind | None = None
+    others: list[str] = field(default_factory=list)
     signal: int = 0
 
 
@@ -199,6 +203,8 @@ def label_images(
             done.signal = signal.SIGINT
         done.signal = done.signal or end.number
     done.seconds = time.perf_counter() - began
+    if said := mismatch(segmenter.card, done.other, done.others):
+        done.warnings.append(said)
     return done
 
 
@@ -247,6 +253,9 @@ def _read(
             continue
         if (count := pages(item.path)) > 1:
             done.warnings.append(f"{item.path} has {count} images: only the first is labelled")
+        if other := other_kind(image, segmenter.task):
+            done.other = other
+            done.others.append(str(item.path))
         yield item, image, estimate(image, segmenter, diameter)
 
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lanes.card import ModelCard
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput
@@ -26,11 +27,12 @@ from lanes.pipeline.lane_outputs import check_clip_folder, cut_event_clips, lane
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
+from lanes.pipeline.wrong_pictures import FrameKinds, mismatch
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
-from lanes.types import Frame
+from lanes.types import Frame, Task
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
 from lanes.video.opening import is_file, local_path
@@ -235,9 +237,9 @@ def _run(
         check_clip_folder(options.event_clips, options.overwrite)
     scores = ClipScores(truth, segmenter.task) if truth else None
     with_hud = options.hud and not isinstance(sink, StillSink)
-    last = _LastStage(recorder, scores, options, summary, with_hud)
+    last = _LastStage(recorder, scores, options, summary, with_hud, segmenter.task)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, sink)
+    stack.callback(last.finish, sink, source.name, segmenter.card)
     background = stack.enter_context(Background(last.consume))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
     steps = steps_of(options, options.steps, sequence=options.fps is not None)
@@ -306,18 +308,21 @@ class _LastStage:
         options: Options,
         summary: Summary,
         with_hud: bool,
+        task: Task,
     ) -> None:
         self.recorder, self.scores, self.summary = recorder, scores, summary
         self.every, self.with_hud = options.infer_every, with_hud
         # In place: the network is done with the frame, and nothing else needs the original.
         self.look = Look(options.alpha, in_place=True, birdseye=options.birdseye)
         self.newest: Frame | None = None
+        self.kinds = FrameKinds(task)
 
     def consume(self, result: Labelled) -> None:
         """Score, draw and write one result."""
         if self.scores:
             result.iou = self.scores.score(result.frame, result.labels, result.number)
         self.summary.meter.tick()
+        self.kinds.look(result.frame)
         if self.with_hud and (self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2):
             self.look = replace(self.look, lines=tuple(self._hud_lines(result)))
         result.look = self.look
@@ -330,12 +335,14 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, sink: VideoSink | StillSink) -> None:
-        """Complete the summary after the last frame."""
+    def finish(self, sink: VideoSink | StillSink, name: str, card: ModelCard) -> None:
+        """Complete the summary after the last frame of the source called `name`."""
         if isinstance(sink, VideoSink):
             self.summary.media_seconds = sink.seconds
         if self.scores:
             self.summary.iou = self.scores.total
+        if said := mismatch(card, self.kinds.other, [name]):
+            self.summary.warnings.append(said)
 
     def _hud_lines(self, result: Labelled) -> list[str]:
         infer = self.summary.stages["infer"].percentile(50)

@@ -18,6 +18,7 @@ from clips import make_clip, read
 from lanes import tasks
 from lanes.errors import BadVideo
 from lanes.live.player import Snapshot
+from lanes.pipeline import wrong_pictures
 from lanes.types import Unit
 
 pytest.importorskip("streamlit")
@@ -392,3 +393,19 @@ def test_a_model_without_a_class_has_no_measure_of_it():
     assert "implied line share" in measures(Snapshot("playing", task, result=result))
     kept = measures(Snapshot("playing", old, result=result))
     assert kept == {"drivable share": 1, "lane line share": 0}
+
+
+def test_a_smear_in_a_lane_model_offers_the_one_for_cells(
+    open_page, arguments, cell_models, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(wrong_pictures.OFFERED, "slide", "cell_count")
+    arguments.append(f"--model={cell_models['cell_count']}")
+    slide = np.full((96, 160, 3), 240, np.uint8)
+    clip = make_clip(tmp_path / "s.mp4", 5, size=(96, 160), draw=lambda number, size: slide)
+    page = at_end(start(upload(open_page("live"), clip)))
+    assert any("s.mp4 looks like a slide" in said(warning) for warning in page.warning)
+    page.button(key="live-use").click().run()
+    assert not page.exception
+    page = at_end(page)
+    assert player().segmenter.card.name == "cell_count"
+    assert not page.warning

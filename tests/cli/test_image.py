@@ -278,3 +278,17 @@ def test_pictures_without_cells_get_their_rows(tmp_path):
     assert sorted(rows) == sorted(f"{name}.tif" for name in pictures)
     for name in ("black", "white", "pixel"):
         assert rows[f"{name}.tif"]["scale_diameter_px"] == ""
+
+
+def test_pictures_of_another_kind_are_a_warning_that_names_a_model(run, tmp_path):
+    street = np.full((90, 160, 3), 30, np.uint8)
+    street[:40] = 220  # the sky
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, street)
+    save(tmp_path / "c.png", smear((50, 60)))
+    done = run("a.png", "b.png", "c.png", "-o", "out")
+    assert done.exit_code == 0
+    assert "a.png (and 1 more) looks like a view from a car" in said(done)
+    assert "choose the model lanes-fcn-lite" in said(done)
+    assert len(rows_of(tmp_path / "out" / "summary.csv")) == 3
+    assert "looks like" not in said(run("c.png", "-o", "other"))
