@@ -147,7 +147,7 @@ class Labelled:
         else:
             frame = overlay(self.frame, labels, task, look.alpha)
         if lane and look.alpha > 0:
-            drawing.draw_lines(frame, lane)
+            drawing.draw_lines(frame, lane, self.network_labels)
         if lane and look.birdseye:
             drawing.draw_birdseye(frame, lane)
         if look.lines:
@@ -197,7 +197,7 @@ class Labelled:
         if lines:
             labels, task = drawing.with_lane(self.network_labels, task, self.lane, self.frame.size)
             frame = overlay(self.frame, labels, task, alpha)
-            drawing.draw_lines(frame, self.lane)
+            drawing.draw_lines(frame, self.lane, self.network_labels)
             return frame.bgr
         return overlay_bgr(self.frame.bgr, self.network_labels, task, alpha)
 
