@@ -108,10 +108,12 @@ class Player:
 
     def restart(self) -> None:
         """Play from the beginning again, after `stop` or a failure; recordings are kept."""
-        alpha, classes = self.live.alpha, self.live.classes
-        self._real_time = self.live.real_time
+        before = self.live
+        self._real_time = before.real_time
         self._begin()
-        self.live.alpha, self.live.classes = alpha, classes
+        self.live.alpha, self.live.classes, self.live.lane = (
+            before.alpha, before.classes, before.lane
+        )  # fmt: skip
 
     def _take(self, content: bytes) -> None:
         """Pass a picture of the browser's camera on."""
@@ -133,7 +135,7 @@ class Player:
         now = self.live.snapshot(latency=False)
         result = now.result
         return Picture(
-            mark=f"{now.frames} {self.live.alpha} {self.live.classes}",
+            mark=f"{now.frames} {self.live.alpha} {self.live.classes} {self.live.lane}",
             state=now.state,
             caption=progress(self.clip, now, self.live),
             draw=partial(self._jpeg, result) if result else None,
@@ -156,7 +158,8 @@ class Player:
     def _drawn(self, result: Labelled, width: int | None = None) -> Image:
         """The frame as a recording shows it, without the HUD; shrunk to `width`."""
         nothing = self.live.classes is not None and not self.live.classes
-        look = Look(0.0 if nothing else self.live.alpha, self.live.classes)
+        alpha, lane = 0.0 if nothing else self.live.alpha, self.live.lane
+        look = Look(alpha, self.live.classes, lane=lane, bar=True)
         image = result.looking(look).drawn.bgr
         return screen.smaller(image, width) if width else image
 
@@ -193,7 +196,7 @@ class Player:
 def _marks(now: Snapshot) -> list[Mark]:
     """What happened in the clip: losses, departures, lane changes."""
     unread = [(start, end, "could not be read") for start, end in now.unread]
-    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.events]
+    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.all_events]
 
 
 def progress(clip: Clip, now: Snapshot, live: Live) -> str:

@@ -7,7 +7,16 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard_pages import browser_camera, charts, engines, screen, settings, style, words
+from dashboard_pages import (
+    browser_camera,
+    charts,
+    engines,
+    events,
+    screen,
+    settings,
+    style,
+    words,
+)  # fmt: skip
 from dashboard_pages.history import Sample, measures
 from dashboard_pages.player import Content, Player, error_text
 from dashboard_pages.tabs import Tab
@@ -164,7 +173,9 @@ def _look(player: Player) -> None:
             format_func=words.plain,
             key=f"live-classes-{task.name}",
         )
-    style.swatches(player.task)
+        if task.lines:
+            player.live.lane = st.toggle("Lane lines", player.live.lane, key="live-lines")
+    style.swatches(player.task, lines=player.live.lane)
 
 
 def _figures(player: Player) -> None:
@@ -187,8 +198,7 @@ def _figures(player: Player) -> None:
             st.metric(words.plain(name), value, width=150)
     if now.result and now.result.follower:
         st.caption(f"In the lane: {position_text(now.result.lane.position)}")
-    for event in now.events[-3:]:
-        st.caption(f"{event.start:.1f} s: {event.kind}, {event.side}")
+    events.show(now)
 
 
 def _classes(by_class: dict[str, float]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from lanes.card import ModelCard
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput
-from lanes.lines.departure import Event
+from lanes.lines.departure import Event, LaneKeeping
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.lane_options import LaneFiles, check_lane_options, steps_of
@@ -81,7 +81,8 @@ class Summary:
     camera or stream came too fast, `lost` ones could not be read.
     `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
     `details` describe the mode that a camera was set to. `events` are the departures and lane
-    changes, `clips` those cut out around them. `first` is the time of the first frame.
+    changes, `clips` those cut out around them; `under_way` is a departure that has not ended.
+    `first` is the time of the first frame.
     """
 
     output: Path = Path()
@@ -100,6 +101,7 @@ class Summary:
     dropped: int = 0
     signal: int = 0
     events: list[Event] = field(default_factory=list)
+    under_way: Event | None = None
     clips: list[Path] = field(default_factory=list)
     first: float = 0.0
     meter: RateMeter = field(default_factory=RateMeter)
@@ -115,10 +117,16 @@ class Summary:
         self.frames += 1
         self.dropped = result.frame.index + 1 - self.frames
         self.inferred += result.inferred
-        if result.follower and result.lane.event:
-            self.events.append(result.lane.event)
+        if result.follower:
+            self.note_event(result.lane.keeping)
         for stage, taken in result.seconds.items():
             self.stages[stage].add(taken)
+
+    def note_event(self, keeping: LaneKeeping) -> None:
+        """Note an event that ended with a frame, or is under way."""
+        self.under_way = keeping.under_way
+        if keeping.event:
+            self.events.append(keeping.event)
 
     def take_losses(self, source: Source) -> None:
         """Record what `source` could not read; closes it."""
@@ -339,6 +347,8 @@ class _LastStage:
         """Complete the summary after the last frame of the source called `name`."""
         if isinstance(sink, VideoSink):
             self.summary.media_seconds = sink.seconds
+        if self.summary.under_way:
+            self.summary.events.append(self.summary.under_way)
         if self.scores:
             self.summary.iou = self.scores.total
         if said := mismatch(card, self.kinds.other, [name]):

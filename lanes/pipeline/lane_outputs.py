@@ -94,16 +94,18 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 
 
 class EventTable:
-    """Writes a CSV row per event, when it ends."""
+    """Writes a CSV row per event, when it ends, or the video does."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open the file and write the column names; raises `BadOutput`."""
         self._table = CsvFile(path, EVENT_COLUMNS, overwrite)
+        self._under_way: Event | None = None
 
     def write(self, labelled: Labelled) -> None:
         """Write the frame's event, if any; raises `BadOutput`."""
         if labelled.lane.event:
             self._table.write([event_record(labelled.lane.event)])
+        self._under_way = labelled.lane.keeping.under_way
 
     def __enter__(self) -> Self:
         self._table.__enter__()
@@ -115,6 +117,8 @@ class EventTable:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        if self._under_way and (kind is None or issubclass(kind, KeyboardInterrupt)):
+            self._table.write([event_record(self._under_way)])
         self._table.__exit__(kind, error, tb)
 
 
