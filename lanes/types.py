@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -171,8 +172,8 @@ class Frame:
 
     `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how to convert them
     to BGR. `pts` counts in units of `time_base` seconds. `index` counts the frames of the source
-    from 0; `name` is the file's stem if each frame is a file. `image` is the BGR image that the
-    planes were made from, if any (an image file, a camera). `captured` is the
+    from 0; `name` is the file's stem, `path` its path, if each frame is a file. `image` is the BGR
+    image that the planes were made from, if any (an image file, a camera). `captured` is the
     `time.perf_counter()` reading when the source delivered the frame, 0.0 if not recorded.
     """
 
@@ -185,6 +186,7 @@ class Frame:
     decode_seconds: float = 0.0
     captured: float = 0.0
     image: Image | None = None
+    path: Path | None = None
 
     @property
     def size(self) -> Size:

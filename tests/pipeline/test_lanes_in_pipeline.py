@@ -158,6 +158,22 @@ def test_the_table_of_events(tmp_path):
         EventTable(tmp_path / "e.csv", False)
 
 
+@pytest.mark.parametrize(
+    ("path", "raw_file"),
+    [
+        ("data/clips/0313-1/6040/20.jpg", "clips/0313-1/6040/20.jpg"),
+        ("pictures/20.jpg", "20.jpg"),
+    ],
+)
+def test_tusimples_file_names_are_the_benchmarks(tmp_path, path, raw_file):
+    result = road_result()
+    result.frame.path = tmp_path / path
+    with Recorder(tmp_path / "t.json") as recorder:
+        recorder.add(TuSimpleLines(tmp_path / "t.json", False))
+        recorder.write(next(labelled([result], TASK, steps=[FollowLane()])))
+    assert list(read_tusimple(tmp_path / "t.json", truth=True)) == [raw_file]
+
+
 def test_the_benchmarks_formats(tmp_path):
     with Recorder(tmp_path / "t.json") as recorder:
         recorder.add(TuSimpleLines(tmp_path / "t.json", False))
