@@ -172,6 +172,8 @@ def test_wrong_options(tmp_path, model):
         Cameras([Camera("c", "0", record=True)], model)
     with pytest.raises(BadInput, match="--events needs the lane lines"):
         Cameras([Camera("c", "0", events=True, lines=False)], model, tmp_path)
+    with pytest.raises(BadInput, match="--infer-every 0: wanted 1"):
+        Cameras([Camera("c", "0", infer_every=0)], model)
 
 
 @pytest.mark.slow
