@@ -59,6 +59,8 @@ class Live:
         """Opacity of the labels in recordings, 0..1."""
         self.classes: Collection[str] | None = None
         """Names of the classes drawn in recordings; None: all."""
+        self.lane = True
+        """Whether recordings show the lane lines, if the task has them."""
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
         read = [path for path in (given, self.options.labels) if isinstance(path, str | Path)]
@@ -211,4 +213,5 @@ class Live:
     def _look(self) -> Look:
         """The current look of recordings."""
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
-        return Look(self.alpha, self.classes, tuple(lines), birdseye=self.options.birdseye)
+        birdseye = self.options.birdseye
+        return Look(self.alpha, self.classes, tuple(lines), birdseye=birdseye, lane=self.lane)

@@ -42,6 +42,22 @@ def test_a_departure_is_in_every_file(run, drifting, tmp_path):
         assert len(list(container.decode(video=0))) == len(OFFSETS), "shorter than the margins"
 
 
+def test_a_departure_that_the_end_cuts_off_has_its_row_and_clip(run, drifting, tmp_path):
+    clip, model = drifting
+    half = len(OFFSETS) // 2  # the car is beyond the line
+    done = run(
+        clip, "-o", "o.mp4", "--events", "e.csv", "--event-clips", "parts",
+        "--max-frames", half, model=model,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "e.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["kind"], row["side"]) == ("departure", "right")
+    assert float(row["end"]) == pytest.approx((half - 1) / 25, abs=0.02)
+    assert len(list((tmp_path / "parts").iterdir())) == 1
+    assert "departure" in " ".join(done.output.split())
+
+
 def test_a_clip_plays_from_its_start(run, drifting, tmp_path):
     from lanes.video.clip import cut_clip
 
