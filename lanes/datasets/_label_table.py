@@ -109,7 +109,7 @@ def read(root: Path, judges: bool) -> LabelTable:
     return table(rules, dict(zip(legend.names, meanings, strict=True)), legend.coloured, judges)
 
 
-def of_binary(root: Path, folder: Path, judges: bool) -> LabelTable:
+def of_binary(root: Path, judges: bool) -> LabelTable:
     """The table of masks that hold only 0 and 255, for a task of two classes.
 
     Raises:
@@ -121,7 +121,7 @@ def of_binary(root: Path, folder: Path, judges: bool) -> LabelTable:
         return table(rules, {0: frozenset({0}), IGNORE: frozenset({1})}, False, judges)
     others = ", ".join(f'"{name}"' for name in names[2:])
     raise BadDataset(
-        f"the masks in {folder} hold only 0 and 255, so nothing says which class 255 is. Write it "
+        f"the masks in {root} hold only 0 and 255, so nothing says which class 255 is. Write it "
         f'into {root / _rules.FILE}:\n[ids]\n0 = "{names[0]}"\n255 = "{names[1]}"  # or {others}'
     )
 

@@ -150,10 +150,9 @@ def _leftovers(found: Check) -> Iterator[Finding]:
 
 
 def _images_below(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
-            if Path(name).suffix.lower() in _files.IMAGE_SUFFIXES:
-                yield Path(folder, name)
+    for path in facts.files_below(root):
+        if path.suffix.lower() in _files.IMAGE_SUFFIXES and not path.name.startswith("."):
+            yield path
 
 
 def _emptiness(found: Check) -> Iterator[Finding]:

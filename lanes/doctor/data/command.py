@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,8 @@ def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool)
     picture = sheet_of(found) if html or sheet else None
     if sheet and picture is not None:
         write_image(sheet, picture)
+    elif sheet:
+        print(f"{sheet} is not written: there is no image that can be used", file=sys.stderr)
     if html:
         content = page(found, picture)
         write_text(html, content)

@@ -31,13 +31,11 @@ def page(found: Check, sheet: Image | None) -> str:
     parts = [
         f"<h1>{escape(title)}</h1><p>{escape(found.summary)}</p>",
         _findings(found),
-        "<h2>Splits</h2>",
-        _splits(found),
-        "<h2>Classes by height in the picture</h2>",
-        _chart(found),
-        "<h2>Sizes</h2>",
-        _sizes(found),
     ]
+    if any(found.usable(split) for split in found.splits):
+        parts += ["<h2>Splits</h2>", _splits(found)]
+        parts += ["<h2>Classes by height in the picture</h2>", _chart(found)]
+        parts += ["<h2>Sizes</h2>", _sizes(found)]
     if sheet is not None:
         content = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
         text = base64.b64encode(content).decode()

@@ -178,3 +178,23 @@ def test_the_command_says_what_is_wrong_by_its_exit_code(root, capsys):
     assert run("check", f"image_folder={root}") == 1
     assert "problem: 1 of 4 images of val" in capsys.readouterr().out
     assert run("check", root / "nowhere") == 2
+
+
+def test_a_folder_that_cannot_be_opened_has_a_page_of_its_findings(root, tmp_path, capsys):
+    for path in (*(root / "train" / "labels").iterdir(), *(root / "val" / "labels").iterdir()):
+        save(path, labels() // 2 * 255)
+    page, sheet = tmp_path / "page.html", tmp_path / "sheet.png"
+    assert run("check", root, "--html", page, "--sheet", sheet) == 1
+    assert page.read_text().count("hold only 0 and 255") == 1
+    assert not sheet.exists()
+    assert "sheet.png is not written" in capsys.readouterr().err
+
+
+def test_links_are_followed_once_and_may_lead_nowhere(root, tmp_path):
+    masks = (root / "val" / "labels").rename(tmp_path / "elsewhere")
+    (root / "val" / "labels").symlink_to(masks)
+    (root / "train" / "loop").symlink_to(root)
+    (root / "notes").symlink_to(root / "nowhere")
+    assert not check(root).problems
+    save(masks / "p20.png", np.full((36, 64), 9, np.uint8))
+    assert check(root).problems
