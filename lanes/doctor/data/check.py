@@ -125,11 +125,12 @@ def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _faults(found: Check) -> Iterator[Finding]:
-    for split, listed in found.splits.items():
-        faults = [one for one in listed if one.fault]
-        if faults:
-            many = f"{len(faults)} of {len(listed)} images cannot be used"
-            yield Finding("problem", f"{split}: {many}, the first because {faults[0].fault}")
+    faults = {s: [one for one in listed if one.fault] for s, listed in found.splits.items()}
+    counts = [f"{s}: {len(f)} of {len(found.splits[s])}" for s, f in faults.items() if f]
+    if counts:
+        first = next(one for listed in faults.values() for one in listed)
+        text = f"{', '.join(counts)} images cannot be used, the first because {first.fault}"
+        yield Finding("problem", text)
 
 
 def _leftovers(found: Check) -> Iterator[Finding]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ from lanes.video.output_files import check_place, write_image, write_text
 
 ON_SHEET = 12
 """Overlays on the contact sheet."""
+CAPTION = 36
+"""Characters of a file's path below an overlay; the end of a longer one."""
 
 
 def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool) -> int:
@@ -90,14 +94,14 @@ def _open_all(name: str, root: str) -> dict[str, Dataset]:
 
 def show(found: Check, console: Console) -> None:
     """Print the splits with their class shares, the classes by height, and the findings."""
-    console.print(f"{found.root}: {found.format}, {found.summary}", highlight=False, markup=False)
+    plain = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    plain(f"{found.root}: {found.format}, {found.summary}")
     if any(found.usable(split) for split in found.splits):
         console.print(_splits(found))
         console.print(_by_height(found))
     for finding in found.findings:
         style = "red" if finding.level == "problem" else ""
-        line = f"{finding.level}: {finding.text}"
-        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+        plain(f"{finding.level}: {finding.text}", style=style)
     if not found.findings:
         console.print("nothing is wrong with it")
 
@@ -114,8 +118,9 @@ def sheet_of(found: Check) -> Image | None:
         count = max(ON_SHEET // len(found.opened), 1)
         spread = np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int)
         for index in (usable[k] for k in spread):
-            name = Path(found.splits[split][index].name).name
-            chosen.append((f"{split}: {name}", opened, index))
+            name = os.path.relpath(found.splits[split][index].name, found.root)
+            short = name if len(name) <= CAPTION else f"...{name[3 - CAPTION :]}"
+            chosen.append((f"{split}: {short}", opened, index))
     title = f"{found.root.name}: {found.format}"
     return overlays(chosen, found.task, title) if chosen else None
 

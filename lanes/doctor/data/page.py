@@ -20,7 +20,7 @@ th:first-child, td:first-child { text-align: left } tr { border-bottom: 1px soli
 .problem { color: #b00020 } img { max-width: 100% } svg { max-width: 100%; height: auto }
 """
 GREY = "#bbb"
-"""Colour of pixels that have no single class."""
+"""Colour of unknown pixels."""
 WIDTH, ROW = 640, 18
 """Size of the chart in pixels: its bars, and a band's height."""
 
@@ -79,25 +79,28 @@ def _chart(found: Check) -> str:
             if width > 0:
                 bars += (
                     f'<rect x="{ends[k]:.1f}" y="{row * ROW}" width="{width:.1f}" '
-                    f'height="{ROW - 2}" fill="{_colour(found, k)}">'
+                    f'height="{ROW - 2}" {_fill(found, k)}>'
                     f"<title>{escape(name)} {_percent(shares[k])}</title></rect>"
                 )
     shown = [k for k in range(len(found.names)) if bands[:, k].any()]
     for k in shown:
-        mark = f'<span style="color:{_colour(found, k)}">&#9632;</span>'
+        mark = f'<svg width="12" height="12"><rect width="12" height="12" {_fill(found, k)}/></svg>'
         legend += f"{mark} {escape(found.names[k])} &nbsp; "
     height = len(bands) * ROW
-    return f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{bars}</svg><p>{legend}</p>'
+    note = f"Each bar is a {len(bands)}th of the picture's height, the topmost first."
+    chart = f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{bars}</svg>'
+    return f"{chart}<p>{legend}</p><p>{note}</p>"
 
 
-def _colour(found: Check, row: int) -> str:
-    name = found.names[row]
-    classes = found.task.classes if found.task else ()
-    for k, one in enumerate(classes):
-        if one.name == name:
-            blue, green, red = one.colour
-            return "#333" if k == 0 else f"rgb({red},{green},{blue})"
-    return GREY
+def _fill(found: Check, row: int) -> str:
+    """The colour of a target id as attributes of SVG: paler if it may be several classes."""
+    names = found.task.class_names if found.task else ()
+    first, _, others = found.names[row].partition(" or ")
+    if not found.task or first not in names:
+        return f'fill="{GREY}"'
+    blue, green, red = found.task.classes[names.index(first)].colour
+    colour = "#333" if names.index(first) == 0 else f"rgb({red},{green},{blue})"
+    return f'fill="{colour}" fill-opacity="{0.6 if others else 1}"'
 
 
 def _percent(share: float) -> str:

@@ -198,3 +198,15 @@ def test_links_are_followed_once_and_may_lead_nowhere(root, tmp_path):
     assert not check(root).problems
     save(masks / "p20.png", np.full((36, 64), 9, np.uint8))
     assert check(root).problems
+
+
+def test_masks_of_other_values_come_with_the_lines_to_write(root):
+    for path in (*(root / "train" / "labels").iterdir(), *(root / "val" / "labels").iterdir()):
+        save(path, labels() * 64)
+    (problem,) = check(root).problems
+    assert problem.count("images cannot be used") == 1
+    assert "val: 4 of 4" in problem
+    lines = problem.partition(":\n")[2]
+    assert lines == '[ids]\n0 = "background"\n64 = "drivable"\n128 = "drivable"'
+    (root / "labels.toml").write_text(lines.replace('128 = "drivable"', '128 = "lane line"'))
+    assert not check(root).problems
