@@ -126,30 +126,34 @@ def sheet_of(found: Check) -> Image | None:
 
 
 def _splits(found: Check) -> Table:
+    """The pixels of each meaning by split."""
     table = Table(title="pixels by split")
-    table.add_column("split")
-    table.add_column("images", justify="right")
-    table.add_column("size", justify="right")
-    for name in found.names:
-        table.add_column(escape(name), justify="right", overflow="fold")
+    table.add_column("meaning", overflow="fold")
     for split in found.splits:
-        usable = found.usable(split)
-        sizes = {one.size for one in usable}
-        size = "{1}x{0}".format(*next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes)} sizes"
-        shares = [_percent(share) for share in found.shares(split)]
-        table.add_row(split, str(len(usable)), size, *shares)
+        table.add_column(split, justify="right")
+    table.add_row("images", *(str(len(found.usable(split))) for split in found.splits))
+    table.add_row("size", *(_size(found, split) for split in found.splits), end_section=True)
+    for one in found.by_meaning():
+        table.add_row(escape(one.name), *(_percent(one.splits[split]) for split in found.splits))
     return table
 
 
+def _size(found: Check, split: str) -> str:
+    sizes = {one.size for one in found.usable(split)}
+    return "{1}x{0}".format(*next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes)} sizes"
+
+
 def _by_height(found: Check) -> Table:
-    table = Table(title="pixels by height in the picture, from the top")
-    table.add_column("rows", justify="right")
-    for name in found.names:
-        table.add_column(escape(name), justify="right", overflow="fold")
-    bands = found.bands()
-    for k, shares in enumerate(bands):
-        rows = f"{100 * k // len(bands)}-{100 * (k + 1) // len(bands)} %"
-        table.add_row(rows, *(_percent(share) for share in shares))
+    """The pixels of each meaning in the bands of the picture, in whole per cent."""
+    title = "% of the pixels by height, from the top (0) down"
+    table = Table(title=title, padding=(0, 0, 0, 1))
+    table.add_column("meaning", overflow="fold")
+    bands = len(found.bands())
+    for k in range(bands):
+        table.add_column(f"{100 * k // bands}", justify="right", no_wrap=True)
+    for one in found.by_meaning():
+        cells = ("-" if share == 0 else f"{100 * share:.0f}" for share in one.bands)
+        table.add_row(escape(one.name), *cells)
     return table
 
 
