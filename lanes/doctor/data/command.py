@@ -28,8 +28,6 @@ from lanes.video.output_files import check_place, write_image, write_text
 
 ON_SHEET = 12
 """Overlays on the contact sheet."""
-CAPTION = 36
-"""Characters of a file's path below an overlay; the end of a longer one."""
 
 
 def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool) -> int:
@@ -119,8 +117,7 @@ def sheet_of(found: Check) -> Image | None:
         spread = np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int)
         for index in (usable[k] for k in spread):
             name = os.path.relpath(found.splits[split][index].name, found.root)
-            short = name if len(name) <= CAPTION else f"...{name[3 - CAPTION :]}"
-            chosen.append((f"{split}: {short}", opened, index))
+            chosen.append((f"{name}, {split}", opened, index))
     title = f"{found.root.name}: {found.format}"
     return overlays(chosen, found.task, title) if chosen else None
 
