@@ -250,3 +250,45 @@ def test_splits_of_the_same_images_are_named_as_that(root, monkeypatch):
     same = replace(found, splits={**found.splits, "choose": found.splits["val"]})
     notes = [finding for finding in _copies(same) if finding.level == "note"]
     assert [note.text.partition(":")[0] for note in notes] == ["choose and val are the same images"]
+
+
+def _mask(root, values):
+    save(root / "val" / "labels" / "p20.png", values)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+TEN_WAYS = {
+    "a value outside the table": (lambda r: _mask(r, labels() * 9), "p20.png holds the label 9"),
+    "a mask of another size": (
+        lambda r: _mask(r, labels()[::2]),
+        "is 64x18 but its image is 64x36",
+    ),
+    "a mask that is turned": (lambda r: _mask(r, labels().T), "one of them is turned"),
+    "a mask of colours": (
+        lambda r: _mask(r, np.dstack([labels(), labels() + 1, labels()])),
+        "holds 3 colours",
+    ),
+    "a mask cut short": (lambda r: _cut(r / "val/labels/p20.png"), "p20.png is damaged"),
+    "an empty image": (lambda r: (r / "val/images/p20.jpg").write_bytes(b""), "p20.jpg is empty"),
+    "no mask": (lambda r: (r / "val/labels/p20.png").unlink(), "p20.png is missing"),
+    "no image": (lambda r: (r / "val/images/p20.jpg").unlink(), "1 mask without an image"),
+    "two images of one name": (
+        lambda r: save(r / "val/images/p20.png", scene(20)),
+        "rename or remove",
+    ),
+    "wrong labels.toml": (lambda r: (r / "labels.toml").write_text('[ids]\n0 = "sky"'), "'sky'"),
+}
+
+
+@pytest.mark.parametrize("way", TEN_WAYS)
+def test_a_folder_broken_in_ten_ways(root, tmp_path, way, capsys):
+    damage, words = TEN_WAYS[way]
+    damage(root)
+    code = run("check", root, "--html", tmp_path / "page.html", "--sheet", tmp_path / "sheet.png")
+    assert code == (0 if way == "no image" else 1)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if words in line]
+    assert line.startswith("note: " if way == "no image" else "problem: ")
+    assert "<h2>Findings</h2>" in (tmp_path / "page.html").read_text()
