@@ -107,6 +107,8 @@ def check(root: Path, name: str = "", tick: Tick = lambda *_: None) -> Check:
     module = plugins.load("datasets", name)
     opened, findings = _open_all(module.open, root)
     kept = facts.load(root, name)
+    if any(len(kept.get(split, [])) != len(data) for split, data in opened.items()):
+        kept = {}  # other frames are left out
     splits = kept or {split: facts.gather(data, tick) for split, data in opened.items()}
     if not kept:
         facts.save(root, name, splits)
@@ -114,7 +116,7 @@ def check(root: Path, name: str = "", tick: Tick = lambda *_: None) -> Check:
     task = plugins.task(first.TASK) if first else None
     names = tuple(_name(row, task) for row in first.TARGETS) if first and task else ()
     found = Check(root, name, datasets.summary(module), task, names, splits, opened, findings)
-    for judge in (_faults, _leftovers, _emptiness, _classes, _turned, _sizes, _copies):
+    for judge in (_missing, _faults, _leftovers, _emptiness, _classes, _turned, _sizes, _copies):
         findings.extend(judge(found))
     return found
 
@@ -142,6 +144,13 @@ def _name(row: NDArray[np.bool_], task: Task) -> str:
 def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     whole = counts.sum()
     return counts / whole if whole else np.full(counts.shape, np.nan)
+
+
+def _missing(found: Check) -> Iterator[Finding]:
+    for split, data in found.opened.items():
+        if missing := getattr(data, "missing", 0):
+            files = f"{missing} of {missing + len(data)} frames lack a file"
+            yield Finding("note", f"{split}: {files} and are left out")
 
 
 def _faults(found: Check) -> Iterator[Finding]:
