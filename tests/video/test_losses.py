@@ -85,13 +85,14 @@ def test_pictures_that_others_only_refer_to_are_no_loss(tmp_path):
     assert (len(frames), source.lost) == (50, 0)
 
 
+@pytest.mark.parametrize("count", [10, 50])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_recordings_joined_lose_nothing(tmp_path, codec):
-    part = transport_stream(tmp_path / "part.ts", codec, 50).read_bytes()
+def test_recordings_joined_lose_nothing(tmp_path, codec, count):
+    part = transport_stream(tmp_path / "part.ts", codec, count).read_bytes()
     path = tmp_path / "joined.ts"
     path.write_bytes(part + part + part)
     frames, source = read(path)
-    assert (numbers(frames), source.lost) == (list(range(50)) * 3, 0)
+    assert (numbers(frames), source.lost) == (list(range(count)) * 3, 0)
     steps = {b.pts - a.pts for a, b in zip(frames, frames[1:], strict=False)}
     assert steps == {3600}
 
