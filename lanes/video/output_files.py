@@ -19,7 +19,7 @@ import numpy as np
 
 from lanes.errors import BadOutput
 from lanes.system import ending
-from lanes.system.atomic import atomic_file, part_of, writing
+from lanes.system.atomic import atomic_file, check_no_device, part_of, writing
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
@@ -166,9 +166,10 @@ def no_formula(value: Any) -> Any:
 
 
 def check_new(path: Path, overwrite: bool) -> None:
-    """Raise `BadOutput` if `path` is a folder, exists already, or has no parent folder."""
+    """Raise `BadOutput` if `path` is no file, exists already, or has no parent folder."""
     if path.is_dir():
         raise BadOutput(f"{path} is a folder; give a file name")
+    check_no_device(path)
     if path.exists() and not overwrite:
         raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
     if not path.absolute().parent.is_dir():

@@ -33,3 +33,20 @@ def test_no_file_name_runs_as_a_formula_in_a_spreadsheet(tmp_path):
         rows = list(csv.reader(file))
     assert [row[0] for row in rows[1:]] == ["'" + name for name in names[:4]] + names[4:]
     assert {row[1] for row in rows[1:]} == {"-0.5"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: output_files.TextFile(path, True),
+        lambda path: output_files.write_json(path, {}),
+    ],
+)
+def test_a_pipe_or_device_is_not_replaced(tmp_path, write):
+    """As /dev/stdout, a link to a pipe: a file put in its place would break other programs."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "stdout").symlink_to(tmp_path / "pipe")
+    with pytest.raises(BadOutput, match="stdout is a pipe or a device"):
+        write(tmp_path / "stdout")
+    assert (tmp_path / "stdout").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
