@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ def output_beside(given: str) -> Path:
 
 def _short(stem: str) -> str:
     """`stem`, cut where the name of its output, or of the part of it, would be too long."""
-    return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
+    while len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = stem[:-1]
+    return stem
 
 
 def is_still(given: str) -> bool:

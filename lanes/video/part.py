@@ -29,7 +29,7 @@ def hidden_name(path: Path) -> Path:
     stem = path.stem
     if len(stem) > 50:
         # The name may already have the maximum length; the number keeps it unique.
-        stem = f"{stem[:50]}-{zlib.crc32(stem.encode()):08x}"
+        stem = f"{stem[:50]}-{zlib.crc32(os.fsencode(stem)):08x}"
     return path.with_name(f".{stem}{MARK}{path.suffix}")
 
 
