@@ -92,7 +92,7 @@ def own_classes(path: Path) -> str:
         BadInput: the file cannot be read, or is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         name = json.dumps(values, ensure_ascii=False)
         task(name)
     except (OSError, ValueError, TypeError) as error:
