@@ -147,11 +147,13 @@ def rescue(hidden: Path, path: Path, salvage: Salvage) -> Path | None:
 def move(part: Path, path: Path, overwrite: bool) -> Path:
     """Rename `part` to `path`, or to a free name like it if it exists and must stay.
 
-    Returns the name. Never replaces a file unless `overwrite`, also one that appears meanwhile.
+    Returns the name. Never replaces a file unless `overwrite`, also one that appears meanwhile. One
+    that cannot be replaced stays: Windows keeps open files, and Linux others' in shared folders.
     """
     if overwrite:
-        os.replace(part, path)
-        return path
+        with contextlib.suppress(PermissionError):
+            os.replace(part, path)
+            return path
     while True:
         try:
             _rename_to_new(part, path)
