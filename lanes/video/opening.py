@@ -195,6 +195,8 @@ def _open(path: Path, address: str, options: dict[str, str]) -> InputContainer:
         return av.open(address, options=options, metadata_errors="replace")
     except av.error.PermissionError as error:
         raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
+    except av.error.InterruptedError as error:  # a signal ended the wait for a pipe
+        raise KeyboardInterrupt from error
     except av.FFmpegError as error:
         raise BadVideo(_why_no_video(path)) from error
 
