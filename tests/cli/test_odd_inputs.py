@@ -140,11 +140,11 @@ def test_a_signal_ends_the_wait_for_a_pipe_that_sends_nothing(tmp_path, model_fo
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     words = [sys.executable, "-m", "lanes.cli", "video", fifo, "--model", model_folder]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, cwd=tmp_path) as run:
-        with open(fifo, "wb"):  # returns when the other end is opened, too
-            time.sleep(0.5)
-            run.terminate()
-            said = run.communicate(timeout=60)[1].decode()
+    run = subprocess.Popen(words, stderr=subprocess.PIPE, cwd=tmp_path)
+    with run, open(fifo, "wb"):  # opens when the other end does, too
+        time.sleep(0.5)
+        run.terminate()
+        said = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 143
     assert said in ("interrupted before the first frame\n", "ended by SIGTERM\n")
     assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
