@@ -225,6 +225,10 @@ def _open_url(url: str, timeout: float) -> InputContainer:
                 f"{shown(url)} did not answer within {timeout:g} s; "
                 "check the URL, and that the camera or server is on"
             ) from error
+        if isinstance(error, av.error.InvalidDataError):
+            raise BadVideo(
+                f"{shown(url)} sends no video, perhaps a web page; give the video's own address"
+            ) from error
         raise BadVideo(f"{shown(url)} cannot be opened: {error.strerror}; check the URL") from error
 
 
