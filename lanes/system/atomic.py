@@ -55,10 +55,10 @@ def atomic_file(path: Path, durable: bool = True, cure: str = CURE) -> Iterator[
     Raises:
         BadOutput: the file cannot be written or replaced.
     """
-    check_no_device(path)
     part = part_of(path)
     try:
         with writing(path, cure):
+            check_no_device(path)
             yield part
             if durable:
                 _to_disk(part)
