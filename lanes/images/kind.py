@@ -22,6 +22,8 @@ STAINED = 15
 """How far green falls below blue and red in the stained parts of a slide."""
 WHITE, VERY_EVEN = 190, 0.9
 """A slide so bright and even needs no stain."""
+GREEN = 30
+"""No slide is this much greener than blue and red anywhere; test patterns and meadows are."""
 UNEVEN = 0.6
 """In a view outdoors the darkest strip is darker than this share of the brightest."""
 
@@ -38,9 +40,12 @@ def kind_of(image: Image) -> PictureKind | None:
     darkest, even = strips.min(), (strips.min() + 1) / (strips.max() + 1)
     if even < UNEVEN:
         return "view"
+    stain, green = _colours(small)
+    if green >= GREEN:
+        return None
     if darkest >= WHITE and even >= VERY_EVEN:
         return "slide"
-    return "slide" if darkest >= BRIGHT and even >= EVEN and _stain(small) >= STAINED else None
+    return "slide" if darkest >= BRIGHT and even >= EVEN and stain >= STAINED else None
 
 
 def kind_of_frame(frame: Frame) -> PictureKind | None:
@@ -59,6 +64,8 @@ def most(kinds: Iterable[PictureKind | None]) -> PictureKind | None:
     return next((kind for kind in ("slide", "view") if 2 * seen.count(kind) > len(seen)), None)
 
 
-def _stain(image: Image) -> float:
+def _colours(image: Image) -> tuple[float, float]:
+    """How far green falls below, and rises above, blue and red; that of the 2 % with the most."""
     blue, green, red = image.astype(int).transpose(2, 0, 1)
-    return float(np.percentile(np.minimum(blue, red) - green, 98))
+    below, above = np.minimum(blue, red) - green, green - np.maximum(blue, red)
+    return float(np.percentile(below, 98)), float(np.percentile(above, 98))

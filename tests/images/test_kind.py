@@ -51,6 +51,11 @@ def test_a_bright_unstained_wall_is_no_slide():
     assert kind_of(wall) is None
 
 
+def test_colour_bars_are_no_slide():
+    bars = [(255, 255, 255), (0, 255, 255), (255, 255, 0), (0, 255, 0), (255, 0, 255), (0, 0, 255)]
+    assert kind_of(np.repeat(np.array([bars], np.uint8), 40, axis=0).repeat(10, axis=1)) is None
+
+
 def test_a_frame_is_judged_as_its_picture(roads, smears):
     colour = YuvColour("bt709", full_range=False)
     images = [*roads[:12], *smears]
