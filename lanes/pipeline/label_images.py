@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from lanes.cells import instances
 from lanes.cells import tables as cell_tables
 from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
 from lanes.cells.geojson import feature_collection
+from lanes.colour import default_colour, from_bgr
 from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.draw.text import note
@@ -36,12 +38,13 @@ from lanes.pipeline.find_cells import (
     given_diameter,
     label_cells,
 )
+from lanes.pipeline.labelled import Labelled
 from lanes.pipeline.stages import Background, prefetch
 from lanes.pipeline.wrong_pictures import mismatch, other_kind
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.atomic import make_folder
-from lanes.types import Image, LabelMap, PictureKind, Task
+from lanes.types import Frame, Image, LabelMap, PictureKind, Result, Task
 from lanes.video.images import SUFFIXES, find_images, is_image
 from lanes.video.output_files import CsvFile, write_image, write_json
 
@@ -57,13 +60,17 @@ FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """Options of the output; see `lanes-image --help`. `alpha` None is the task's default."""
+    """Options of the output; see `lanes-image --help`. `alpha` None is the task's default.
+
+    `lines` draws the lane lines and the own lane, too, if the task has them.
+    """
 
     um_per_pixel: float | None = None
     alpha: float | None = None
     overwrite: bool = False
     cell_diameter: float | None = None
     geojson: bool = False
+    lines: bool = False
 
     @property
     def diameter(self) -> float | None:
@@ -281,7 +288,7 @@ class _Writer:
         labels = resize_labels(small, (image.shape[0], image.shape[1]))
         try:
             if self.cells is None:
-                drawn = overlay_bgr(image, small, self.task, self._alpha(ALPHA))
+                drawn = self._overlay(image, small)
                 rows: list[cell_tables.Row] = []
                 summary = cell_tables.summary_row(item.name, labels, self.task)
             else:
@@ -296,6 +303,14 @@ class _Writer:
         self.summary.write([summary])
         self.done.images += 1
         self.done.cells += len(rows)
+
+    def _overlay(self, image: Image, labels: LabelMap) -> Image:
+        alpha = self._alpha(ALPHA)
+        if not (self.options.lines and self.task.lines):
+            return overlay_bgr(image, labels, self.task, alpha)
+        colour = default_colour(image.shape[0])
+        frame = Frame(from_bgr(image, colour), colour, 0, 0, Fraction(1), image=image)
+        return Labelled(Result(frame, labels, {}), self.task).draw(alpha, lines=True)
 
     def _counted(
         self, item: Item, image: Image, labels: LabelMap, scaled: ScaledLabels
