@@ -16,6 +16,8 @@ import pytest
 MINUTES = float(os.environ.get("LANES_SOAK_MINUTES", "3"))
 VISITS = int(os.environ.get("LANES_SOAK_VISITS", "100"))
 WARM_SECONDS = min(60, MINUTES * 20)
+GROWTH = 1.05 if MINUTES >= 3 else 1.2
+"""How much larger the memory may be in the last third; a short soak still warms up."""
 
 marks = [
     pytest.mark.slow,
@@ -46,6 +48,6 @@ def judge(samples, summary):
         f"\n{MINUTES:g} minutes: {summary}; {mib:.1f} MiB then {mib_late:.1f} MiB (at most "
         f"{most:.1f}); {ms:.1f} ms then {ms_late:.1f} ms"
     )
-    assert mib_late < 1.05 * mib
+    assert mib_late < GROWTH * mib
     # Others work on this machine, too; what queues up would grow far beyond this.
     assert ms_late < 2 * ms + 20
