@@ -19,6 +19,8 @@ DOUBTFUL = 0.5
 """From this doubt on, a count gets a warning."""
 SHRED, RAGGED = 0.35, 0.75
 """A shred has less than this share of the learned area; a ragged cell is less circular."""
+ODD_SIZE = 1.5
+"""A cell is odd if its diameter differs from the typical one by more than this ratio."""
 CLEAR = 3.0
 """A contrast from which on cells are clear."""
 WEIGHTS = (2.0, 1.0, 3.0, 3.0, 1.0)
@@ -95,6 +97,18 @@ def contrast_of(image: Image, cells: Mask) -> float:
     outer, outer_spread = cv2.meanStdDev(image, mask=1 - cells)
     spread = np.maximum(np.hypot(inner_spread, outer_spread), 1.0)
     return float((np.abs(inner - outer) / spread).max())
+
+
+def doubt_of_cell(cell: Cell, typical: float) -> tuple[float, str]:
+    """How unlike a typical cell of that diameter in pixels it is, 0..1, and in what.
+
+    Up to `ODD_SIZE` times larger or smaller is usual: white cells are larger.
+    """
+    size = abs(math.log2(cell.diameter_px / typical)) - math.log2(ODD_SIZE)
+    ragged = (RAGGED - cell.circularity) / RAGGED
+    if size > ragged:
+        return min(max(size, 0.0), 1.0), "small" if cell.diameter_px < typical else "large"
+    return max(ragged, 0.0), "ragged"
 
 
 def _share(flags: Sequence[bool]) -> float:

@@ -6,34 +6,32 @@ are x, y in pixels, from the upper left corner of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lanes.cells.instances import Cell
-from lanes.types import InstanceMap
+from lanes.cells.instances import NAME, Cell
 
-NAME = "cell"
-"""The class of a cell without a kind."""
+Ids: TypeAlias = NDArray[np.unsignedinteger[Any]]
+Corner: TypeAlias = tuple[int, int]
+
 MEASURED = ("area_px", "diameter_px", "circularity", "eccentricity", "area_um2", "diameter_um")
 
 
-def feature_collection(instances: InstanceMap, cells: Sequence[Cell]) -> dict[str, Any]:
-    """The cells of `instances` (H, W) as a GeoJSON object, with their measures."""
-    return {
-        "type": "FeatureCollection",
-        "features": [_feature(instances, cell) for cell in cells],
-    }
+HEAD, JOINT, END = '{"type": "FeatureCollection", "features": [\n', ",\n", "\n]}\n"
+"""What stands before, between and after the features of a file."""
 
 
-def ring_of(instances: InstanceMap, cell: Cell) -> list[list[float]]:
+def ring_of(instances: Ids, cell: Cell, corner: Corner = (0, 0)) -> list[list[float]]:
     """The closed outer ring [x, y] of a cell, along the edges of its pixels.
 
-    A cell in several pieces has the ring of the largest.
+    The corner of `instances` (H, W) lies at `corner` (row, column) of the picture. A cell in
+    several pieces has the ring of the largest.
     """
-    box = np.s_[cell.top : cell.top + cell.height, cell.left : cell.left + cell.width]
+    top, left = cell.top - corner[0], cell.left - corner[1]
+    box = np.s_[top : top + cell.height, left : left + cell.width]
     # Twice the size, so that the ring lies a quarter of a pixel inside the pixels' edges.
     mask = np.repeat(np.repeat((instances[box] == cell.id).astype(np.uint8), 2, 0), 2, 1)
     found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -42,12 +40,13 @@ def ring_of(instances: InstanceMap, cell: Cell) -> list[list[float]]:
     return [*ring, ring[0]]
 
 
-def _feature(instances: InstanceMap, cell: Cell) -> dict[str, Any]:
+def feature(instances: Ids, cell: Cell, corner: Corner = (0, 0)) -> dict[str, Any]:
+    """A cell of `instances` (H, W; see `ring_of`) with its measures."""
     values = {name: getattr(cell, name) for name in MEASURED}
     return {
         "type": "Feature",
         "id": cell.id,
-        "geometry": {"type": "Polygon", "coordinates": [ring_of(instances, cell)]},
+        "geometry": {"type": "Polygon", "coordinates": [ring_of(instances, cell, corner)]},
         "properties": {
             "objectType": "detection",
             "classification": {"name": cell.kind or NAME},

@@ -36,6 +36,8 @@ STEP = 1.0
 
 
 KINDS = RED, WHITE = "red", "white"
+NAME = "cell"
+"""The name of a cell without a kind."""
 NUCLEATED = 0.1
 """A cell of which at least this share is nucleus is a white cell; less is a stain or a parasite."""
 
@@ -105,13 +107,15 @@ def summary(labels: LabelMap, things: Things) -> dict[str, float]:
     return found
 
 
-def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceMap:
+def segment(
+    labels: LabelMap, task: Task, min_area: int = MIN_AREA, typical: float | None = None
+) -> InstanceMap:
     """The cells of `labels` (H, W), numbered from 1 in the reading order of their first pixels.
 
     A watershed on the distance transform splits connected components of the cell classes that are
     not convex (Vincent & Soille 1991). Cells below `min_area` pixels, or below the task's share of
     the typical cell, are dropped. Their pixels and the border pixels then go to the nearest cell
-    that they are connected to.
+    that they are connected to. `typical` is the typical area in pixels; None: as found in `labels`.
 
     Raises:
         BadInput: the task counts nothing, or there are more than 65,535 cells.
@@ -120,7 +124,8 @@ def segment(labels: LabelMap, task: Task, min_area: int = MIN_AREA) -> InstanceM
     body = among(labels, things.classes)
     cells = _split(body, min_area)
     areas = np.bincount(cells.ravel())[1:]
-    small = np.flatnonzero(areas < _least(areas, things, min_area)) + 1
+    known = areas if typical is None else np.array([round(typical)])
+    small = np.flatnonzero(areas < _least(known, things, min_area)) + 1
     cells[np.isin(cells, small)] = 0
     whole = among(labels, (*things.classes, *_border(things)))
     pieces = np.asarray(cv2.connectedComponents(whole, connectivity=8)[1])

@@ -48,15 +48,20 @@ def run_images(
         check_options(items, loaded.card, folder, options)
         with progress(console, "labelling") as tick:
             done = label_images(
-                items, loaded, folder, options, lambda done, total: tick(done.seen, total, "")
+                items,
+                loaded,
+                folder,
+                options,
+                lambda done, total: tick(done.seen + done.part, total, done.note),
             )
     _print_summary(console, done, folder, loaded)
     skipped = (f"skipped: {message}" for message in done.skipped)
-    for message in (*done.warnings, *done.doubtful, *skipped):
+    for message in (*done.warnings, *done.doubtful, *done.damaged, *skipped):
         print(f"warning: {message}", file=sys.stderr)
     if done.signal:
         return ended_by(done.signal)
-    return INCOMPLETE if done.skipped or (strict and done.doubtful) else 0
+    lost = done.skipped or done.damaged
+    return INCOMPLETE if lost or (strict and done.doubtful) else 0
 
 
 def default_folder(given: str) -> Path:

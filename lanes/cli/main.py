@@ -45,9 +45,11 @@ from lanes.cli.options import (
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
 from lanes.cli.runs import runs
+from lanes.cli.serve import serve
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
+from lanes.cli.watch import watch
 from lanes.errors import INTERRUPTED
 
 app = typer.Typer(
@@ -145,6 +147,28 @@ def image(
     geojson: Annotated[
         bool, typer.Option("--geojson", help="Also write outlines of cells, as QuPath opens them.")
     ] = False,
+    rois: Annotated[
+        bool, typer.Option("--rois", help="Also write outlines of cells, as ImageJ opens them.")
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help="Also write the distribution of sizes (sizes.csv, sizes.png) and the ten most "
+            "doubtful cells (doubtful_cells.png).",
+        ),
+    ] = False,
+    page: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Page of TIFF files, from 1; default: the first."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Channels of TIFF files, by name or number: one, or red,green,blue.",
+        ),
+    ] = None,
     alpha: ImageAlphaOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if the count of an image is doubtful.")
@@ -159,7 +183,10 @@ def image(
     image's edge), NAME_instances.tif (16 bits) and rows of cells.csv. 16-bit images are scaled by
     the bit depth of their camera (10, 12, 14 or 16). CSV files are UTF-8 with commas.
 
-    Exit code 1 if unreadable images were skipped.
+    A TIFF beyond 50 megapixels is labelled in parts: NAME_instances.tif then has 32 bits and tiles,
+    NAME_overlay.png is reduced, and there is no NAME_labels.png.
+
+    Exit code 1 if images or tiles could not be read.
     """
 
     def run() -> int:
@@ -171,7 +198,17 @@ def image(
         return run_images(
             inputs,
             output,
-            ImageOptions(um_per_pixel, alpha, overwrite, cell_diameter, geojson),
+            ImageOptions(
+                um_per_pixel,
+                alpha,
+                overwrite,
+                cell_diameter,
+                geojson,
+                rois,
+                report,
+                page,
+                tuple(channels.split(",")) if channels else None,
+            ),
             lambda: engine.load(model, hint),
             quiet,
             strict,
@@ -317,7 +354,8 @@ def doctor(
 
 
 for command in (
-    train, runs, batch, export, half, evaluate, quantize, stability, teach, distill, recover,
+    train, runs, batch, watch, serve, export, half, evaluate, quantize, stability, teach, distill,
+    recover,
 ):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from lanes.errors import BadInput
 from lanes.images.orientation import orientation, upright
-from lanes.images.palette import grey_of_palette
+from lanes.images.palette import SIGNATURE, grey_of_palette
 from lanes.types import Image
 
 DEPTHS = (8, 10, 12, 14, 16)
@@ -22,7 +23,7 @@ SLIDE = 255
 """The background behind transparent pixels: white."""
 CURE = (
     "wanted at most 200 megapixels: cut it into parts, or set OPENCV_IO_MAX_IMAGE_PIXELS if this "
-    "machine has the memory"
+    "machine has the memory; lanes image reads a tiled TIFF of any size"
 )
 PAGED = (".tif", ".tiff")
 
@@ -38,7 +39,7 @@ def read_picture(path: Path, depth: int | None = None) -> Image:
     Raises:
         BadInput: the file cannot be read, or holds other numbers, such as floats.
     """
-    return _opaque(_decoded(path, _content(path)), depth)
+    return opaque(_decoded(path, _content(path)), depth)
 
 
 def read_mask(path: Path, coloured: bool = False) -> NDArray[np.unsignedinteger[Any]]:
@@ -79,14 +80,27 @@ def _decoded(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
             stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         except cv2.error as error:
             if "MAX_IMAGE_PIXELS" in str(error):
-                raise BadInput(f"{path} has too many pixels; {CURE}") from error
+                raise BadInput(f"{path} has too many pixels{_stated(content)}; {CURE}") from error
             stored = None
     if stored is None:
-        what = "is damaged, or not an image that OpenCV can read" if content.size else "is empty"
-        raise BadInput(f"{path} {what}: if an image viewer can open it, save it again")
+        if not content.size:
+            raise BadInput(f"{path} is empty: copy it again")
+        raise BadInput(
+            f"{path} is damaged, or not an image that OpenCV can read: if an image viewer can open "
+            "it, save it again"
+        )
     if stored.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"{path} holds {stored.dtype} pixels; wanted 8 or 16 bits: convert it")
     return upright(np.asarray(stored), orientation(content.tobytes()))
+
+
+def _stated(content: NDArray[np.uint8]) -> str:
+    """The size that the header of a PNG states, in words; empty for other files."""
+    head = content[:24].tobytes()
+    if not head.startswith(SIGNATURE):
+        return ""
+    width, height = struct.unpack(">II", head[16:])
+    return f": {width} x {height}"
 
 
 def _indices(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
@@ -110,15 +124,18 @@ def to_8_bits(
     """Scale `values` to 8 bits; see `read_picture`."""
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
-    if depth is None:
-        brightest = int(values.max(initial=0))
-        depth = next(bits for bits in DEPTHS if brightest < 1 << bits)
-    return (values >> (depth - DEPTHS[0])).astype(np.uint8)
+    depth = bits_of(int(values.max(initial=0))) if depth is None else depth
+    return np.asarray(np.minimum(values >> (depth - DEPTHS[0]), 255), np.uint8)
 
 
-def _opaque(stored: NDArray[Any], depth: int | None) -> Image:
-    """Convert to 8-bit BGR, with transparent pixels on white."""
-    if stored.ndim == 2:
+def bits_of(brightest: int) -> int:
+    """The least of `DEPTHS` that holds the value `brightest`."""
+    return next(bits for bits in DEPTHS if brightest < 1 << bits)
+
+
+def opaque(stored: NDArray[Any], depth: int | None = None) -> Image:
+    """`stored` (H, W) or (H, W, 1, 3 or 4) as 8-bit BGR, with transparent pixels on white."""
+    if stored.ndim == 2 or stored.shape[2] == 1:
         return np.asarray(cv2.cvtColor(to_8_bits(stored, depth), cv2.COLOR_GRAY2BGR), np.uint8)
     colours = to_8_bits(stored[..., :3], depth)
     if stored.shape[2] < 4:

@@ -110,6 +110,12 @@ class Live:
         """Whether playback is paused, also while the source is lost or at its end."""
         return self._control.paused
 
+    @property
+    def losses(self) -> int:
+        """How often a camera or stream was lost."""
+        source = self._control.source
+        return source.losses if source else 0
+
     def seek(self, seconds: float) -> None:
         """Continue at another position of a file, in seconds, also after its end.
 

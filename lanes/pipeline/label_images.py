@@ -11,104 +11,49 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
-
-import cv2
+from typing import TypeAlias
 
 from lanes import tasks
 from lanes.card import ModelCard
-from lanes.cells import instances
-from lanes.cells import tables as cell_tables
-from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
-from lanes.cells.geojson import feature_collection
-from lanes.colour import default_colour, from_bgr
-from lanes.draw.outlines import draw_outlines
-from lanes.draw.overlay import ALPHA, overlay_bgr
-from lanes.draw.text import note
-from lanes.errors import BadInput, BadOutput
-from lanes.images.read import pages, read_picture
-from lanes.images.resize import resize_labels
-from lanes.pipeline.find_cells import (
-    ScaledLabels,
-    check_diameter,
-    estimate,
-    given_diameter,
-    label_cells,
+from lanes.cells import rois
+from lanes.errors import BadInput, BadOutput, MissingDependency
+from lanes.images.slide import Picture, Slide, open_picture
+from lanes.pipeline.find_cells import ScaledLabels, check_diameter, estimate, label_cells
+from lanes.pipeline.image_files import ImageFiles, SlideFiles
+from lanes.pipeline.image_records import (
+    CELLS,
+    INSTANCES,
+    LABELS,
+    OVERLAY,
+    SUMMARY,
+    Done,
+    ImageOptions,
+    Item,
+    Progress,
 )
-from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.slide_plan import Plan, plan_of
+from lanes.pipeline.slides import label_window, read_windows
 from lanes.pipeline.stages import Background, prefetch
 from lanes.pipeline.wrong_pictures import mismatch, other_kind
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.atomic import make_folder
-from lanes.types import Frame, Image, LabelMap, PictureKind, Result, Task
+from lanes.types import Task
 from lanes.video.images import SUFFIXES, find_images, is_image
-from lanes.video.output_files import CsvFile, write_image, write_json
 
-CELLS, SUMMARY = "cells.csv", "summary.csv"
-OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
-OUTLINES = "_cells.geojson"
-OUTLINED_ALPHA = 0.25
-"""Opacity of the overlay under outlines; low, so that the stain stays visible."""
+__all__ = [
+    "CELLS", "INSTANCES", "LABELS", "OVERLAY", "SUMMARY", "Done", "ImageOptions", "Item",
+    "check_options", "find_items", "label_images",
+]  # fmt: skip
+
+Work: TypeAlias = Callable[[], None]
+Read: TypeAlias = tuple[Item, Picture | Slide, float | None]
+Labelled: TypeAlias = tuple[Item, Picture, ScaledLabels] | tuple[Item, Slide, Plan]
 AHEAD = 2
 """Number of images queued between two threads."""
-FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-
-
-@dataclass(frozen=True)
-class ImageOptions:
-    """Options of the output; see `lanes-image --help`. `alpha` None is the task's default.
-
-    `lines` draws the lane lines and the own lane, too, if the task has them.
-    """
-
-    um_per_pixel: float | None = None
-    alpha: float | None = None
-    overwrite: bool = False
-    cell_diameter: float | None = None
-    geojson: bool = False
-    lines: bool = False
-
-    @property
-    def diameter(self) -> float | None:
-        """The diameter of cells in pixels, if the user gave it or a scale."""
-        return given_diameter(self.cell_diameter, self.um_per_pixel)
-
-
-@dataclass(frozen=True)
-class Item:
-    """An image file: its `name` in the tables, and the `stem` of its result files."""
-
-    path: Path
-    name: str
-    stem: str
-
-
-@dataclass
-class Done:
-    """The outcome: the number of images labelled (`seen`), of images written, and of cells.
-
-    `skipped` has a message for each file that could not be read, `doubtful` for each such count.
-    `other` is the kind of pictures that the model is not for, if there were some (`others`).
-    `signal` is the number of the signal that ended the work early, 0 if none did.
-    """
-
-    seen: int = 0
-    images: int = 0
-    cells: int = 0
-    seconds: float = 0.0
-    skipped: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    doubtful: list[str] = field(default_factory=list)
-    other: PictureKind | None = None
-    others: list[str] = field(default_factory=list)
-    signal: int = 0
-
-
-Progress = Callable[[Done, int], None]
 
 
 def find_items(inputs: Sequence[str]) -> list[Item]:
@@ -153,6 +98,7 @@ def check_options(
     Raises:
         BadInput: a number is out of range, or a scale is given for a task without cells.
         BadOutput: a result exists already, or would overwrite an input.
+        MissingDependency: `rois` needs `roifile`.
     """
     scale, task = options.um_per_pixel, tasks.load(card.task)
     check_diameter(options.cell_diameter, card)
@@ -162,8 +108,13 @@ def check_options(
         raise BadInput(f"--um-per-pixel: the task {task.name!r} counts no cells; leave it out")
     if options.alpha is not None and not 0 <= options.alpha <= 1:
         raise BadInput(f"--alpha {options.alpha}: wanted 0 (invisible) to 1 (opaque)")
-    if options.geojson and task.things is None:
-        raise BadInput(f"--geojson: the task {task.name!r} counts no cells; leave it out")
+    for name in ("geojson", "rois", "report"):
+        if getattr(options, name) and task.things is None:
+            raise BadInput(f"--{name}: the task {task.name!r} counts no cells; leave it out")
+    if options.rois:
+        rois.library()
+    if options.page is not None and options.page < 1:
+        raise BadInput(f"--page {options.page}: pages count from 1")
     _check_places(items, task, folder, options)
 
 
@@ -171,10 +122,8 @@ def _check_places(items: Sequence[Item], task: Task, folder: Path, options: Imag
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder} is a file; choose a folder for the results (-o)")
     inputs = {item.path.resolve() for item in items}
-    endings = [OVERLAY, LABELS, *([INSTANCES] if task.things else [])]
-    endings += [OUTLINES] if options.geojson else []
-    places = [folder / SUMMARY, *([folder / CELLS] if task.things else [])]
-    places += [folder / f"{item.stem}{ending}" for item in items for ending in endings]
+    places = [folder / name for name in options.tables(task)]
+    places += [folder / f"{item.stem}{end}" for item in items for end in options.endings(task)]
     for place in places:
         if place.resolve() in inputs:
             raise BadOutput(f"{place} is an input; choose another folder (-o)")
@@ -224,22 +173,72 @@ def _label(
     done: Done,
     stack: ExitStack,
 ) -> None:
-    pictures = stack.enter_context(
-        closing(prefetch(_read(items, segmenter, options.diameter, done), AHEAD))
-    )
-    first = next(pictures, None)
+    pictures = stack.enter_context(closing(prefetch(_read(items, segmenter, options, done), AHEAD)))
+    labelled = _labelled(pictures, segmenter, options, done)
+    first = next(labelled, None)
     if first is None and not ending.asked():
         raise BadInput(_none_of(items, done))
     if first is None:
         return
     make_folder(folder)
-    writer = _Writer(segmenter.task, folder, options, done, stack)
-    background = stack.enter_context(Background(writer.write, AHEAD))
-    for item, image, estimated in chain([first], pictures):
-        labels = label_cells(image, segmenter, options.diameter, estimated)
-        background.put((item, image, labels))
-        done.seen += 1
-        progress(done, len(items))
+    files = ImageFiles(segmenter.task, folder, options, done, stack)
+    slides = ExitStack()  # closed after the background has ended
+    stack.enter_context(slides)
+    background = stack.enter_context(Background(_do, AHEAD))
+    tick = partial(progress, done, len(items))
+    for item, picture, found in chain([first], labelled):
+        if isinstance(picture, Slide):
+            assert isinstance(found, Plan)
+            work = SlideFiles(item, picture, found, files)
+            slides.callback(work.close)
+            _label_slide(work, segmenter, background, tick)
+        else:
+            assert isinstance(found, ScaledLabels)
+            background.put(partial(files.write, item, picture, found))
+        done.seen, done.part, done.note = done.seen + 1, 0.0, ""
+        tick()
+    background.put(files.finish)
+
+
+def _do(work: Work) -> None:
+    work()
+
+
+def _labelled(
+    pictures: Iterator[Read], segmenter: Segmenter, options: ImageOptions, done: Done
+) -> Iterator[Labelled]:
+    """Label whole pictures, and plan slides; skip those that cannot be read."""
+    for item, picture, estimated in pictures:
+        try:
+            if options.rois:
+                rois.check_size(picture.size, item.name)
+            if isinstance(picture, Picture):
+                found = label_cells(picture.image, segmenter, options.diameter, estimated)
+                yield item, picture, found
+            else:
+                yield item, picture, plan_of(picture, segmenter, options.diameter)
+        except (BadInput, MissingDependency) as error:
+            done.skipped.append(str(error))
+            if isinstance(picture, Slide):
+                picture.close()
+
+
+def _label_slide(
+    work: SlideFiles, segmenter: Segmenter, background: Background[Work], tick: Work
+) -> None:
+    """Label the windows of a slide in order; a signal gives it up."""
+    done, slide, pixels = work.files.done, work.slide, 0
+    with closing(prefetch(read_windows(slide, work.plan), 1)) as windows:
+        for window, image in windows:
+            labels = label_window(image, work.plan, segmenter)
+            background.put(partial(work.cells.add, window, image, labels))
+            height, width = window.core.size
+            pixels += height * width
+            done.part = pixels / 1e6 / slide.megapixels
+            done.note = f"{pixels / 1e6:.0f} of {slide.megapixels:.0f} megapixels"
+            tick()
+    if not ending.asked():
+        background.put(work.finish)
 
 
 def _none_of(items: Sequence[Item], done: Done) -> str:
@@ -249,104 +248,23 @@ def _none_of(items: Sequence[Item], done: Done) -> str:
 
 
 def _read(
-    items: Sequence[Item], segmenter: Segmenter, diameter: float | None, done: Done
-) -> Iterator[tuple[Item, Image, float | None]]:
+    items: Sequence[Item], segmenter: Segmenter, options: ImageOptions, done: Done
+) -> Iterator[Read]:
     """Read the images in order, skip those that cannot be read, and estimate the cells' size."""
     for item in items:
         try:
-            image = read_picture(item.path)
-        except BadInput as error:
+            picture = open_picture(item.path, options.page, options.channels)
+        except (BadInput, MissingDependency) as error:
             done.skipped.append(str(error))
             continue
-        if (count := pages(item.path)) > 1:
-            done.warnings.append(f"{item.path} has {count} images: only the first is labelled")
-        if other := other_kind(image, segmenter.task):
-            done.other = other
-            done.others.append(str(item.path))
-        yield item, image, estimate(image, segmenter, diameter)
-
-
-class _Writer:
-    """Counts cells and writes the results, in a separate thread."""
-
-    def __init__(
-        self, task: Task, folder: Path, options: ImageOptions, done: Done, stack: ExitStack
-    ) -> None:
-        self.task, self.folder, self.options, self.done = task, folder, options, done
-        scale = options.um_per_pixel
-        table = cell_tables.summary_columns(task, scale)
-        self.summary = stack.enter_context(CsvFile(folder / SUMMARY, table, options.overwrite))
-        self.cells: CsvFile | None = None
-        if task.things:
-            table = cell_tables.cell_columns(task, scale)
-            self.cells = stack.enter_context(CsvFile(folder / CELLS, table, options.overwrite))
-
-    def write(self, work: tuple[Item, Image, ScaledLabels]) -> None:
-        """Write the files of one image, then its table rows."""
-        item, image, scaled = work
-        small = scaled.labels
-        labels = resize_labels(small, (image.shape[0], image.shape[1]))
-        try:
-            if self.cells is None:
-                drawn = self._overlay(image, small)
-                rows: list[cell_tables.Row] = []
-                summary = cell_tables.summary_row(item.name, labels, self.task)
-            else:
-                drawn, rows, summary = self._counted(item, image, labels, scaled)
-        except BadInput as error:
-            self.done.skipped.append(f"{item.path}: {error}")
-            return
-        write_image(self._place(item, LABELS), labels, FAST)
-        write_image(self._place(item, OVERLAY), drawn, FAST)
-        if self.cells:
-            self.cells.write(rows)
-        self.summary.write([summary])
-        self.done.images += 1
-        self.done.cells += len(rows)
-
-    def _overlay(self, image: Image, labels: LabelMap) -> Image:
-        alpha = self._alpha(ALPHA)
-        if not (self.options.lines and self.task.lines):
-            return overlay_bgr(image, labels, self.task, alpha)
-        colour = default_colour(image.shape[0])
-        frame = Frame(from_bgr(image, colour), colour, 0, 0, Fraction(1), image=image)
-        return Labelled(Result(frame, labels, {}), self.task).draw(alpha, lines=True)
-
-    def _counted(
-        self, item: Item, image: Image, labels: LabelMap, scaled: ScaledLabels
-    ) -> tuple[Image, list[cell_tables.Row], cell_tables.Row]:
-        """The overlay, the cells' rows and the image's row; also writes the instances."""
-        scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
-        # Cells are parted at the network's scale, where sizes are as learned.
-        found = resize_labels(instances.segment(scaled.labels, self.task), size)
-        cells = instances.measure(found, labels, self.task, scale)
-        drawn = overlay_bgr(image, labels, self.task, self._alpha(OUTLINED_ALPHA))
-        draw_outlines(drawn, found, cells)
-        write_image(self._place(item, INSTANCES), found)
-        if self.options.geojson:
-            write_json(self._place(item, OUTLINES), feature_collection(found, cells))
-        rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        signs = None
-        if scaled.counts is not None:
-            signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
-            self._doubted(item, drawn, scaled, signs)
-        row = cell_tables.counted_row(
-            item.name, size, cells, self.task, scale, scaled.diameter, signs
-        )
-        return drawn, rows, row
-
-    def _doubted(self, item: Item, drawn: Image, scaled: ScaledLabels, signs: Signs) -> None:
-        """Write the scale and a warning on the overlay, in place, and note the warning."""
-        how = "given" if self.options.diameter else "estimated"
-        px = scaled.diameter
-        notes = [f"scale: cells of {px:.0f} px, {how}" if px else "scale: the picture's own"]
-        if signs.doubt >= DOUBTFUL:
-            notes.append(f"doubtful count: {signs.reason}")
-            self.done.doubtful.append(f"{item.path}: doubtful count ({signs.reason})")
-        note(drawn, notes)
-
-    def _alpha(self, usual: float) -> float:
-        return usual if self.options.alpha is None else self.options.alpha
-
-    def _place(self, item: Item, ending: str) -> Path:
-        return self.folder / f"{item.stem}{ending}"
+        if options.page is None and picture.pages > 1:
+            done.warnings.append(
+                f"{item.path} has {picture.pages} images: only the first is labelled (--page)"
+            )
+        if isinstance(picture, Slide):
+            yield item, picture, None
+        else:
+            if other := other_kind(picture.image, segmenter.task):
+                done.other = other
+                done.others.append(str(item.path))
+            yield item, picture, estimate(picture.image, segmenter, options.diameter)

@@ -182,8 +182,9 @@ def annotate(
             with ExitStack() as stack:
                 _run(given, segmenter, options, summary, progress, show, stack)
         except KeyboardInterrupt:
-            # From the caller's own handler. The context managers have completed their files.
-            summary.signal = signal.SIGINT
+            # From the caller's own handler, or from a backend that waited for a server. The context
+            # managers have completed their files.
+            summary.signal = end.number or signal.SIGINT
         summary.signal = summary.signal or end.number
         if options.event_clips and summary.events:
             _cut_clips(given, summary, options.event_clips)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 @contextmanager
-def progress(console: Console, name: str) -> Iterator[Callable[[int, int | None, str], None]]:
+def progress(console: Console, name: str) -> Iterator[Callable[[float, int | None, str], None]]:
     """A progress bar with a note and the time left; appears at the first update."""
     bar = Progress(
         TextColumn("{task.description}", markup=False),
@@ -23,7 +23,7 @@ def progress(console: Console, name: str) -> Iterator[Callable[[int, int | None,
     )
     task = bar.add_task(name, total=None, note="")
 
-    def tick(done: int, total: int | None, note: str) -> None:
+    def tick(done: float, total: int | None, note: str) -> None:
         if console.is_terminal and not bar.live.is_started:
             bar.start()
         bar.update(task, completed=done, total=total, note=note)

@@ -118,6 +118,17 @@ class TextFile:
         with writing(self.path):
             self.file.write(text)
 
+    @property
+    def position(self) -> int:
+        """The end of what is written, for `cut`."""
+        return self.file.tell()
+
+    def cut(self, position: int) -> None:
+        """Take back what was written after `position`; raises `BadOutput`."""
+        with writing(self.path):
+            self.file.seek(position)
+            self.file.truncate()
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lanes import tasks
-from lanes.cells.geojson import feature_collection, ring_of
+from lanes.cells.geojson import END, HEAD, JOINT, feature, ring_of
 from lanes.cells.instances import measure
 
 COUNT = tasks.load("cell_count")
@@ -38,11 +38,18 @@ def test_each_cell_is_a_closed_ring_of_its_area():
 
 def test_the_collection_is_json_with_kinds_and_measures():
     instances, cells = found()
-    again = json.loads(json.dumps(feature_collection(instances, cells)))
+    texts = [json.dumps(feature(instances, cell)) for cell in cells]
+    again = json.loads(HEAD + JOINT.join(texts) + END)
     assert again["type"] == "FeatureCollection"
     first = again["features"][1]
     assert first["geometry"]["type"] == "Polygon"
     assert first["properties"]["classification"] == {"name": "red"}
     assert first["properties"]["measurements"]["area_px"] == 800
     assert "area_um2" not in first["properties"]["measurements"]
-    assert feature_collection(np.zeros((5, 5), np.uint16), [])["features"] == []
+    assert json.loads(HEAD + END)["features"] == []
+
+
+def test_a_ring_of_a_part_lies_where_the_part_does():
+    instances, cells = found()
+    part = instances[5:60, 65:130]
+    assert ring_of(part, cells[1], (5, 65)) == ring_of(instances, cells[1])

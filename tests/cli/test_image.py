@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from functools import partial
 
@@ -278,6 +279,46 @@ def test_pictures_without_cells_get_their_rows(tmp_path):
     assert sorted(rows) == sorted(f"{name}.tif" for name in pictures)
     for name in ("black", "white", "pixel"):
         assert rows[f"{name}.tif"]["scale_diameter_px"] == ""
+
+
+def test_laboratory_outputs(run, tmp_path, cell_models):
+    pytest.importorskip("roifile")
+    places = [(50, 50), (150, 50), (250, 50), (50, 150), (150, 150), (250, 150)]
+    image = smear(*places, size=(200, 300), nuclei=False)
+    cv2.ellipse(image, (250, 150), (24, 8), 0, 0, 360, (CELL,) * 3, cv2.FILLED)
+    save(tmp_path / "a.png", image)
+    words = ["a.png", "--geojson", "--rois", "--report", "--um-per-pixel", "0.2"]
+    done = run(*words, model=cell_models["cell_count"])
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "a_lanes"
+    assert {
+        "a_cells.geojson", "a_rois.zip", "sizes.csv", "sizes.png", "doubtful_cells.png"
+    } < set(left(out))  # fmt: skip
+    assert len(json.loads((out / "a_cells.geojson").read_text())["features"]) == 6
+    with zipfile.ZipFile(out / "a_rois.zip") as file:
+        assert file.namelist() == [f"{k:06d}-red.roi" for k in range(1, 7)]
+    assert sum(int(row["cells"]) for row in rows_of(out / "sizes.csv")) == 6
+    (row,) = rows_of(out / "summary.csv")
+    area = 200 * 300 * (0.2 / 1000) ** 2
+    assert float(row["area_mm2"]) == pytest.approx(area)
+    assert float(row["red_cells_per_mm2"]) == pytest.approx(6 / area, rel=1e-4)
+    assert run(*words, model=cell_models["cell_count"]).exit_code == 2
+    for option in ("--geojson", "--rois", "--report"):
+        assert run("a.png", option, "-o", "none", model="lanes-tiny").exit_code == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_tables_open_in_pandas(run, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    save(tmp_path / "größe, 1.png", smear((50, 60), (150, 100)))
+    assert run("größe, 1.png", "-o", "out", "--report").exit_code == 0
+    cells = pandas.read_csv(tmp_path / "out" / "cells.csv")
+    assert cells.image.tolist() == ["größe, 1.png"] * 2
+    assert cells.area_px.dtype == np.int64
+    assert cells.diameter_px.dtype == np.float64
+    summary = pandas.read_csv(tmp_path / "out" / "summary.csv")
+    assert summary.cells.tolist() == [2]
+    assert pandas.read_csv(tmp_path / "out" / "sizes.csv").cells.sum() == 2
 
 
 def test_pictures_of_another_kind_are_a_warning_that_names_a_model(run, tmp_path):
