@@ -44,6 +44,8 @@ figcaption, [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
   color: light-dark(#000000, #e4eae8);
 }
+/* A choice too wide for a phone wraps; Streamlit would hide its end. */
+[data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: .25rem; }
 .st-key-phone-pages { display: none; }
 @media (max-width: 768px) {
   .st-key-phone-pages { display: flex; flex-wrap: wrap; gap: 0 .5rem; }
