@@ -186,6 +186,8 @@ class Player:
         """Stop the pipeline and its feed."""
         self.feed.close()
         self.stop()
+        # Streamlit keeps the page's session, and so this object, for two minutes.
+        self.live.forget()
 
     def finished(self) -> tuple[Path, Path] | None:
         """The newest complete recording: video and JSON lines."""
