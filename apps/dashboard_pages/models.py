@@ -87,7 +87,7 @@ def _headlines(found: Sequence[ModelCard]) -> list[str]:
         for figure in figures
     )
     best = [
-        max(figures, key=lambda f: common[card.task, f.card_key], default=None)
+        min(figures, key=lambda f: (-common[card.task, f.card_key], f.card_key), default=None)
         for card, figures in zip(found, judged, strict=True)
     ]
     return [f"{f.title} {f.value:.2f} ({f.dataset})" if f else "" for f in best]

@@ -77,7 +77,7 @@ def test_the_table_has_accuracy_and_the_speed_once_it_is_measured(
 def test_the_table_compares_models_by_a_figure_that_they_share(open_page, arguments, tmp_path):
     for name, figures in {
         "new": {"b val: lane line iou": 0.6, "a val: drivable iou": 0.81},
-        "old": {"a val: drivable iou": 0.77},
+        "old": {"a val: drivable iou": 0.77, "b val: lane line iou": 0.3},
     }.items():
         (tmp_path / name).mkdir()
         card_of(name=name, metrics=figures).write(tmp_path / name)
