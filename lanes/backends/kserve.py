@@ -5,9 +5,8 @@ the server has the model under another name than its card. Without a device, the
 variable `LANES_KSERVE` has the address. `lanes serve` starts a server.
 
 A server may die and come back: images in flight are sent again. Labels depend on nothing but the
-image, so that an image may be labelled twice. See
-https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/
-open_inference_grpc.proto.
+image, so that an image may be labelled twice. See the protocol's open_inference_grpc.proto,
+https://github.com/kserve/open-inference-protocol.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from lanes.cli.options import (
     ModelOption,
     OverwriteOption,
     PrecisionOption,
+    SkipMissingOption,
 )
 
 data_app = typer.Typer(help="Check, divide, convert and label images of your own.")
@@ -33,6 +34,7 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="A picture of overlays with a legend.")
     ] = None,
     overwrite: OverwriteOption = False,
+    skip_missing: SkipMissingOption = False,
 ) -> None:
     """Say what a folder of labelled images holds and what is wrong with it.
 
@@ -42,9 +44,11 @@ def check(
     """
 
     def run() -> int:
+        from lanes.datasets._files import skipping_missing
         from lanes.doctor.data import command
 
-        return command.run_check(root, html, sheet, overwrite)
+        with skipping_missing(skip_missing):
+            return command.run_check(root, html, sheet, overwrite)
 
     raise typer.Exit(guarded(run))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from lanes.cli.groups import Engine, grouped
 from lanes.cli.guard import guarded
-from lanes.cli.options import TidyOption, roots_of
+from lanes.cli.options import SkipMissingOption, TidyOption, roots_of
 
 
 @grouped
@@ -32,6 +33,7 @@ def evaluate(
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for confusion.png and worst_best.png.")
     ] = None,
+    skip_missing: SkipMissingOption = False,
     card: Annotated[
         bool, typer.Option("--card", help="Record the results in the model's card.")
     ] = False,
@@ -43,6 +45,7 @@ def evaluate(
         from rich.progress import track
 
         from lanes import assets
+        from lanes.datasets._files import skipping_missing
         from lanes.images.regions import tidied as tidied_labels
         from lanes.metrics import evaluate as evaluation
         from lanes.system.atomic import make_folder
@@ -51,7 +54,10 @@ def evaluate(
             return track(indices, "labelling", console=Console(stderr=True), transient=True)
 
         ((name, place),) = roots_of([f"{dataset}={root}" if root else dataset]).items()
-        opened = evaluation.open_dataset(name, place, split)
+        with skipping_missing(skip_missing):
+            opened = evaluation.open_dataset(name, place, split)
+        if missing := getattr(opened, "missing", 0):
+            print(f"{missing} frames lack a file and are left out", file=sys.stderr)
         with engine.load(model) as loaded:
             if pictures:
                 make_folder(pictures)  # fail before the evaluation

@@ -72,6 +72,12 @@ QualityOption: TypeAlias = Annotated[Quality, typer.Option(help="Encoder effort.
 FiguresOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write all results to this JSON file.")
 ]
+SkipMissingOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--skip-missing", help="Leave out frames of TuSimple and CULane whose files are missing."
+    ),
+]
 OverwriteOption: TypeAlias = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files.")
 ]

@@ -13,7 +13,7 @@ import typer
 
 from lanes import assets
 from lanes.cli.guard import guarded
-from lanes.cli.options import roots_of
+from lanes.cli.options import SkipMissingOption, roots_of
 from lanes.errors import BadConfig, BadDataset, BadOutput, ended_by
 from lanes.system.atomic import make_folder
 
@@ -81,6 +81,7 @@ def train(
             metavar="KEY=VALUE", help="Override a value of the file, as TOML; repeatable."
         ),
     ] = None,
+    skip_missing: SkipMissingOption = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show the plan and write a batch as PNG; train nothing."),
@@ -119,7 +120,13 @@ def train(
             _report(place, best, job.data)
         return 0
 
-    raise typer.Exit(guarded(run))
+    def run_with_frames() -> int:
+        from lanes.datasets._files import skipping_missing
+
+        with skipping_missing(skip_missing):
+            return run()
+
+    raise typer.Exit(guarded(run_with_frames))
 
 
 def _name(config: str | None, roots: Mapping[str, str]) -> str:

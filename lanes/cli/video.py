@@ -69,7 +69,7 @@ def run_video(
                 print(f"error: {given}: {error}", file=sys.stderr)
                 code = WRONG_INPUT
                 continue
-            if number := summary.signal or end.number:
+            if number := end.number or summary.signal:
                 return ended_by(number)
             code = max(code, INCOMPLETE if summary.lost else 0)
     return code
@@ -124,6 +124,9 @@ def demo_options(options: Options) -> Options:
 
 def _report(console: Console, given: str, loaded: Segmenter, summary: Summary) -> None:
     """Print the summary, and the warnings to stderr."""
+    if summary.interrupted and not summary.frames:
+        print("interrupted before the first frame", file=sys.stderr)
+        return
     _print_summary(console, given, loaded, summary)
     for warning in summary.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -56,22 +56,25 @@ def detect(root: Path) -> str:
     if modules:
         pairs = " or ".join(f"{name}={root}" for name in modules)
         raise BadDataset(f"{root} fits several formats: name one of them, {pairs}")
-    _check_labels(root)
     inside = sorted(path.name for path in root.iterdir())
     formats = ", ".join(name for name, _ in _readable())
     raise BadDataset(
         f"{root} has none of the formats {formats}; it holds {', '.join(inside[:5]) or 'nothing'}"
-        f"{', ...' if len(inside) > 5 else ''}. Each file in lanes/datasets describes its layout; "
-        f"FORMAT={root} insists on one and says what is missing"
+        f"{', ...' if len(inside) > 5 else ''}{_damaged(root)}. docs/data.md has "
+        f"their layouts; FORMAT=ROOT (as labelme={root}) insists on one and says what is missing"
     )
 
 
-def _check_labels(root: Path) -> None:
-    """Raise `BadDataset` if a JSON file in `root` is damaged: its format cannot be known."""
+def _damaged(root: Path) -> str:
+    """What is wrong with the first damaged JSON file in `root`: its format cannot be known."""
     from lanes.datasets import _vector
 
     for file in _vector.files_in(root, "*.json", depth=1):
-        _vector.read_json(file)
+        try:
+            _vector.read_json(file)
+        except BadDataset as error:
+            return f"; {error}"
+    return ""
 
 
 def summary(module: ModuleType) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ LOSSY = (".jpg", ".jpeg")
 Ids: TypeAlias = NDArray[np.uint8]
 """(H, W): label ids as stored."""
 SPLITS = ("train", "choose", "val")
+_SKIPS: ContextVar[bool] = ContextVar("skip_missing", default=False)
 
 
 class Pairs(ABC):
@@ -82,6 +84,36 @@ def image_files(dataset: Dataset) -> list[Path]:
     if hasattr(dataset, "frames"):
         return [frame.image for frame in dataset.frames]
     return list(getattr(dataset, "images", []))
+
+
+@contextmanager
+def skipping_missing(skip: bool) -> Iterator[None]:
+    """Within, data sets leave out frames whose files are missing, if `skip`; see `present`."""
+    token = _SKIPS.set(skip)
+    try:
+        yield
+    finally:
+        _SKIPS.reset(token)
+
+
+def present(files: Mapping[str, Sequence[Path]], listed: Path) -> list[str]:
+    """The frames whose files are all there, of those (name -> files) that `listed` names.
+
+    Raises:
+        BadDataset: some are missing, and `skipping_missing` does not leave them out; or all are.
+    """
+    missing = {
+        name: next((p for p in paths if not p.is_file()), None) for name, paths in files.items()
+    }
+    found = [name for name, path in missing.items() if path is None]
+    if len(found) == len(files) or (found and _SKIPS.get()):
+        return found
+    first = next(path for path in missing.values() if path)
+    count = f"{len(files) - len(found)} of {len(files)} frames lack a file"
+    raise BadDataset(
+        f"{first} is missing, but {listed} names it ({count}): add it, or leave such frames out "
+        "(--skip-missing)"
+    )
 
 
 def check_split(split: str) -> None:

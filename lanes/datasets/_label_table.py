@@ -63,7 +63,7 @@ class LabelTable:
             targets[values == value] = row
         stray = targets == IGNORE
         if stray.any():
-            raise self._stray(values[stray], path)
+            raise self._stray(values, stray, path)
         return targets
 
     def _wrong_kind(self, labels: NDArray[np.uint8], path: Path) -> BadDataset:
@@ -79,13 +79,25 @@ class LabelTable:
             f"{_rules.FILE} what they mean:\n[colours]\n" + "\n".join(lines)
         )
 
-    def _stray(self, values: NDArray[Any], path: Path) -> BadDataset:
-        worst, count = _most_frequent(values)
+    def _stray(self, values: NDArray[Any], stray: NDArray[np.bool_], path: Path) -> BadDataset:
+        worst, count = _most_frequent(values[stray])
         known = ", ".join(self.describe(v).split()[-1] for v in sorted(self.rows))
         return BadDataset(
-            f"{path} holds {self.describe(worst)} in {count} pixels ({len(values)} pixels have "
-            f"unknown values in all); known are {known}: map it in {_rules.FILE}, or correct the "
-            "mask"
+            f"{path} holds {self.describe(worst)} in {count} pixels ({stray.sum()} pixels have "
+            f"unknown values in all); known are {known}: correct the mask, or {self._cure(values)}"
+        )
+
+    def _cure(self, values: NDArray[Any]) -> str:
+        """What to write where a mask with `values` is right."""
+        if not self.by_default:
+            return f"map its values in {_rules.FILE}"
+        names = plugins.task(self.task).class_names
+        meant = {**dict(enumerate(names)), IGNORE: _rules.UNKNOWN}
+        lines = [f'{v} = "{meant.get(v, names[1])}"' for v in np.unique(values)[:MANY].tolist()]
+        return (
+            f"write into {_rules.FILE} what its values mean ({', '.join(names)} or "
+            f"{_rules.UNKNOWN}), or into {_rules.CLASSES} classes of your own:\n[ids]\n"
+            + "\n".join(lines)
         )
 
 
@@ -109,7 +121,7 @@ def read(root: Path, judges: bool) -> LabelTable:
     return table(rules, dict(zip(legend.names, meanings, strict=True)), legend.coloured, judges)
 
 
-def of_binary(root: Path, folder: Path, judges: bool) -> LabelTable:
+def of_binary(root: Path, judges: bool) -> LabelTable:
     """The table of masks that hold only 0 and 255, for a task of two classes.
 
     Raises:
@@ -121,7 +133,7 @@ def of_binary(root: Path, folder: Path, judges: bool) -> LabelTable:
         return table(rules, {0: frozenset({0}), IGNORE: frozenset({1})}, False, judges)
     others = ", ".join(f'"{name}"' for name in names[2:])
     raise BadDataset(
-        f"the masks in {folder} hold only 0 and 255, so nothing says which class 255 is. Write it "
+        f"the masks in {root} hold only 0 and 255, so nothing says which class 255 is. Write it "
         f'into {root / _rules.FILE}:\n[ids]\n0 = "{names[0]}"\n255 = "{names[1]}"  # or {others}'
     )
 

@@ -40,6 +40,8 @@ class CuLane:
     """Frames of one split; see `lanes.types.Dataset`."""
 
     TASK, TARGETS, MEASURES = TASK, TARGETS, MEASURES
+    missing = 0
+    """The number of frames that were left out."""
 
     def __init__(self, frames: list[Labelled]) -> None:
         """Use `frames`."""
@@ -71,8 +73,11 @@ def open(root: str | Path, split: str) -> CuLane:
         raise BadDataset(f"no file {root / 'list' / LISTS[part][0]}: it should list the images")
     rows = [line.split() for line in _files.read_text(listed).splitlines()]
     names = _files.choose_split([r[0].lstrip("/") for r in rows if r], split, root, _clip)
-    frames = [_labelled(root / name, listed) for name in names]
-    return CuLane(frames)
+    frames = {name: Labelled(root / name, (root / name).with_suffix(ENDING)) for name in names}
+    there = _files.present({n: [frame.image, frame.lines] for n, frame in frames.items()}, listed)
+    found = CuLane([frames[name] for name in there])
+    found.missing = len(names) - len(there)
+    return found
 
 
 def looks_like(root: Path) -> bool:
@@ -93,14 +98,6 @@ def read_lines(path: Path) -> list[_shapes.Pixels]:
             if row.strip()
         ]
     return [line.round().astype(np.int32) for line in lines if len(line) > 1]
-
-
-def _labelled(image: Path, listed: Path) -> Labelled:
-    lines = image.with_suffix(ENDING)
-    for path in (image, lines):
-        if not path.is_file():
-            raise BadDataset(f"{path} is missing, but {listed} names it: add it")
-    return Labelled(image, lines)
 
 
 def _clip(name: str) -> str:

@@ -79,7 +79,7 @@ def open(root: str | Path, split: str) -> ImageFolder:
     table = _label_table.read(root, judges=split != "train")
     pairs = _pairs.of_split(root, split)
     if table.by_default and _is_binary([mask for _, mask in pairs]):
-        table = _label_table.of_binary(root, pairs[0][1].parent, judges=split != "train")
+        table = _label_table.of_binary(root, judges=split != "train")
     return ImageFolder(pairs, table)
 
 

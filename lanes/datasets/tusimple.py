@@ -44,6 +44,8 @@ class TuSimple:
 
     TASK = TASK
     MEASURES: Mapping[str, Measure]
+    missing = 0
+    """The number of frames that were left out."""
 
     def __init__(self, frames: list[Labelled], teachers: Path | None = None) -> None:
         """Use `frames` from `read_labels`; `teachers`: a cache that fills in the other classes."""
@@ -86,10 +88,12 @@ def open(root: str | Path, split: str, teachers: str | Path | None = None) -> Tu
     listed = root / ("val.txt" if split == "val" else "train.txt")
     frames = _of_list(root, listed) if listed.is_file() else _official(root, split)
     names = _files.choose_split(list(frames), split, root, _clip)
-    for name in names:
-        if not frames[name].image.is_file():
-            raise BadDataset(f"{frames[name].image} is missing, but a label names it: add it")
-    return TuSimple([frames[name] for name in names], Path(teachers) if teachers else None)
+    there = _files.present(
+        {n: [frames[n].image] for n in names}, listed if listed.is_file() else root
+    )
+    found = TuSimple([frames[name] for name in there], Path(teachers) if teachers else None)
+    found.missing = len(names) - len(there)
+    return found
 
 
 def looks_like(root: Path) -> bool:

@@ -68,9 +68,7 @@ def overlays(
     """
     cell = _cell(chosen[0][1])
     pictures = [
-        np.vstack(
-            [paragraph(caption, cell[1] + 2 * GAP)[:LINE], _framed(dataset, index, task, cell)]
-        )
+        np.vstack([_caption(caption, cell[1] + 2 * GAP), _framed(dataset, index, task, cell)])
         for caption, dataset, index in chosen
     ]
     blank = np.full_like(pictures[0], 255)
@@ -79,6 +77,15 @@ def overlays(
     width = rows[0].shape[1]
     notes = [paragraph(note, width) for note in (title, *_notes(chosen[0][1], task))]
     return np.asarray(np.vstack([*notes, legend(task, width), *rows]), np.uint8)
+
+
+def _caption(text: str, width: int) -> Image:
+    """A strip with `text`, or with its end if it is too long."""
+    strip = np.full((LINE, width, 3), 255, np.uint8)
+    starts = range(len(text) + 1)
+    fitting = (text[k:] if k == 0 else f"...{text[k:]}" for k in starts)
+    write(strip, next((t for t in fitting if width_of(t) <= width - 2 * MARGIN), ""), MARGIN, 0)
+    return strip
 
 
 def _framed(dataset: Dataset, index: int, task: Task, cell: Size) -> Image:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.colour import yuv_of
+from lanes.draw.readable import readable
 from lanes.types import Frame, Size, Task
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -115,12 +116,13 @@ def _rendered(of: _Text, full_range: bool) -> tuple[NDArray[np.uint8], NDArray[n
     """
     (height, width), step = of.size, of.step
     scale, thickness = step / 32, max(round(step / 18), 1)
-    widths = [cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in of.lines]
+    lines = [readable(line) for line in of.lines]
+    widths = [cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines]
     widest = max([*widths, of.least])
-    bottom = min(height, int(step * (len(of.lines) + 0.9))) // 2 * 2
+    bottom = min(height, int(step * (len(lines) + 0.9))) // 2 * 2
     right = min(width, int(widest + 1.6 * step)) // 2 * 2
     text = np.zeros((bottom, right), np.uint8)
-    for number, line in enumerate(of.lines):
+    for number, line in enumerate(lines):
         left = (right - widths[number]) // 2 if of.centred else int(step * 0.8)
         origin = (left, int(step * (number + 1.15)))
         cv2.putText(text, line, origin, FONT, scale, 255, thickness, cv2.LINE_AA)

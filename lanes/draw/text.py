@@ -1,4 +1,4 @@
-"""Text on images in OpenCV's built-in font: black on white, ASCII only, with line breaks."""
+"""Text on images in OpenCV's built-in font: black on white, with line breaks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from lanes.draw.readable import readable
 from lanes.types import Image
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -19,12 +20,12 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 def width_of(text: str) -> int:
     """The width of `text` in pixels."""
-    return int(cv2.getTextSize(text, FONT, SCALE, 1)[0][0])
+    return int(cv2.getTextSize(readable(text), FONT, SCALE, 1)[0][0])
 
 
 def write(picture: Image, text: str, x: int, y: int, colour: tuple[int, int, int] = BLACK) -> None:
     """Write `text` on `picture`, in place; x is its left edge, y the top of its line."""
-    cv2.putText(picture, text, (x, y + LINE - 8), FONT, SCALE, colour, 1, cv2.LINE_AA)
+    cv2.putText(picture, readable(text), (x, y + LINE - 8), FONT, SCALE, colour, 1, cv2.LINE_AA)
 
 
 def note(picture: Image, lines: Sequence[str]) -> None:

@@ -12,16 +12,16 @@ model_configuration.md beside it.
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from onnxruntime import InferenceSession
 
 from lanes import assets, plugins
 from lanes import card as cards
-from lanes.backends import _cache, _engine
-from lanes.backends.onnxruntime import session_options
+from lanes.backends import _cache, _engine, onnxruntime
 from lanes.errors import BadInput, BadOutput, UnknownName
 from lanes.system.atomic import atomic_folder
 
@@ -64,7 +64,7 @@ def write(
     Raises:
         UnknownName: `platform` is not one of `PLATFORMS`.
         BadInput: `instances` is below 1.
-        BadModel: `folder` is not a model folder, or its network cannot be read.
+        BadModel: `folder` is not a model folder, or its network contradicts its card.
         BadOutput: `root`/NAME exists, or cannot be written.
         MissingDependency: onnx is not installed.
     """
@@ -73,16 +73,17 @@ def write(
     if instances < 1:
         raise BadInput(f"--instances {instances}: wanted 1 or more")
     card, path = cards.read(folder), _engine.onnx_path(folder)
-    name = cards.server_name(card.name)
-    place = root / name
+    place = root / cards.server_name(card.name)
     if place.exists():
         raise BadOutput(f"{place} exists: choose another folder, or remove it")
-    batched = _batched(path, card.resize.size)
+    with closing(onnxruntime.load(folder)) as engine:
+        tensors = engine.input_name, engine.session.get_outputs()[0].name
+        batched = _batched(path, engine)
     batch = 0 if batched is None else BATCH
     with atomic_folder(place, overwrite=False) as part:
         version = part / "1"
         version.mkdir()
-        (part / "config.pbtxt").write_text(_config(path, card, platform, batch, instances))
+        (part / "config.pbtxt").write_text(_config(card, tensors, platform, batch, instances))
         (version / cards.ONNX).write_bytes(batched or path.read_bytes())
         if platform == "python":
             shutil.copy(SCRIPT, version / "model.py")
@@ -99,8 +100,10 @@ def cached(folder: Path, platform: str, instances: int) -> Path:
     return root
 
 
-def _config(path: Path, card: cards.ModelCard, platform: str, batch: int, instances: int) -> str:
-    images, labels = _tensor_names(path)
+def _config(
+    card: cards.ModelCard, tensors: tuple[str, str], platform: str, batch: int, instances: int
+) -> str:
+    images, labels = tensors
     # With a batch size, Triton adds that dimension itself.
     height, width = card.resize.size
     first = "" if batch else "1, "
@@ -117,36 +120,19 @@ def _config(path: Path, card: cards.ModelCard, platform: str, batch: int, instan
     return "\n".join(lines) + "\n"
 
 
-def _tensor_names(path: Path) -> tuple[str, str]:
-    """The names of a network's input and output."""
-    session = _session(path, str(path))
-    return session.get_inputs()[0].name, session.get_outputs()[0].name
-
-
-def _session(path: Path, network: str | bytes) -> Any:
-    import onnxruntime
-
-    with _engine.reading(path, "onnxruntime"):
-        return onnxruntime.InferenceSession(network, session_options())
-
-
-def _batched(path: Path, size: tuple[int, int]) -> bytes | None:
-    """The network with a free batch size; None if that would change labels."""
-    alone = _session(path, str(path))
+def _batched(path: Path, engine: onnxruntime.OnnxRuntimeBackend) -> bytes | None:
+    """The network with a free batch size; None if `engine`, which runs it, labels otherwise."""
     network = _with_free_batch(path)
     # Of unlike brightness, for networks that measure it over the whole batch.
-    noise = np.random.default_rng(0).integers(0, 256, (3, *size, 3))
+    noise = np.random.default_rng(0).integers(0, 256, (3, *engine.shape[1:]))
     images = (noise * np.array([1.0, 0.5, 0.1])[:, None, None, None]).astype(np.uint8)
-    wanted = [_labels(alone, image[None]) for image in images]
     try:
-        found = _labels(_session(path, network), images)
+        session = InferenceSession(network, onnxruntime.session_options())
+        found = session.run(None, {engine.input_name: images})[0]
     except Exception:  # ONNX Runtime's errors have no common base
         return None
-    return network if np.array_equal(found, np.concatenate(wanted)) else None
-
-
-def _labels(session: Any, images: Any) -> Any:
-    return session.run(None, {session.get_inputs()[0].name: images})[0]
+    wanted = np.concatenate([engine(image[None]) for image in images])
+    return network if np.array_equal(found, wanted) else None
 
 
 def _with_free_batch(path: Path) -> bytes:

@@ -75,7 +75,7 @@ def _content(path: Path) -> NDArray[np.uint8]:
 
 def _decoded(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
     """The upright picture with the channels of the file."""
-    with _silent():
+    with silent():
         try:
             stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         except cv2.error as error:
@@ -114,7 +114,7 @@ def pages(path: Path) -> int:
     """The number of pictures in a file; 1 for formats that hold only one."""
     if path.suffix.lower() not in PAGED:
         return 1
-    with _silent():
+    with silent():
         return int(cv2.imcount(str(path), cv2.IMREAD_UNCHANGED))
 
 
@@ -147,7 +147,7 @@ def opaque(stored: NDArray[Any], depth: int | None = None) -> Image:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Silence OpenCV's own messages about unreadable files; ours are enough."""
     log: Any = getattr(cv2.utils, "logging", None)
     if log is None:

@@ -21,6 +21,7 @@ from lanes.live.options import LiveOptions
 from lanes.live.player import Live
 from lanes.live.snapshot import ENDS, Snapshot
 from lanes.pipeline.lane_options import check_lane_options
+from lanes.pipeline.stages import check_infer_every
 from lanes.segmenter import Segmenter
 from lanes.video.opening import is_live
 from lanes.video.output_files import CsvFile, check_new
@@ -125,6 +126,7 @@ class Cameras:
             if folder is None and (camera.record or camera.json or camera.events):
                 raise BadInput(f"{camera.name} writes files: name a folder for them with -o")
             check_lane_options(its, segmenter.task)
+            check_infer_every(its.infer_every)
             for path in (its.video, its.json, its.events):
                 if path:
                     check_new(path, overwrite)

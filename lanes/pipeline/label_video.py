@@ -185,7 +185,7 @@ def annotate(
             # From the caller's own handler, or from a backend that waited for a server. The context
             # managers have completed their files.
             summary.signal = end.number or signal.SIGINT
-        summary.signal = summary.signal or end.number
+        summary.signal = end.number or summary.signal
         if options.event_clips and summary.events:
             _cut_clips(given, summary, options.event_clips)
     summary.seconds = time.perf_counter() - summary.began

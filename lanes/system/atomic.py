@@ -33,6 +33,12 @@ def writing(path: Path, cure: str = CURE) -> Iterator[None]:
         raise BadOutput(f"{path} cannot be written ({reason}): {cure}") from error
 
 
+def check_no_device(path: Path) -> None:
+    """Raise `BadOutput` if `path` is a pipe or a device, which a new file would replace."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BadOutput(f"{path} is a pipe or a device, not a file; give the name of a file")
+
+
 def make_folder(folder: Path, cure: str = CURE) -> None:
     """Make `folder` and its parents if missing; raises `BadOutput`."""
     with writing(folder, cure):
@@ -52,6 +58,7 @@ def atomic_file(path: Path, durable: bool = True, cure: str = CURE) -> Iterator[
     part = part_of(path)
     try:
         with writing(path, cure):
+            check_no_device(path)
             yield part
             if durable:
                 _to_disk(part)

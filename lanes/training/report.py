@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,11 +9,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 
 from lanes import tasks
 from lanes.datasets._files import image_files
 from lanes.draw.contact_sheet import triple, worst_best
+from lanes.draw.readable import readable
 from lanes.draw.text import paragraph
 from lanes.metrics.dataset_scores import score
 from lanes.metrics.figures import headlines, of_log
@@ -42,10 +43,7 @@ def write(folder: Path, best: Checkpoint) -> list[Path]:
     written = []
     rows = log.rows(folder)
     if rows:
-        with warnings.catch_warnings():
-            # The font lacks some scripts; a class's name then shows as boxes.
-            warnings.filterwarnings("ignore", "Glyph", UserWarning)
-            curves(rows, best.step).savefig(folder / CURVES, dpi=110)
+        curves(rows, best.step).savefig(folder / CURVES, dpi=110)
         written.append(folder / CURVES)
     datasets = mix.open_all(best.data, "choose", best.config.task)
     label = labeller(checkpoints.network_of(best), best.config)
@@ -93,13 +91,18 @@ def curves(rows: Rows, best_step: int) -> Figure:
     rate.set(title="Learning rate", ylabel="rate")
     for headline in headlines(of_log(names)):
         name = headline.full_name
-        _line(choice, rows, name, marker="o", markersize=3, label=name)
+        _line(choice, rows, name, marker="o", markersize=3, label=readable(name, _in_font))
     choice.axvline(best_step, color="black", linestyle=":", label=f"best: step {best_step}")
     choice.set(title="Choosing splits", ylabel="IoU, F4", xlabel="step", ylim=(0, 1))
     choice.legend(fontsize="small", ncols=2)
     for axes in (loss, rate, choice):
         axes.grid(alpha=0.3)
     return figure
+
+
+def _in_font(char: str) -> bool:
+    """Whether Matplotlib's font has a character; it would draw a box for others."""
+    return get_font(findfont(FontProperties())).get_char_index(ord(char)) != 0
 
 
 def _points(rows: Rows, name: str) -> tuple[Values, Values]:

@@ -17,7 +17,8 @@ from av.stream import Stream
 _SAMPLES = 1024
 """Samples in a packet of AAC."""
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
+_LAYOUTS = {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By the number of channels; others become stereo."""
 _BITS_PER_CHANNEL = 80_000
 
 
@@ -33,8 +34,7 @@ class AacTrack:
             raise ValueError("it cannot be decoded")
         self._decoder = context
         self._rate = context.sample_rate if context.sample_rate in _RATES else 48000
-        layout = context.layout.name
-        self._layout = layout if layout in _LAYOUTS else "stereo"
+        self._layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
         self._stream = output.add_stream("aac", self._rate, layout=self._layout)
         self._stream.bit_rate = _BITS_PER_CHANNEL * self._stream.codec_context.layout.nb_channels
         self._stream.metadata.update(stream.metadata)

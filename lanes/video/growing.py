@@ -92,7 +92,12 @@ class GrowingFile:
             _to_disk(plain or self._part.hidden)
         path = self._part.name(plain)
         if path != self._path:
-            self._warnings.append(f"{self._path} was made by another program meanwhile: see {path}")
+            kept = (
+                "cannot be replaced"
+                if self._part.overwrite
+                else "was made by another program meanwhile"
+            )
+            self._warnings.append(f"{self._path} {kept}: see {path}")
         self.container = None
         return path
 

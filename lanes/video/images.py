@@ -16,7 +16,7 @@ import cv2
 
 from lanes.colour import default_colour, from_bgr
 from lanes.errors import AfterEnd, BadInput
-from lanes.images.read import read_picture
+from lanes.images.read import read_picture, silent
 from lanes.types import Frame, Image
 from lanes.video.base import Cut, Source
 from lanes.video.opening import existing
@@ -182,7 +182,7 @@ def _left_out(images: str | Path | Sequence[str | Path], paths: list[Path]) -> l
             "skipped; give their names to label them"
         )
     for path in paths[:1]:
-        with contextlib.suppress(cv2.error):
+        with contextlib.suppress(cv2.error), silent():
             if (count := cv2.imcount(str(path))) > 1:
                 warnings.append(
                     f"{path} holds {count} pictures; only the first of each file is used"

@@ -52,11 +52,11 @@ class Losses:
             self._hit = packet.pts
 
     def failed(self, packet: Packet[VideoStream] | None) -> None:
-        """Note a packet that cannot be decoded."""
-        if packet is None or packet.pts is None:
-            self.times.append(self._last or 0)
-        else:
+        """Note a packet that cannot be decoded; None: what the decoder held at the end."""
+        if packet is not None and packet.pts is not None:
             self._hit = packet.pts
+        elif packet or not self._sent:  # else those that were sent are counted by their times
+            self.times.append(self._last or 0)
 
     def came(self, time: int, damaged: bool) -> None:
         """Note a decoded frame."""

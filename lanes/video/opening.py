@@ -195,6 +195,8 @@ def _open(path: Path, address: str, options: dict[str, str]) -> InputContainer:
         return av.open(address, options=options, metadata_errors="replace")
     except av.error.PermissionError as error:
         raise BadInput(f"{path} may not be read; allow it with chmod +r") from error
+    except av.error.InterruptedError as error:  # a signal ended the wait for a pipe
+        raise KeyboardInterrupt from error
     except av.FFmpegError as error:
         raise BadVideo(_why_no_video(path)) from error
 
@@ -222,6 +224,10 @@ def _open_url(url: str, timeout: float) -> InputContainer:
             raise BadVideo(
                 f"{shown(url)} did not answer within {timeout:g} s; "
                 "check the URL, and that the camera or server is on"
+            ) from error
+        if isinstance(error, av.error.InvalidDataError):
+            raise BadVideo(
+                f"{shown(url)} sends no video, perhaps a web page; give the video's own address"
             ) from error
         raise BadVideo(f"{shown(url)} cannot be opened: {error.strerror}; check the URL") from error
 

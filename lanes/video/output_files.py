@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from lanes.errors import BadOutput
 from lanes.system import ending
-from lanes.system.atomic import atomic_file, part_of, writing
+from lanes.system.atomic import atomic_file, check_no_device, part_of, writing
 from lanes.types import Frame
 from lanes.video import Source
 from lanes.video.images import SUFFIXES, find_images, is_glob, is_image
@@ -56,7 +57,9 @@ def output_beside(given: str) -> Path:
 
 def _short(stem: str) -> str:
     """`stem`, cut where the name of its output, or of the part of it, would be too long."""
-    return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
+    while len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = stem[:-1]
+    return stem
 
 
 def is_still(given: str) -> bool:
@@ -177,9 +180,10 @@ def no_formula(value: Any) -> Any:
 
 
 def check_new(path: Path, overwrite: bool) -> None:
-    """Raise `BadOutput` if `path` is a folder, exists already, or has no parent folder."""
+    """Raise `BadOutput` if `path` is no file, exists already, or has no parent folder."""
     if path.is_dir():
         raise BadOutput(f"{path} is a folder; give a file name")
+    check_no_device(path)
     if path.exists() and not overwrite:
         raise BadOutput(f"{path} exists already; overwrite it (--overwrite) or give another name")
     if not path.absolute().parent.is_dir():

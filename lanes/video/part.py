@@ -29,7 +29,7 @@ def hidden_name(path: Path) -> Path:
     stem = path.stem
     if len(stem) > 50:
         # The name may already have the maximum length; the number keeps it unique.
-        stem = f"{stem[:50]}-{zlib.crc32(stem.encode()):08x}"
+        stem = f"{stem[:50]}-{zlib.crc32(os.fsencode(stem)):08x}"
     return path.with_name(f".{stem}{MARK}{path.suffix}")
 
 
@@ -147,11 +147,13 @@ def rescue(hidden: Path, path: Path, salvage: Salvage) -> Path | None:
 def move(part: Path, path: Path, overwrite: bool) -> Path:
     """Rename `part` to `path`, or to a free name like it if it exists and must stay.
 
-    Returns the name. Never replaces a file unless `overwrite`, also one that appears meanwhile.
+    Returns the name. Never replaces a file unless `overwrite`, also one that appears meanwhile. One
+    that cannot be replaced stays: Windows keeps open files, and Linux others' in shared folders.
     """
     if overwrite:
-        os.replace(part, path)
-        return path
+        with contextlib.suppress(PermissionError):
+            os.replace(part, path)
+            return path
     while True:
         try:
             _rename_to_new(part, path)

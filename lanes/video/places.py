@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lanes.errors import BadInput, BadOutput
+from lanes.system.atomic import check_no_device
 from lanes.video.images import find_images, is_glob, is_image
 from lanes.video.opening import PLAYLISTS, local_path, playlist_files
 from lanes.video.part import hidden_name
@@ -42,6 +43,7 @@ def check_output(
 def _check_place(path: Path, overwrite: bool, inputs: Iterable[str | Path]) -> None:
     if path.is_dir():
         raise BadOutput(f"{path} is a folder; give the name of a file in it")
+    check_no_device(path)
     for source in inputs:
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise BadOutput(f"{path} is the input itself; give the output another name")

@@ -12,9 +12,9 @@ from av.video.stream import VideoStream
 class Timeline:
     """Shifts the times of video packets so that each part begins where the one before ends.
 
-    A part begins where times jump back by more than a `second` (in ticks). `shift` is that of the
+    A part begins where times jump back by more than a `second` (in ticks), or at a key frame by
+    more than a `step`, the ticks that a picture without a duration lasts. `shift` is that of the
     current part; `end` is when the latest picture so far ends.
-    Packets without a duration last `step` ticks.
     """
 
     def __init__(self, step: int, second: int) -> None:
@@ -36,7 +36,8 @@ class Timeline:
         pts, dts = packet.pts, packet.dts
         begins = False
         if dts is not None:
-            begins = self._last is not None and dts + self.shift < self._last - self._second
+            allowed = self._step if packet.is_keyframe else self._second
+            begins = self._last is not None and dts + self.shift < self._last - allowed
             if begins:
                 self.shift = self.end - (dts if pts is None else pts)
             self._last = dts + self.shift

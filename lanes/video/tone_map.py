@@ -2,7 +2,8 @@
 
 The tables are made here, and applied by FFmpeg's lut3d filter: its tonemap filter has no PQ and HLG
 without zscale, which PyAV's wheels lack. Sources: ITU-R BT.2100-2 (transfer functions, OOTF),
-BT.2408-7 (reference white), BT.2390-11 section 5.4.1 (EETF), BT.1886 (gamma of standard displays).
+BT.2408-7 (reference white), BT.2390-11 section 5.4.1 (EETF), BT.1886 (gamma of standard displays),
+BT.2407 (gamut).
 """
 
 from __future__ import annotations
@@ -132,10 +133,14 @@ def peak_of(frame: av.VideoFrame) -> float:
 
 
 def cube(transfer: str, peak: float, primaries: int) -> _Array:
-    """The table (R, G, B, 3): nonlinear RGB of standard range for nonlinear RGB, all 0..1."""
+    """The table (R, G, B, 3): nonlinear RGB of standard range for nonlinear RGB, all 0..1.
+
+    Values of colours outside BT.709 are below 0. FFmpeg clips them after it has interpolated; a
+    table that stops at 0 would make saturated colours paler.
+    """
     axis = np.linspace(0, 1, _POINTS)
     signal = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
-    return standard_range(signal, transfer, peak, primaries)
+    return _mapped(signal, transfer, peak, primaries)
 
 
 def standard_range(signal: _Array, transfer: str, peak: float, primaries: int) -> _Array:
@@ -143,13 +148,18 @@ def standard_range(signal: _Array, transfer: str, peak: float, primaries: int) -
 
     `peak` is in cd/m2. BT.2390's EETF is applied to the greatest of R, G and B, which keeps hues:
     of BT.709's, or else bright saturated colours, such as brake lights, would leave its gamut.
+    What is still outside is clipped, as in the simple conversion of BT.2407.
     """
+    return np.clip(_mapped(signal, transfer, peak, primaries), 0, 1)
+
+
+def _mapped(signal: _Array, transfer: str, peak: float, primaries: int) -> _Array:
     to_xyz = _to_xyz(primaries)
     decode = pq_to_light if transfer == "PQ" else _hlg_decoder(to_xyz[1])
     light = decode(signal) @ (np.linalg.inv(_to_xyz(_BT709)) @ to_xyz).T
     greatest = np.maximum(light.max(-1, keepdims=True), 1e-9)
     linear = light * (_eetf(greatest, peak) / greatest) / _WHITE
-    return np.asarray(_into_gamut(linear) ** (1 / 2.4))
+    return np.asarray(np.sign(linear) * abs(linear) ** (1 / 2.4))
 
 
 def pq_to_light(signal: _Array) -> _Array:
@@ -197,15 +207,6 @@ def _eetf(light: _Array, peak: float) -> _Array:
         + (3 * t**2 - 2 * t**3) * limit
     )
     return pq_to_light(np.where(value < knee, value, spline) * top)
-
-
-def _into_gamut(linear: _Array) -> _Array:
-    """Move colours outside 0..1 towards the grey of their luminance, up to the border."""
-    grey = np.clip(linear @ _to_xyz(_BT709)[1], 0, 1)[..., None]
-    offset = linear - grey
-    room = np.where(offset > 0, 1 - grey, grey)
-    share = np.min(np.minimum(1, room / np.maximum(abs(offset), 1e-9)), -1, keepdims=True)
-    return np.asarray(np.clip(grey + share * offset, 0, 1))
 
 
 def _to_xyz(primaries: int) -> _Array:

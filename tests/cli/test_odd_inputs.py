@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 
 import av
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from clips import make_clip
 from lanes import label_video
+from lanes.cli.video import _report
 from lanes.errors import BadInput
+from lanes.pipeline.label_video import Summary
+from lanes.video import open_source
 
 
 def frames_in(path):
@@ -128,6 +134,38 @@ def test_a_video_may_come_through_a_pipe(tmp_path, model_folder):
         done = process(model_folder, fifo, "-o", tmp_path / "out2.mp4")
     assert done.returncode == 0, done.stderr
     assert frames_in(tmp_path / "out2.mp4") == 5
+
+
+def test_a_signal_ends_the_wait_for_a_pipe_that_sends_nothing(tmp_path, model_folder):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    words = [sys.executable, "-m", "lanes.cli", "video", fifo, "--model", model_folder]
+    run = subprocess.Popen(words, stderr=subprocess.PIPE, cwd=tmp_path)
+    with run, open(fifo, "wb"):  # opens when the other end does, too
+        time.sleep(0.5)
+        run.terminate()
+        said = run.communicate(timeout=60)[1].decode()
+    assert run.returncode == 143
+    assert said in ("interrupted before the first frame\n", "ended by SIGTERM\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+def test_a_signal_ends_the_wait_for_a_pipe_that_nobody_opens(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            open_source(tmp_path / "fifo")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_summary_without_frames_is_one_line(capsys):
+    summary = Summary(signal=signal.SIGTERM)
+    _report(Console(), "a.mp4", None, summary)
+    assert capsys.readouterr() == ("", "interrupted before the first frame\n")
 
 
 def test_a_pipe_without_a_video_is_refused(tmp_path, model_folder):

@@ -235,7 +235,7 @@ def test_a_hole_that_leaves_no_pixel_leaves_none():
 def test_a_damaged_file_is_named_where_no_format_fits(tmp_path):
     root = coco_of(tmp_path / "coco")
     (root / "a.json").write_text('{"images": [')
-    with pytest.raises(BadDataset, match="a.json is not JSON"):
+    with pytest.raises(BadDataset, match="none of the formats .*a.json is not JSON"):
         datasets.detect(root)
 
 

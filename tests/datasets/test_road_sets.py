@@ -10,6 +10,8 @@ import pytest
 
 from lanes import datasets, tasks
 from lanes.datasets import bdd100k, camvid, cityscapes, culane, kitti_road, road_marks, tusimple
+from lanes.datasets._files import skipping_missing
+from lanes.doctor.data.check import check
 from lanes.errors import BadDataset
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -272,6 +274,26 @@ def test_culane_reports_missing_and_damaged_files(make_root):
     (root / "list" / "val.txt").unlink()
     with pytest.raises(BadDataset, match="no file .*list/val.txt"):
         culane.open(root, "val")
+
+
+@pytest.mark.parametrize(("name", "module"), [("tusimple", tusimple), ("culane", culane)])
+def test_frames_whose_files_are_missing_are_counted_and_may_be_left_out(make_root, name, module):
+    root = make_root(name)
+    images = [frame.image for frame in module.open(root, "val").frames]
+    images[0].unlink()
+    with pytest.raises(BadDataset, match=r"1 of 3 frames lack a file.*--skip-missing"):
+        module.open(root, "val")
+    with skipping_missing(True):
+        left = module.open(root, "val")
+        assert (len(left), left.missing) == (2, 1)
+        notes = [f.text for f in check(root, name).findings if f.level == "note"]
+        assert "val: 1 of 3 frames lack a file and are left out" in notes
+        for image in images[1:]:
+            image.unlink()
+        with pytest.raises(BadDataset, match="3 of 3 frames lack a file"):
+            module.open(root, "val")
+    with pytest.raises(BadDataset, match="lack a file"):
+        module.open(root, "val")
 
 
 @pytest.mark.parametrize(

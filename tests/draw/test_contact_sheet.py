@@ -113,3 +113,14 @@ def test_partial_truth_is_explained(targets, words):
     dataset = Some(1)
     dataset.TARGETS = np.array(targets, bool)
     assert contact_sheet._notes(dataset, TASK) == words
+
+
+def test_a_long_caption_keeps_its_end():
+    end = "and some folders/name.png, val"
+    one, other = (contact_sheet._caption(start * 9 + end, 150) for start in ("abc/", "x y z "))
+    np.testing.assert_array_equal(one, other)
+    assert one.shape == (LINE, 150, 3)
+    assert (one[:, -4:] == 255).all()
+    assert not np.array_equal(
+        one, contact_sheet._caption("abc/" * 9 + end.replace("val", "x"), 150)
+    )

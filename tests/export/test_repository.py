@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from lanes import card as cards
 from lanes.errors import BadInput, BadModel, BadOutput, MissingDependency, UnknownName
 from lanes.export import repository
-from model_folders import SIZE, card_of, grey, labels_of, make_model
+from model_folders import SIZE, card_of, grey, labels_of, make_model, write_network
 
 
 def make_comparing(folder):
@@ -99,6 +99,9 @@ def test_wrong_options_write_nothing(tmp_path, model_folder):
     broken = make_model(tmp_path / "broken")
     (broken / "model.onnx").write_bytes(b"hello")
     with pytest.raises(BadModel, match="cannot read"):
+        repository.write(broken, tmp_path / "served")
+    write_network(broken / "model.onnx", size=(32, 96))
+    with pytest.raises(BadModel, match=r"wanted uint8 \(1, 64, 96, 3\) in"):
         repository.write(broken, tmp_path / "served")
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 

@@ -122,6 +122,28 @@ def test_three_streams_of_which_one_dies_and_comes_back(tmp_path, model):
         assert [row["camera"] for row in csv.DictReader(file)] == ["c0", "c1", "c2"]
 
 
+def test_all_share_a_server_that_dies_and_comes_back(model_folder, monkeypatch):
+    pytest.importorskip("tritonclient", reason="tritonclient is not installed")
+    from kserve_server import KServeServer
+    from lanes.backends import kserve
+
+    monkeypatch.setattr(kserve, "RETRY_SECONDS", 0.1)
+    server = KServeServer().start()
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        servers = [stack.enter_context(MjpegServer()) for _ in range(3)]
+        cameras = [Camera(f"c{number}", one.url) for number, one in enumerate(servers)]
+        model = segmenter.load(str(model_folder), "kserve", device=server.address)
+        with closing(model), Cameras(cameras, model) as watched:
+            until(watched, all_have(5))
+            server.stop()
+            time.sleep(0.5)
+            before = min(row["frames"] for row in watched.rows())
+            server.start()
+            rows = until(watched, all_have(before + 10))
+    assert not any(row["error"] or row["losses"] for row in rows.values())
+
+
 def test_a_camera_that_comes_late(tmp_path, model, monkeypatch):
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.2)
     late = free_port()
@@ -172,6 +194,8 @@ def test_wrong_options(tmp_path, model):
         Cameras([Camera("c", "0", record=True)], model)
     with pytest.raises(BadInput, match="--events needs the lane lines"):
         Cameras([Camera("c", "0", events=True, lines=False)], model, tmp_path)
+    with pytest.raises(BadInput, match="--infer-every 0: wanted 1"):
+        Cameras([Camera("c", "0", infer_every=0)], model)
 
 
 @pytest.mark.slow

@@ -67,6 +67,15 @@ def test_an_index_at_the_end_needs_a_server_that_seeks(tmp_path):
         read(server.url)
 
 
+@pytest.mark.parametrize("content", ["<html><body>Log in</body></html>", ""])
+def test_a_page_is_no_video(tmp_path, content):
+    """As servers send it in place of a video, with 200 OK, to visitors who are not logged in."""
+    path = tmp_path / "a.mp4"
+    path.write_text(content)
+    with FileServer(path) as server, pytest.raises(BadVideo, match=r"sends no video, perhaps a"):
+        read(server.url)
+
+
 class Slow(Segmenter):
     """It takes a tenth of a second for each frame."""
 

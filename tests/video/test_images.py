@@ -159,12 +159,13 @@ def test_an_image_that_cannot_be_read_is_left_out(folder):
     assert "img2.png is damaged, or not an image" in source.warnings[0]
 
 
-def test_no_image_can_be_read(tmp_path):
+def test_no_image_can_be_read(tmp_path, capfd):
     (tmp_path / "a.png").write_text("not an image")
     with pytest.raises(
         BadInput, match=r"none of the 1 images can be read; the first was skipped: .*a.png"
     ):
         read(tmp_path)
+    assert capfd.readouterr() == ("", "")  # OpenCV would add a page of its own
 
 
 def test_no_images(folder, tmp_path):

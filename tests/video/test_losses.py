@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import SimpleNamespace
 
 import pytest
 
 from clips import make_clip, numbers, read
 from lanes.video import VideoSource
+from lanes.video.faststart import faststart
 from lanes.video.losses import Losses
 
 PACKET = 188
@@ -85,13 +87,14 @@ def test_pictures_that_others_only_refer_to_are_no_loss(tmp_path):
     assert (len(frames), source.lost) == (50, 0)
 
 
+@pytest.mark.parametrize("count", [10, 50])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_recordings_joined_lose_nothing(tmp_path, codec):
-    part = transport_stream(tmp_path / "part.ts", codec, 50).read_bytes()
+def test_recordings_joined_lose_nothing(tmp_path, codec, count):
+    part = transport_stream(tmp_path / "part.ts", codec, count).read_bytes()
     path = tmp_path / "joined.ts"
     path.write_bytes(part + part + part)
     frames, source = read(path)
-    assert (numbers(frames), source.lost) == (list(range(50)) * 3, 0)
+    assert (numbers(frames), source.lost) == (list(range(count)) * 3, 0)
     steps = {b.pts - a.pts for a, b in zip(frames, frames[1:], strict=False)}
     assert steps == {3600}
 
@@ -105,6 +108,18 @@ def test_frames_missing_in_an_avi_are_counted(tmp_path):
     frames, source = read(path)
     assert 2 < source.lost == 100 - len(frames)
     assert read(path, end=1)[1].lost == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("share", [0.7, 0.8, 0.9])
+def test_an_mp4_that_is_cut_off(tmp_path, share, threads):
+    """Decoders with threads meet the cut frame only at the end, with others that they hold."""
+    path = make_clip(tmp_path / "a.mp4", 50, options={"bf": "2"})
+    fast = tmp_path / "fast.mp4"
+    assert faststart(path, fast, "mp4", lambda: inf)
+    fast.write_bytes(fast.read_bytes()[: int(fast.stat().st_size * share)])
+    frames, source = read(fast, threads=threads)
+    assert 5 < source.lost == 50 - len(frames)
 
 
 def test_an_avi_that_is_cut_off(tmp_path):

@@ -58,6 +58,23 @@ def test_a_file_made_meanwhile_stays(tmp_path):
     assert "a.mp4 was made by another program meanwhile: see " in sink.warnings[0]
 
 
+def test_a_file_that_cannot_be_replaced_costs_no_recording(tmp_path, monkeypatch):
+    """A player holds it open on Windows; on Linux it is someone else's, in a shared folder."""
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    path = tmp_path / "a.mp4"
+    path.write_text("held")
+    with VideoSink(path, overwrite=True, **PLAIN) as sink:
+        sink.write(planes_of(0))
+        monkeypatch.setattr(part.os, "replace", refuse)
+    assert names(tmp_path) == ["a.mp4", "a_2.mp4"]
+    assert path.read_text() == "held"
+    assert len(read(sink.path)[0]) == 1
+    assert f"a.mp4 cannot be replaced: see {sink.path}" in sink.warnings[0]
+
+
 def test_without_hard_links_a_file_made_meanwhile_stays_too(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError

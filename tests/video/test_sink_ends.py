@@ -54,6 +54,7 @@ def test_output_is_the_input(tmp_path):
         ("nowhere/a.mp4", r"there is no folder .*nowhere; .*mkdir -p"),
         ("file/a.mp4", r"there is no folder .*file"),
         ("folder.mp4", r"folder.mp4 is a folder"),
+        ("pipe.mp4", r"pipe.mp4 is a pipe or a device"),
         ("/proc/a.mp4", r"cannot write in /proc \(.*\); choose another folder"),
         ("a" * 300 + ".mp4", r"cannot write in .*too long"),
     ],
@@ -61,6 +62,7 @@ def test_output_is_the_input(tmp_path):
 def test_places_that_cannot_be_written(tmp_path, path, message):
     (tmp_path / "file").touch()
     (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(BadOutput, match=message):
         check_output(tmp_path / path)

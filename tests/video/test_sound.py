@@ -151,6 +151,30 @@ def test_converted_sound_of_a_part_is_in_time(tmp_path):
     assert abs(samples[0] > 0.1).argmax() / rate == pytest.approx(0.4, abs=0.01)
 
 
+@pytest.mark.parametrize("layout", ["5.1(side)", "5.0(side)", "quad"])
+def test_converted_sound_keeps_its_channels(tmp_path, layout):
+    """The surround channels of films stand at the sides, of AAC at the back."""
+    path = tmp_path / "in.mkv"
+    count = av.AudioLayout(layout).nb_channels
+    wave = np.zeros((1, 48000, count), np.int16)
+    wave[..., -1] = 9000  # the last one
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", 48000, layout=layout)
+        for _ in range(25):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode(None))
+        frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), "s16", layout)
+        frame.sample_rate = 48000
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    copy(path, tmp_path / "out.mp4", audio_from=path)
+    _, samples = heard(tmp_path / "out.mp4")
+    loud = abs(samples[:, 9600:38400]).max(1) > 0.1
+    assert (len(samples), loud.sum()) == (count, 1)
+
+
 def test_sound_without_a_decoder_is_left_out(tmp_path, monkeypatch):
     path = make_clip(tmp_path / "in.avi", 10, audio="adpcm_ms")
     monkeypatch.setattr(AacTrack, "__init__", lambda *words: (_ for _ in ()).throw(ValueError))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,14 @@ class Finding:
 
     level: Literal["problem", "note"]
     text: str
+
+
+class Meaning(NamedTuple):
+    """A meaning of pixels: its share by split (NaN without pixels) and in each band (BANDS,)."""
+
+    name: str
+    splits: Mapping[str, float]
+    bands: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,18 @@ class Check:
         counts = np.array(listed, np.float64).reshape(-1, BANDS, len(self.names)).sum(0)
         return np.stack([_shares(band) for band in counts])
 
+    def by_meaning(self) -> list[Meaning]:
+        """The shares of each meaning that some pixel has; several target ids may share one."""
+        shares = {split: self.shares(split) for split in self.splits}
+        bands = self.bands()
+        found = []
+        for name in dict.fromkeys(self.names):
+            rows = [k for k, other in enumerate(self.names) if other == name]
+            if bands[:, rows].any():
+                of_splits = {split: float(values[rows].sum()) for split, values in shares.items()}
+                found.append(Meaning(name, of_splits, bands[:, rows].sum(axis=1)))
+        return found
+
     def sizes(self) -> Counter[tuple[int, int]]:
         """How many pictures have each size (height, width)."""
         return Counter(one.size for split in self.splits for one in self.usable(split))
@@ -87,6 +107,8 @@ def check(root: Path, name: str = "", tick: Tick = lambda *_: None) -> Check:
     module = plugins.load("datasets", name)
     opened, findings = _open_all(module.open, root)
     kept = facts.load(root, name)
+    if any(len(kept.get(split, [])) != len(data) for split, data in opened.items()):
+        kept = {}  # other frames are left out
     splits = kept or {split: facts.gather(data, tick) for split, data in opened.items()}
     if not kept:
         facts.save(root, name, splits)
@@ -94,7 +116,7 @@ def check(root: Path, name: str = "", tick: Tick = lambda *_: None) -> Check:
     task = plugins.task(first.TASK) if first else None
     names = tuple(_name(row, task) for row in first.TARGETS) if first and task else ()
     found = Check(root, name, datasets.summary(module), task, names, splits, opened, findings)
-    for judge in (_faults, _leftovers, _emptiness, _classes, _turned, _sizes, _copies):
+    for judge in (_missing, _faults, _leftovers, _emptiness, _classes, _turned, _sizes, _copies):
         findings.extend(judge(found))
     return found
 
@@ -124,36 +146,52 @@ def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return counts / whole if whole else np.full(counts.shape, np.nan)
 
 
+def _missing(found: Check) -> Iterator[Finding]:
+    for split, data in found.opened.items():
+        if missing := getattr(data, "missing", 0):
+            files = f"{missing} of {missing + len(data)} frames lack a file"
+            yield Finding("note", f"{split}: {files} and are left out")
+
+
 def _faults(found: Check) -> Iterator[Finding]:
-    for split, listed in found.splits.items():
-        faults = [one for one in listed if one.fault]
-        if faults:
-            many = f"{len(faults)} of {len(listed)} images cannot be used"
-            yield Finding("problem", f"{split}: {many}, the first because {faults[0].fault}")
+    faults = {s: [one for one in listed if one.fault] for s, listed in found.splits.items()}
+    counts = [f"{s}: {len(f)} of {len(found.splits[s])}" for s, f in faults.items() if f]
+    if counts:
+        first = next(one for listed in faults.values() for one in listed)
+        text = f"{', '.join(counts)} images cannot be used, the first because {first.fault}"
+        yield Finding("problem", text)
 
 
 def _leftovers(found: Check) -> Iterator[Finding]:
     """Images without labels, and labels without images, where the data set lists its files."""
-    pairs = [pair for data in found.opened.values() for pair in getattr(data, "pairs", [])]
-    frames = [f.image for data in found.opened.values() for f in getattr(data, "frames", [])]
+    opened = [*found.opened.values(), *_test_split(found)]
+    pairs = [pair for data in opened for pair in getattr(data, "pairs", [])]
+    frames = [f.image for data in opened for f in getattr(data, "frames", [])]
     used = {path.resolve() for path in (*frames, *(path for pair in pairs for path in pair))}
     if len(found.opened) < len(SPLITS) or not used:
         return
     masks = {mask.parent for image, mask in pairs if mask.parent != image.parent}
     folders = {path.parent for path in used}
     left = [p for p in _images_below(found.root) if p.parent in folders and p.resolve() not in used]
-    for kind, among in (("images have no labels", False), ("masks have no image", True)):
-        files = [path for path in left if (path.parent in masks) == among]
+    for kind, lacking in (("image", "labels"), ("mask", "an image")):
+        files = [path for path in left if (path.parent in masks) == (kind == "mask")]
         if files:
-            text = f"{len(files)} {kind} and are left out: {_few(found, files)}"
+            text = f"{_count(files, kind)} without {lacking}, left out: {_few(found, files)}"
             yield Finding("note", text)
 
 
+def _test_split(found: Check) -> list[Dataset]:
+    """The split "test" of a data set that has one, which is not checked."""
+    try:
+        return [plugins.load("datasets", found.format).open(found.root, "test")]
+    except LanesError:
+        return []
+
+
 def _images_below(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
-            if Path(name).suffix.lower() in _files.IMAGE_SUFFIXES:
-                yield Path(folder, name)
+    for path in facts.files_below(root):
+        if path.suffix.lower() in _files.IMAGE_SUFFIXES and not path.name.startswith("."):
+            yield path
 
 
 def _emptiness(found: Check) -> Iterator[Finding]:
@@ -215,9 +253,9 @@ def _turned(found: Check) -> Iterator[Finding]:
             values = sorted({one.orientation for one in turned})
             yield Finding(
                 "note",
-                f"{split}: {len(turned)} images are turned upright by their EXIF orientation "
-                f"({', '.join(map(str, values))}), their labels are not: look at their overlays, "
-                f"and remove the orientation if the labels were drawn without it: "
+                f"{split}: {_count(turned, 'image')} turned upright by EXIF orientation "
+                f"({', '.join(map(str, values))}), not so the labels: look at the overlays, and "
+                "remove the orientation if the labels were drawn without it: "
                 f"{_few(found, [one.name for one in turned])}",
             )
 
@@ -232,6 +270,10 @@ def _copies(found: Check) -> Iterator[Finding]:
     """Pictures of one split that are nearly the same as pictures of another."""
     for one, other in (("train", "val"), ("choose", "val"), ("train", "choose")):
         left, right = found.usable(one), found.usable(other)
+        if left and {fact.name for fact in left} == {fact.name for fact in right}:
+            text = f"{one} and {other} are the same images: {other} is no test of the chosen model"
+            yield Finding("note", text)
+            continue
         prints = [[facts.fingerprint for facts in side] for side in (left, right)]
         pairs = near_pairs(*prints) if left and right else []
         if pairs:
@@ -242,6 +284,10 @@ def _copies(found: Check) -> Iterator[Finding]:
                 f"same as one of {one}, so its figures are too good: divide anew (lanes data "
                 f"split); the first are {_few(found, [left[i].name, right[j].name])}",
             )
+
+
+def _count(files: Sequence[object], kind: str) -> str:
+    return f"{len(files)} {kind}{'' if len(files) == 1 else 's'}"
 
 
 def _few(found: Check, files: Sequence[str | Path]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +41,8 @@ def run_check(text: str, html: Path | None, sheet: Path | None, overwrite: bool)
     picture = sheet_of(found) if html or sheet else None
     if sheet and picture is not None:
         write_image(sheet, picture)
+    elif sheet:
+        print(f"{sheet} is not written: there is no image that can be used", file=sys.stderr)
     if html:
         content = page(found, picture)
         write_text(html, content)
@@ -87,14 +92,14 @@ def _open_all(name: str, root: str) -> dict[str, Dataset]:
 
 def show(found: Check, console: Console) -> None:
     """Print the splits with their class shares, the classes by height, and the findings."""
-    console.print(f"{found.root}: {found.format}, {found.summary}", highlight=False, markup=False)
+    plain = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    plain(f"{found.root}: {found.format}, {found.summary}")
     if any(found.usable(split) for split in found.splits):
         console.print(_splits(found))
         console.print(_by_height(found))
     for finding in found.findings:
         style = "red" if finding.level == "problem" else ""
-        line = f"{finding.level}: {finding.text}"
-        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+        plain(f"{finding.level}: {finding.text}", style=style)
     if not found.findings:
         console.print("nothing is wrong with it")
 
@@ -111,37 +116,41 @@ def sheet_of(found: Check) -> Image | None:
         count = max(ON_SHEET // len(found.opened), 1)
         spread = np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int)
         for index in (usable[k] for k in spread):
-            name = Path(found.splits[split][index].name).name
-            chosen.append((f"{split}: {name}", opened, index))
+            name = os.path.relpath(found.splits[split][index].name, found.root)
+            chosen.append((f"{name}, {split}", opened, index))
     title = f"{found.root.name}: {found.format}"
     return overlays(chosen, found.task, title) if chosen else None
 
 
 def _splits(found: Check) -> Table:
+    """The pixels of each meaning by split."""
     table = Table(title="pixels by split")
-    table.add_column("split")
-    table.add_column("images", justify="right")
-    table.add_column("size", justify="right")
-    for name in found.names:
-        table.add_column(escape(name), justify="right", overflow="fold")
+    table.add_column("meaning", overflow="fold")
     for split in found.splits:
-        usable = found.usable(split)
-        sizes = {one.size for one in usable}
-        size = "{1}x{0}".format(*next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes)} sizes"
-        shares = [_percent(share) for share in found.shares(split)]
-        table.add_row(split, str(len(usable)), size, *shares)
+        table.add_column(split, justify="right")
+    table.add_row("images", *(str(len(found.usable(split))) for split in found.splits))
+    table.add_row("size", *(_size(found, split) for split in found.splits), end_section=True)
+    for one in found.by_meaning():
+        table.add_row(escape(one.name), *(_percent(one.splits[split]) for split in found.splits))
     return table
 
 
+def _size(found: Check, split: str) -> str:
+    sizes = {one.size for one in found.usable(split)}
+    return "{1}x{0}".format(*next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes)} sizes"
+
+
 def _by_height(found: Check) -> Table:
-    table = Table(title="pixels by height in the picture, from the top")
-    table.add_column("rows", justify="right")
-    for name in found.names:
-        table.add_column(escape(name), justify="right", overflow="fold")
-    bands = found.bands()
-    for k, shares in enumerate(bands):
-        rows = f"{100 * k // len(bands)}-{100 * (k + 1) // len(bands)} %"
-        table.add_row(rows, *(_percent(share) for share in shares))
+    """The pixels of each meaning in the bands of the picture, in whole per cent."""
+    title = "% of the pixels by height, from the top (0) down"
+    table = Table(title=title, padding=(0, 0, 0, 1))
+    table.add_column("meaning", overflow="fold")
+    bands = len(found.bands())
+    for k in range(bands):
+        table.add_column(f"{100 * k // bands}", justify="right", no_wrap=True)
+    for one in found.by_meaning():
+        cells = ("-" if share == 0 else f"{100 * share:.0f}" for share in one.bands)
+        table.add_row(escape(one.name), *cells)
     return table
 
 

@@ -85,17 +85,20 @@ def _facts(dataset: Dataset, files: list[Path], index: int) -> ImageFacts:
 def signature(root: Path) -> str:
     """A hash of the names, sizes and times of all files below `root`."""
     found = hashlib.blake2b(digest_size=16)
-    for path, entry in _entries(root):
-        found.update(f"{path} {entry.st_size} {entry.st_mtime_ns}\n".encode())
+    for path in files_below(root):
+        entry = path.stat() if path.exists() else path.lstat()  # a link may lead nowhere
+        text = f"{path.relative_to(root)} {entry.st_size} {entry.st_mtime_ns}\n"
+        found.update(text.encode(errors="surrogateescape"))
     return found.hexdigest()
 
 
-def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    for folder, inner, names in os.walk(root):
-        inner.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            yield str(path.relative_to(root)), path.stat()
+def files_below(root: Path) -> Iterator[Path]:
+    """All files below `root`, sorted; folders that are links are entered, but each folder once."""
+    seen: set[str] = set()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        inner[:] = sorted(n for n in inner if os.path.realpath(Path(folder, n)) not in seen)
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def load(root: Path, name: str) -> dict[str, list[ImageFacts]]:

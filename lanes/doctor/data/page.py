@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from lanes.doctor.data.check import Check
+from lanes.doctor.data.facts import BANDS
 from lanes.types import Image
 
 STYLE = """
@@ -20,7 +21,7 @@ th:first-child, td:first-child { text-align: left } tr { border-bottom: 1px soli
 .problem { color: #b00020 } img { max-width: 100% } svg { max-width: 100%; height: auto }
 """
 GREY = "#bbb"
-"""Colour of pixels that have no single class."""
+"""Colour of unknown pixels."""
 WIDTH, ROW = 640, 18
 """Size of the chart in pixels: its bars, and a band's height."""
 
@@ -31,13 +32,11 @@ def page(found: Check, sheet: Image | None) -> str:
     parts = [
         f"<h1>{escape(title)}</h1><p>{escape(found.summary)}</p>",
         _findings(found),
-        "<h2>Splits</h2>",
-        _splits(found),
-        "<h2>Classes by height in the picture</h2>",
-        _chart(found),
-        "<h2>Sizes</h2>",
-        _sizes(found),
     ]
+    if any(found.usable(split) for split in found.splits):
+        parts += ["<h2>Splits</h2>", _splits(found)]
+        parts += ["<h2>Classes by height in the picture</h2>", _chart(found)]
+        parts += ["<h2>Sizes</h2>", _sizes(found)]
     if sheet is not None:
         content = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
         text = base64.b64encode(content).decode()
@@ -56,12 +55,13 @@ def _findings(found: Check) -> str:
 
 
 def _splits(found: Check) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("split", "images", *found.names))
-    rows = ""
-    for split in found.splits:
-        shares = "".join(f"<td>{_percent(share)}</td>" for share in found.shares(split))
-        rows += f"<tr><td>{split}</td><td>{len(found.usable(split))}</td>{shares}</tr>"
-    return f"<table><tr>{head}</tr>{rows}</table>"
+    head = "".join(f"<th>{escape(split)}</th>" for split in found.splits)
+    counts = "".join(f"<td>{len(found.usable(split))}</td>" for split in found.splits)
+    rows = f"<tr><td>images</td>{counts}</tr>"
+    for one in found.by_meaning():
+        shares = "".join(f"<td>{_percent(one.splits[split])}</td>" for split in found.splits)
+        rows += f"<tr><td>{escape(one.name)}</td>{shares}</tr>"
+    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
 
 
 def _sizes(found: Check) -> str:
@@ -72,34 +72,35 @@ def _sizes(found: Check) -> str:
 
 def _chart(found: Check) -> str:
     """Stacked bars: a band of the picture in each row, from the top."""
-    bands = found.bands()
-    bars, legend = "", ""
-    for row, shares in enumerate(bands):
+    meanings = found.by_meaning()
+    bars = legend = ""
+    for row, shares in enumerate(np.array([one.bands for one in meanings]).T):
         ends = np.concatenate([[0], np.cumsum(np.nan_to_num(shares))]) * WIDTH
-        for k, name in enumerate(found.names):
-            width = ends[k + 1] - ends[k]
-            if width > 0:
+        for one, start, end in zip(meanings, ends, ends[1:], strict=False):
+            if end > start:
                 bars += (
-                    f'<rect x="{ends[k]:.1f}" y="{row * ROW}" width="{width:.1f}" '
-                    f'height="{ROW - 2}" fill="{_colour(found, k)}">'
-                    f"<title>{escape(name)} {_percent(shares[k])}</title></rect>"
+                    f'<rect x="{start:.1f}" y="{row * ROW}" width="{end - start:.1f}" '
+                    f'height="{ROW - 2}" {_fill(found, one.name)}>'
+                    f"<title>{escape(one.name)} {_percent(one.bands[row])}</title></rect>"
                 )
-    shown = [k for k in range(len(found.names)) if bands[:, k].any()]
-    for k in shown:
-        mark = f'<span style="color:{_colour(found, k)}">&#9632;</span>'
-        legend += f"{mark} {escape(found.names[k])} &nbsp; "
-    height = len(bands) * ROW
-    return f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{bars}</svg><p>{legend}</p>'
+    for one in meanings:
+        box = f'<rect width="12" height="12" {_fill(found, one.name)}/>'
+        legend += f'<svg width="12" height="12">{box}</svg> {escape(one.name)} &nbsp; '
+    height = BANDS * ROW
+    note = f"Each bar is a {BANDS}th of the picture's height, the topmost first."
+    chart = f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{bars}</svg>'
+    return f"{chart}<p>{legend}</p><p>{note}</p>"
 
 
-def _colour(found: Check, row: int) -> str:
-    name = found.names[row]
-    classes = found.task.classes if found.task else ()
-    for k, one in enumerate(classes):
-        if one.name == name:
-            blue, green, red = one.colour
-            return "#333" if k == 0 else f"rgb({red},{green},{blue})"
-    return GREY
+def _fill(found: Check, name: str) -> str:
+    """The colour of a meaning as attributes of SVG: paler if it may be several classes."""
+    names = found.task.class_names if found.task else ()
+    first, _, others = name.partition(" or ")
+    if not found.task or first not in names:
+        return f'fill="{GREY}"'
+    blue, green, red = found.task.classes[names.index(first)].colour
+    colour = "#333" if names.index(first) == 0 else f"rgb({red},{green},{blue})"
+    return f'fill="{colour}" fill-opacity="{0.6 if others else 1}"'
 
 
 def _percent(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import exports
 from lanes.cli.main import app
 from lanes.doctor.data import facts
-from lanes.doctor.data.check import check
+from lanes.doctor.data.check import _copies, check
 from lanes.errors import BadDataset
 
 RNG = np.random.default_rng(0)
@@ -85,7 +86,7 @@ def test_values_outside_the_table_and_damaged_files_are_counted(root):
 def test_missing_masks_and_leftover_files(root):
     (root / "val" / "images" / "p20.jpg").unlink()
     found = check(root)
-    assert "1 masks have no image and are left out: val/labels/p20.png" in texts(found, "note")
+    assert "1 mask without an image, left out: val/labels/p20.png" in texts(found, "note")
     (root / "val" / "labels" / "p21.png").unlink()
     assert any("p21.png is missing" in text for text in check(root).problems)
 
@@ -94,7 +95,7 @@ def test_unlabelled_photos_beside_labelme(tmp_path):
     root = exports.labelme(tmp_path / "labelme")
     (root / "f04.json").unlink()
     found = check(root)
-    assert "1 images have no labels and are left out: f04.png" in texts(found, "note")
+    assert "1 image without labels, left out: f04.png" in texts(found, "note")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_turned_photos_are_pointed_out(root):
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     (root / "val" / "images" / "p20.jpg").write_bytes(content[:2] + segment + content[2:])
     (note,) = [text for text in texts(check(root), "note") if "EXIF" in text]
-    assert note.startswith("val: 1 images are turned upright by their EXIF orientation (3)")
+    assert note.startswith("val: 1 image turned upright by EXIF orientation (3)")
     assert note.endswith("val/images/p20.jpg")
 
 
@@ -162,7 +163,7 @@ def test_the_command_prints_and_writes(root, tmp_path, capsys):
     page, sheet = tmp_path / "page.html", tmp_path / "sheet.png"
     assert run("check", root, "--html", page, "--sheet", sheet) == 0
     shown = capsys.readouterr().out
-    for words in ("image_folder", "drivable", "pixels by height", "note: no image shows"):
+    for words in ("image_folder", "drivable", "by height", "note: no image shows"):
         assert words in shown
     text = page.read_text()
     assert text.count("<tr>") >= 6
@@ -178,3 +179,116 @@ def test_the_command_says_what_is_wrong_by_its_exit_code(root, capsys):
     assert run("check", f"image_folder={root}") == 1
     assert "problem: 1 of 4 images of val" in capsys.readouterr().out
     assert run("check", root / "nowhere") == 2
+
+
+def test_a_folder_that_cannot_be_opened_has_a_page_of_its_findings(root, tmp_path, capsys):
+    for path in (*(root / "train" / "labels").iterdir(), *(root / "val" / "labels").iterdir()):
+        save(path, labels() // 2 * 255)
+    page, sheet = tmp_path / "page.html", tmp_path / "sheet.png"
+    assert run("check", root, "--html", page, "--sheet", sheet) == 1
+    assert page.read_text().count("hold only 0 and 255") == 1
+    assert not sheet.exists()
+    assert "sheet.png is not written" in capsys.readouterr().err
+
+
+def test_links_are_followed_once_and_may_lead_nowhere(root, tmp_path):
+    masks = (root / "val" / "labels").rename(tmp_path / "elsewhere")
+    (root / "val" / "labels").symlink_to(masks)
+    (root / "train" / "loop").symlink_to(root)
+    (root / "notes").symlink_to(root / "nowhere")
+    assert not check(root).problems
+    save(masks / "p20.png", np.full((36, 64), 9, np.uint8))
+    assert check(root).problems
+
+
+def test_masks_of_other_values_come_with_the_lines_to_write(root):
+    for path in (*(root / "train" / "labels").iterdir(), *(root / "val" / "labels").iterdir()):
+        save(path, labels() * 64)
+    (problem,) = check(root).problems
+    assert problem.count("images cannot be used") == 1
+    assert "val: 4 of 4" in problem
+    lines = problem.partition(":\n")[2]
+    assert lines == '[ids]\n0 = "background"\n64 = "drivable"\n128 = "drivable"'
+    (root / "labels.toml").write_text(lines.replace('128 = "drivable"', '128 = "lane line"'))
+    assert not check(root).problems
+
+
+def test_meanings_are_joined_and_those_without_pixels_left_out(tmp_path):
+    for part in ("train", "val"):
+        for i in range(10):
+            save(tmp_path / part / "images" / f"{part}{i}.png", scene(i + 10 * (part == "val")))
+            save(tmp_path / part / "labels" / f"{part}{i}.png", labels())
+    found = check(tmp_path)
+    assert [one.name for one in found.by_meaning()] == ["background", "drivable", "lane line"]
+    assert sum(one.splits["val"] for one in found.by_meaning()) == pytest.approx(1)
+    twice = replace(found, names=("background", "drivable", "drivable", "x", "unknown"))
+    first, second = twice.by_meaning()
+    assert (first.name, second.name) == ("background", "drivable")
+    assert second.bands == pytest.approx(1 - first.bands)
+
+
+def test_the_tables_of_many_classes_fit_into_80_columns(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["ground", *(f"quite a long class {k}" for k in range(1, 12))]
+    root = tmp_path / "photos"
+    for i in range(8):
+        save(root / "images" / f"p{i}.png", scene(i))
+        save(
+            root / "labels" / f"p{i}.png", np.arange(36 * 64, dtype=np.uint16).reshape(36, 64) % 12
+        )
+    lines = [f'"{name}" = "#{k:06x}"' for k, name in enumerate(names)]
+    (root / "classes.toml").write_text("\n".join(lines) + "\n")
+    assert run("check", root) == 0
+    shown = capsys.readouterr().out
+    for name in names:
+        assert sum(f" {name} " in line.replace("│", " ") for line in shown.splitlines()) == 2
+    assert max(map(len, shown.splitlines()[1:])) <= 80
+
+
+def test_splits_of_the_same_images_are_named_as_that(root, monkeypatch):
+    found = check(root)
+    same = replace(found, splits={**found.splits, "choose": found.splits["val"]})
+    notes = [finding for finding in _copies(same) if finding.level == "note"]
+    assert [note.text.partition(":")[0] for note in notes] == ["choose and val are the same images"]
+
+
+def _mask(root, values):
+    save(root / "val" / "labels" / "p20.png", values)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+TEN_WAYS = {
+    "a value outside the table": (lambda r: _mask(r, labels() * 9), "p20.png holds the label 9"),
+    "a mask of another size": (
+        lambda r: _mask(r, labels()[::2]),
+        "is 64x18 but its image is 64x36",
+    ),
+    "a mask that is turned": (lambda r: _mask(r, labels().T), "one of them is turned"),
+    "a mask of colours": (
+        lambda r: _mask(r, np.dstack([labels(), labels() + 1, labels()])),
+        "holds 3 colours",
+    ),
+    "a mask cut short": (lambda r: _cut(r / "val/labels/p20.png"), "p20.png is damaged"),
+    "an empty image": (lambda r: (r / "val/images/p20.jpg").write_bytes(b""), "p20.jpg is empty"),
+    "no mask": (lambda r: (r / "val/labels/p20.png").unlink(), "p20.png is missing"),
+    "no image": (lambda r: (r / "val/images/p20.jpg").unlink(), "1 mask without an image"),
+    "two images of one name": (
+        lambda r: save(r / "val/images/p20.png", scene(20)),
+        "rename or remove",
+    ),
+    "wrong labels.toml": (lambda r: (r / "labels.toml").write_text('[ids]\n0 = "sky"'), "'sky'"),
+}
+
+
+@pytest.mark.parametrize("way", TEN_WAYS)
+def test_a_folder_broken_in_ten_ways(root, tmp_path, way, capsys):
+    damage, words = TEN_WAYS[way]
+    damage(root)
+    code = run("check", root, "--html", tmp_path / "page.html", "--sheet", tmp_path / "sheet.png")
+    assert code == (0 if way == "no image" else 1)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if words in line]
+    assert line.startswith("note: " if way == "no image" else "problem: ")
+    assert "<h2>Findings</h2>" in (tmp_path / "page.html").read_text()
