@@ -159,7 +159,7 @@ class Player:
         """The frame as a recording shows it, without the HUD; shrunk to `width`."""
         nothing = self.live.classes is not None and not self.live.classes
         alpha, lane = 0.0 if nothing else self.live.alpha, self.live.lane
-        look = Look(alpha, self.live.classes, lane=lane, bar=True)
+        look = Look(alpha, self.live.classes, lane=lane, bar=alpha > 0)
         image = result.looking(look).drawn.bgr
         return screen.smaller(image, width) if width else image
 
