@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -123,7 +124,7 @@ class Segmenter:
             if one is not None:
                 one.close()
 
-    def __enter__(self) -> Segmenter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -19,14 +19,12 @@ import av
 import cv2
 import numpy as np
 
-from lanes import segmenter
+import lanes
 from lanes.datasets import synthetic_cells
-from lanes.draw.overlay import overlay_bgr
 from lanes.synthetic.road import demo_scene, render, scene
 from lanes.synthetic.smear import drift, smear
 from lanes.synthetic.world import Glass
 from lanes.types import Image, LabelMap
-from lanes.video import open_source
 
 Pair: TypeAlias = tuple[Image, LabelMap]
 
@@ -80,11 +78,10 @@ def write(name: str) -> None:
 
 
 def write_picture(name: str) -> None:
-    """Write the picture of an example whose clip exists."""
-    with open_source(FOLDER / f"{name}.mp4") as source:
-        image = next(islice(source, STILL, None)).bgr
-    with segmenter.load(MODELS[name]) as model:
-        drawn = overlay_bgr(image, model.label(image), model.task)
+    """Write the picture of an example whose clip exists, as the Live page draws it."""
+    with lanes.load(MODELS[name]) as model:
+        results = model.stream(FOLDER / f"{name}.mp4")
+        drawn = next(islice(results, STILL, None)).drawn.bgr
     cv2.imwrite(str(FOLDER / f"{name}.webp"), drawn, [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 

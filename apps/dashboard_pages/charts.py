@@ -13,7 +13,7 @@ from lanes.types import Task
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
 Spec: TypeAlias = dict[str, Any]
-HEIGHT = 230
+HEIGHT, LEGENDS_HEIGHT = 230, 60
 LEGEND: Spec = {"orient": "top", "title": None, "labelLimit": 0, "columns": 2, "offset": 4}
 LINE: Spec = {"type": "line", "interpolate": "monotone"}
 BAR: Spec = {"type": "bar", "cornerRadiusEnd": 3}
@@ -29,7 +29,7 @@ def show(spec: Spec, key: str | None = None) -> None:
 def latencies(rows: Rows) -> Spec:
     """Latency by stage over time: p50 as a line, p95 dashed."""
     dashes = {"domain": ["p50", "p95"], "range": [[1, 0], [4, 3]]}
-    return _over_time(rows) | {
+    return _over_time(rows, LEGENDS_HEIGHT) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
@@ -59,7 +59,7 @@ def by_class(rows: Rows, task: Task, unit: str) -> Spec:
     classes = [c for c in task.classes if c.name in names]
     colour = _name("name", [c.name for c in classes])
     colour["scale"]["range"] = [hex_of(c.colour) if c.alpha else GREY for c in classes]
-    return _over_time(rows) | {
+    return _over_time(rows, LEGENDS_HEIGHT) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
@@ -77,7 +77,7 @@ def measures(rows: Rows, task: Task, unit: str) -> Spec:
     found = [next((c for c in task.classes if name.startswith(c.name)), None) for name in names]
     if all(found):
         colour["scale"]["range"] = [hex_of(c.colour) for c in found if c]
-    return _over_time(rows) | {
+    return _over_time(rows, LEGENDS_HEIGHT) | {
         "mark": LINE,
         "encoding": {
             "x": _time(),
@@ -158,8 +158,8 @@ def confusion(rows: Rows) -> Spec:
     }
 
 
-def _over_time(rows: Rows) -> Spec:
-    return {"data": {"values": list(rows)}, "height": HEIGHT}
+def _over_time(rows: Rows, more: int = 0) -> Spec:
+    return {"data": {"values": list(rows)}, "height": HEIGHT + more}
 
 
 def _time() -> Spec:
@@ -167,7 +167,7 @@ def _time() -> Spec:
         "field": TIME,
         "type": "quantitative",
         "title": "seconds since the start",
-        "axis": {"tickCount": 5, "grid": False, "format": "~g"},
+        "axis": {"tickCount": 5, "grid": False, "format": "~f"},
         "scale": {"zero": False, "nice": False},
     }
 

@@ -40,12 +40,15 @@ def show(settings: Settings) -> None:
     for sentence in labelled.skipped:
         words.warning(sentence)
     engines.offer_other(settings, labelled.other, "images")
-    style.swatches(tasks.load(card.task), len(card.classes))
+    style.swatches(tasks.load(card.task), len(card.classes), lines=options.lines)
     _show(labelled)
 
 
 def _options(card: ModelCard) -> ImageOptions:
-    if not tasks.load(card.task).things:
+    task = tasks.load(card.task)
+    if task.lines:
+        return ImageOptions(lines=st.toggle("Lane lines", value=True, key="images-lines"))
+    if not task.things:
         return ImageOptions()
     scale = st.number_input(
         "Micrometres per pixel",

@@ -100,7 +100,10 @@ def label(
             cells=cells.read_text("utf-8") if cells.exists() else "",
             archive=_zip(written, results),
             seconds=done.seconds,
-            skipped=[_named(text, items) for text in done.skipped + done.warnings + done.doubtful],
+            skipped=[
+                _named(text, items)
+                for text in done.skipped + done.damaged + done.warnings + done.doubtful
+            ],
             other=done.other,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,12 @@ def show(settings: Settings) -> None:
     table = st.empty()  # filled below, with the timings of this run
     name = st.selectbox("Model", list(found), key="models-name", bind="query-params")
     _card(found[name], settings.folder(name))
+    heads = _headlines(list(found.values()))
     table.dataframe(
-        [_row(card, settings.folder(name)) for name, card in found.items()],
+        [
+            _row(card, settings.folder(name), head)
+            for (name, card), head in zip(found.items(), heads, strict=True)
+        ],
         hide_index=True,
         placeholder="–",
         column_config={
@@ -56,11 +61,11 @@ def _timings() -> dict[str, float]:
     return {}
 
 
-def _row(card: ModelCard, folder: Path) -> dict[str, Any]:
+def _row(card: ModelCard, folder: Path, accuracy: str = "") -> dict[str, Any]:
     return {
         "model": no_formula(card.name),
         "task": card.task.replace("_", " "),
-        "accuracy": _headline(card),
+        "accuracy": accuracy,
         "per image": _timings().get(str(folder)),
         "architecture": card.architecture.replace("_", " "),
         "parameters": card.parameters / 1e6,
@@ -70,11 +75,22 @@ def _row(card: ModelCard, folder: Path) -> dict[str, Any]:
     }
 
 
-def _headline(card: ModelCard) -> str:
-    """The first figure of the card against ground truth, with its data; "" if there is none."""
-    judged = (figure for figure in headlines(of_card(card.metrics)) if figure.measure != TEACHER)
-    first = next(judged, None)
-    return f"{first.title} {first.value:.2f} ({first.dataset})" if first else ""
+def _headlines(found: Sequence[ModelCard]) -> list[str]:
+    """A figure of each card against ground truth, with its data; "" if there is none.
+
+    It is the one that most cards of its task have, so that models can be compared.
+    """
+    judged = [[f for f in headlines(of_card(c.metrics)) if f.measure != TEACHER] for c in found]
+    common = Counter(
+        (card.task, figure.card_key)
+        for card, figures in zip(found, judged, strict=True)
+        for figure in figures
+    )
+    best = [
+        min(figures, key=lambda f: (-common[card.task, f.card_key], f.card_key), default=None)
+        for card, figures in zip(found, judged, strict=True)
+    ]
+    return [f"{f.title} {f.value:.2f} ({f.dataset})" if f else "" for f in best]
 
 
 def _megabytes(folder: Path) -> float:
@@ -93,7 +109,7 @@ def _card(card: ModelCard, folder: Path) -> None:
     }
     with st.container(horizontal=True):
         for label, value in figures.items():
-            st.metric(label, value, width=180)
+            st.metric(label, value, width=150)
     accuracy, data, speed = st.tabs(["Accuracy", "Data and terms", "Speed on this machine"])
     with accuracy:
         _accuracy(card)
@@ -133,7 +149,8 @@ def _bars(measures: Mapping[str, Mapping[Kind, Figure]]) -> None:
         for kind in (Kind.IOU, Kind.F4)
         if kind in figures
     ]
-    charts.show(charts.bars(bars, "value", "class", "figure", "IoU and F4"))
+    kinds = dict.fromkeys(str(bar["figure"]) for bar in bars)
+    charts.show(charts.bars(bars, "value", "class", "figure", " and ".join(kinds)))
     with st.expander("All figures"):
         table = [
             {"class": name, **{k.display: round(f.value, 3) for k, f in figures.items()}}

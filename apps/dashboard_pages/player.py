@@ -159,7 +159,7 @@ class Player:
         """The frame as a recording shows it, without the HUD; shrunk to `width`."""
         nothing = self.live.classes is not None and not self.live.classes
         alpha, lane = 0.0 if nothing else self.live.alpha, self.live.lane
-        look = Look(alpha, self.live.classes, lane=lane, bar=True)
+        look = Look(alpha, self.live.classes, lane=lane, bar=alpha > 0)
         image = result.looking(look).drawn.bgr
         return screen.smaller(image, width) if width else image
 
@@ -186,6 +186,8 @@ class Player:
         """Stop the pipeline and its feed."""
         self.feed.close()
         self.stop()
+        # Streamlit keeps the page's session, and so this object, for two minutes.
+        self.live.forget()
 
     def finished(self) -> tuple[Path, Path] | None:
         """The newest complete recording: video and JSON lines."""

@@ -66,7 +66,7 @@ def _row(measure: str, figures: Mapping[Kind, Figure]) -> dict[str, Any]:
     for kind, figure in figures.items():
         row[kind.display] = figure.value
         if kind is Kind.IOU:
-            row |= {"IoU from": figure.low, "IoU to": figure.high}
+            row |= {"95 % from": figure.low, "95 % to": figure.high}
     return row
 
 

@@ -9,10 +9,14 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lanes.draw import lane
+from lanes.draw import lane, outlines
 from lanes.types import Task
 
 BGR = tuple[int, int, int]
+OUTLINES = {
+    "outline: a counted cell, with its number": outlines.WHOLE,
+    "outline: cut by the picture's edge": outlines.CUT,
+}
 LINES = {
     "own lane": lane.AREA,
     "white line": lane.WHITE,
@@ -31,7 +35,7 @@ h3 { font-size: 1rem !important; }
 .swatches span { display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; }
 .swatches i { width: .8rem; height: .8rem; border-radius: 3px; display: inline-block;
   box-shadow: inset 0 0 0 1px rgba(128, 128, 128, .5); }
-.swatches i.line { height: .3rem; }
+.swatches i.line { height: .3rem; background: currentColor; }
 .swatches i.ring { background: none; border-radius: 50%; box-shadow: inset 0 0 0 2px currentColor; }
 figcaption, [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 /* White on the dark theme's green has a contrast of 2.5:1. */
@@ -40,6 +44,8 @@ figcaption, [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
   color: light-dark(#000000, #e4eae8);
 }
+/* A choice too wide for a phone wraps; Streamlit would hide its end. */
+[data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: .25rem; }
 .st-key-phone-pages { display: none; }
 @media (max-width: 768px) {
   .st-key-phone-pages { display: flex; flex-wrap: wrap; gap: 0 .5rem; }
@@ -89,16 +95,16 @@ def swatches(task: Task, known: int | None = None, lines: bool = False) -> None:
         f"{escape(c.name)}{'' if c.alpha else ' (not drawn)'}</span>"
         for c in task.classes[:known]
     )
-    if task.things:
-        each += (
-            '<span><i class="ring"></i>outline: one thing that is counted, with its number</span>'
-        )
-    if task.lines and lines:
-        each += "".join(
-            f'<span><i class="line" style="background:{hex_of(colour)}"></i>{name}</span>'
-            for name, colour in LINES.items()
-        )
+    each += _marks("ring", OUTLINES) if task.things else ""
+    each += _marks("line", LINES) if task.lines and lines else ""
     st.html(f'<div class="swatches">{each}</div>')
+
+
+def _marks(kind: str, names: dict[str, BGR]) -> str:
+    return "".join(
+        f'<span><i class="{kind}" style="color:{hex_of(colour)}"></i>{name}</span>'
+        for name, colour in names.items()
+    )
 
 
 def many(count: int, what: str) -> str:

@@ -197,7 +197,8 @@ def _figures(player: Player) -> None:
         for name, value in figures.items():
             st.metric(words.plain(name), value, width=150)
     if now.result and now.result.follower:
-        st.caption(f"In the lane: {position_text(now.result.lane.position)}")
+        position = position_text(now.result.lane.position).replace("   ", ", ")
+        st.caption(f"In the lane: {position}")
     events.show(now)
 
 

@@ -20,8 +20,8 @@ BRIGHT, EVEN = 140, 0.75
 """A slide's darkest strip is brighter than the first, and than this share of the brightest."""
 STAINED = 15
 """How far green falls below blue and red in the stained parts of a slide."""
-WHITE, VERY_EVEN = 190, 0.9
-"""A slide so bright and even needs no stain."""
+WHITE, VERY_EVEN, MOSTLY = 190, 0.9, 0.5
+"""A slide so bright and even needs no stain, if its median is this share of the bright part's."""
 GREEN = 30
 """No slide is this much greener than blue and red anywhere; test patterns and meadows are."""
 UNEVEN = 0.6
@@ -36,14 +36,14 @@ def kind_of(image: Image) -> PictureKind | None:
     """
     small = np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     luma = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    strips = np.percentile(luma.reshape(STRIPS, -1), 75, axis=1)
+    median, strips = np.percentile(luma.reshape(STRIPS, -1), (50, 75), axis=1)
     darkest, even = strips.min(), (strips.min() + 1) / (strips.max() + 1)
     if even < UNEVEN:
         return "view"
     stain, green = _colours(small)
     if green >= GREEN:
         return None
-    if darkest >= WHITE and even >= VERY_EVEN:
+    if darkest >= WHITE and even >= VERY_EVEN and (median >= MOSTLY * strips).all():
         return "slide"
     return "slide" if darkest >= BRIGHT and even >= EVEN and stain >= STAINED else None
 

@@ -185,6 +185,12 @@ class Live:
         self._thread.join(min(limit, max(0.0, ending.seconds_left() - TO_REPORT_SECONDS)))
         return not self._thread.is_alive()
 
+    def forget(self) -> None:
+        """Free the last picture and the source, for as long as something holds this object."""
+        self._figures.note(result=None)
+        with self._control.changing() as control:
+            control.source = None
+
     def __enter__(self) -> Self:
         return self
 

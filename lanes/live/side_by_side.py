@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+import numpy as np
+
 from lanes.errors import BadInput
 from lanes.images.resize import resize_frame, resize_labels
 from lanes.metrics.clip_scores import Pool
@@ -26,7 +28,7 @@ from lanes.pipeline.stages import prefetch
 from lanes.segmenter import Segmenter
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import share, usable_cores
-from lanes.types import Frame, LabelMap, Task
+from lanes.types import IGNORE, Frame, LabelMap, Task
 from lanes.video import open_source
 from lanes.video.label_files import Truth, open_truth, sayable
 
@@ -40,7 +42,8 @@ class Side:
     """One model's labels of the newest frame, with its statistics.
 
     `seconds` is the model's median time from a frame to its labels, over the last frames. `iou` is
-    by class, 0..1, pooled over the last frames with ground truth; `iou_total` over all of them.
+    by class, 0..1, pooled over the last frames with ground truth; `iou_total` over all of them. A
+    class that is newer than the model has none.
     """
 
     labels: LabelMap
@@ -54,7 +57,7 @@ class Comparison:
     """The state of a comparison; `sides` are in the order of the models.
 
     `agreement` is the IoU, 0..1, by class between the labels of the two models, pooled over the
-    last frames: 1 if they are equal, right or wrong.
+    last frames: 1 if they are equal, right or wrong. Classes that one does not know do not count.
     """
 
     state: State
@@ -92,9 +95,10 @@ class SideBySide:
         self._given, self._labels, self._loop = str(given), labels, loop
         self._models = segmenters
         # An older model may lack a class that was added to the task later.
-        self._task = max((each.task for each in segmenters), key=lambda task: len(task.classes))
-        self._truth_pools = [Pool(self._task) for _ in segmenters]
-        self._agreement = Pool(self._task)
+        by_classes = sorted(segmenters, key=lambda each: len(each.task.classes))
+        self._shared_task, self._task = (each.task for each in by_classes)
+        self._truth_pools = [Pool(each.task) for each in segmenters]
+        self._agreement = Pool(self._shared_task)
         self._times = [LatencyMeter(WINDOW) for _ in segmenters]
         self._meter = RateMeter(WINDOW)
         self._stop = threading.Event()
@@ -153,12 +157,14 @@ class SideBySide:
         found = {n: self._label(frame, n) for n in (first, 1 - first)}
         labels = [found[0], found[1]]
         whole = [resize_labels(each, frame.size) for each in labels]
-        classes = len(self._task.classes)
-        self._agreement.add(confusion_matrix(whole[0], whole[1], classes))
+        shared = len(self._shared_task.classes)
+        both = np.where(whole[1] < shared, sayable(whole[0], self._shared_task), IGNORE)
+        self._agreement.add(confusion_matrix(both, whole[1], shared))
         if truth:
-            right = sayable(truth.labels_of(frame, frame.index), self._task)
-            for pool, each in zip(self._truth_pools, whole, strict=True):
-                pool.add(confusion_matrix(right, each, classes))
+            right = truth.labels_of(frame, frame.index)
+            for pool, each, model in zip(self._truth_pools, whole, self._models, strict=True):
+                known = sayable(right, model.task)
+                pool.add(confusion_matrix(known, each, len(model.task.classes)))
         self._meter.tick()
         sides = tuple(
             Side(each, times.percentile(50), pool.recent, pool.total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from lanes.cells.geojson import Corner, Ids
 from lanes.cells.instances import Cell
 from lanes.cells.sizes import Sizes
 from lanes.cells.tables import Totals
+from lanes.colour import default_colour, from_bgr
 from lanes.draw.cell_sheet import CellSheet
 from lanes.draw.histogram import histogram
 from lanes.draw.outlines import draw_outlines
@@ -39,10 +41,11 @@ from lanes.pipeline.image_records import (
     ImageOptions,
     Item,
 )
+from lanes.pipeline.labelled import Labelled
 from lanes.pipeline.outline_files import OutlineFiles
 from lanes.pipeline.slide_plan import Plan
 from lanes.pipeline.slides import SlideCells
-from lanes.types import Image, LabelMap, Size, Task
+from lanes.types import Frame, Image, LabelMap, Result, Size, Task
 from lanes.video.output_files import CsvFile, write_image
 
 OUTLINED_ALPHA = 0.25
@@ -73,7 +76,7 @@ class ImageFiles:
         labels = resize_labels(small, (image.shape[0], image.shape[1]))
         try:
             if self.cells is None:
-                drawn = overlay_bgr(image, small, self.task, self.alpha(ALPHA))
+                drawn = self._overlay(image, small)
                 rows: list[cell_tables.Row] = []
                 summary = cell_tables.summary_row(item.name, labels, self.task)
             else:
@@ -89,6 +92,14 @@ class ImageFiles:
         self.note_damage(item, picture.damage)
         self.done.images += 1
         self.done.cells += len(rows)
+
+    def _overlay(self, image: Image, labels: LabelMap) -> Image:
+        alpha = self.alpha(ALPHA)
+        if not (self.options.lines and self.task.lines):
+            return overlay_bgr(image, labels, self.task, alpha)
+        colour = default_colour(image.shape[0])
+        frame = Frame(from_bgr(image, colour), colour, 0, 0, Fraction(1), image=image)
+        return Labelled(Result(frame, labels, {}), self.task).draw(alpha, lines=True)
 
     def _counted(
         self, item: Item, picture: Picture, labels: LabelMap, scaled: ScaledLabels

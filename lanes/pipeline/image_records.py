@@ -21,6 +21,7 @@ class ImageOptions:
     """Options of the output; see `lanes-image --help`. `alpha` None is the task's default.
 
     `page` counts from 1; `channels` names one channel of a TIFF file, or red, green and blue.
+    `lines` draws the lane lines and the own lane, too, if the task has them.
     """
 
     um_per_pixel: float | None = None
@@ -32,6 +33,7 @@ class ImageOptions:
     report: bool = False
     page: int | None = None
     channels: tuple[str, ...] | None = None
+    lines: bool = False
 
     @property
     def diameter(self) -> float | None:

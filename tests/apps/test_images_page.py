@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from app_pages import button, labels, said
+from lane_roads import SMALL, road_labels
 from lanes import segmenter, tasks
 from lanes.errors import BadInput
 from lanes.images.resize import Resize
 from lanes.pipeline import wrong_pictures
 from lanes.pipeline.label_images import ImageOptions
-from model_folders import card_of, grey, write_network
+from model_folders import card_of, grey, make_model, write_network
 
 pytest.importorskip("streamlit")
 
@@ -66,6 +67,23 @@ def test_sent_images_are_labelled_as_lanes_image_does(model_folder):
         )
     assert names == ["summary.csv", "001_a_overlay.png", "001_a_labels.png"]
     assert np.unique(ids).tolist() == [0, 1, 2]
+
+
+def test_lane_lines_are_drawn_unless_switched_off(open_page, arguments, tmp_path):
+    arguments.append(f"--model={make_model(tmp_path / 'exact', SMALL)}")
+    road = np.array([40, 128, 210], np.uint8)[road_labels(size=SMALL)]
+    page = open_page("images")
+    page.selectbox(key="images-model").select("exact").run()
+    page.file_uploader[0].set_value([("road.png", png(road), "image/png")]).run()
+    assert not page.exception
+    with_lines = page.session_state["images-found"].shown["road.png"].overlay
+    page.toggle(key="images-lines").set_value(False).run()
+    without = page.session_state["images-found"].shown["road.png"].overlay
+    colour = [
+        (cv2.imdecode(np.frombuffer(shown, np.uint8), 1) > (200, 200, 0)).all(axis=2).mean()
+        for shown in (with_lines, without)
+    ]
+    assert colour[0] > 0.005 > colour[1]  # cyan
 
 
 def test_nothing_of_them_stays_on_the_disk(model_folder, tmp_path, monkeypatch):

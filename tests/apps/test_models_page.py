@@ -74,6 +74,21 @@ def test_the_table_has_accuracy_and_the_speed_once_it_is_measured(
     assert page.dataframe[0].value["per image"].tolist()[0] > 0
 
 
+def test_the_table_compares_models_by_a_figure_that_they_share(open_page, arguments, tmp_path):
+    for name, figures in {
+        "new": {"b val: lane line iou": 0.6, "a val: drivable iou": 0.81},
+        "old": {"a val: drivable iou": 0.77, "b val: lane line iou": 0.3},
+    }.items():
+        (tmp_path / name).mkdir()
+        card_of(name=name, metrics=figures).write(tmp_path / name)
+        arguments.append(f"--model={tmp_path / name}")
+    table = open_page("models").dataframe[0].value
+    assert table["accuracy"].tolist()[1:] == [
+        "drivable IoU 0.81 (a val)",
+        "drivable IoU 0.77 (a val)",
+    ]
+
+
 def test_agreement_with_a_teacher_is_no_accuracy(open_page, arguments, tmp_path):
     figures = {"set val: teacher f4": 0.9, "set val: drivable iou": 0.5}
     card_of(name="taught", metrics=figures).write(tmp_path)

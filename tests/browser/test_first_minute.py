@@ -23,15 +23,21 @@ const count = (event) => { window.clicks += event.isTrusted && event.detail > 0;
 addEventListener("click", count, true);
 """
 TIMES = """
+const pictureIn = (root) => {
+  for (const each of root.querySelectorAll("*")) {
+    const found = each.shadowRoot && pictureIn(each.shadowRoot);
+    if (found || each.matches("figure img:not([hidden])")) return found || each;
+  }
+};
 addEventListener("click", () => {
   const began = performance.now(), times = window.times = {};
   const timer = setInterval(() => {
-    const image = document.querySelector("figure img:not([hidden])");
-    if (image?.naturalWidth) { times.overlay ??= performance.now() - began; clearInterval(timer); }
-  }, 10);
+    if (!pictureIn(document)?.naturalWidth) return;
+    times.overlay = performance.now() - began;
+    clearInterval(timer);
+  }, 20);
   const look = new MutationObserver(() => {
-    const now = performance.now() - began;
-    requestAnimationFrame(() => { times.feedback ??= now; });
+    times.feedback = performance.now() - began;
     look.disconnect();
   });
   look.observe(document.body, { childList: true, subtree: true });

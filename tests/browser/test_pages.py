@@ -136,3 +136,14 @@ def test_every_address_opens(open_page, path):
     page = open_page(path)
     assert page.locator("h1").inner_text() == (path or "live").capitalize()
     assert not page.get_by_text("Page not found").count()
+
+
+def test_every_source_is_seen_on_a_phone(open_page):
+    page = open_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    last = page.get_by_text("Camera of the server", exact=True)
+    last.scroll_into_view_if_needed()
+    box = last.bounding_box()
+    assert box["x"] + box["width"] < 390
+    group = page.locator("[role=radiogroup]").filter(has=last)
+    assert group.evaluate("group => group.scrollWidth <= group.clientWidth")

@@ -56,6 +56,11 @@ def test_colour_bars_are_no_slide():
     assert kind_of(np.repeat(np.array([bars], np.uint8), 40, axis=0).repeat(10, axis=1)) is None
 
 
+def test_white_stripes_are_no_slide():
+    stripes = np.tile(np.array([0, 0, 250], np.uint8).repeat(20), 2)
+    assert kind_of(np.broadcast_to(stripes[None, :, None], (90, 120, 3)).copy()) is None
+
+
 def test_a_frame_is_judged_as_its_picture(roads, smears):
     colour = YuvColour("bt709", full_range=False)
     images = [*roads[:12], *smears]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -60,6 +62,17 @@ def test_a_departure_under_way_is_among_the_events(road):
     assert all(len(now.all_events) == 1 and not now.events for now in leaving)
     (event,) = seen[-1].all_events
     assert (event.kind, event.side) == ("departure", "right")
+
+
+def test_a_forgotten_pipeline_holds_no_picture(road):
+    clip, model = road
+    with Live(clip, model) as live:
+        picture = weakref.ref(until(live, ended, 100).result.frame)
+    assert picture() is not None  # shown after the stop
+    live.forget()
+    gc.collect()
+    assert picture() is None
+    assert live.snapshot().state == "stopped"
 
 
 def test_without_lines_there_are_none(road, tmp_path):

@@ -55,6 +55,22 @@ def test_both_see_every_frame_and_are_judged_alone(models, clip):
         assert side.iou_total == side.iou
 
 
+def test_an_older_model_is_not_judged_by_a_newer_class(models, clip, tmp_path):
+    classes = models[0].task.class_names[:2]  # drawn before lane lines were a class
+    with segmenter.load(str(make_model(tmp_path / "old", SIZE, classes=classes))) as old:
+        plain = old.result
+        old.result = lambda pending: np.minimum(plain(pending), 1)
+        with SideBySide(clip[0], (models[0], old), clip[1]) as pair:
+            now = ended(pair)
+    assert now.error is None
+    newer, older = now.sides
+    assert set(newer.iou) == {"background", "drivable", "lane line"}
+    assert set(older.iou) == set(now.agreement) == {"background", "drivable"}
+    assert older.iou["drivable"] == pytest.approx(1 / 2)
+    assert now.agreement["drivable"] == pytest.approx(1)
+    assert now.task == models[0].task
+
+
 def test_they_disagree_where_they_do(models, clip, monkeypatch):
     one, other = models
     plain = other.result
