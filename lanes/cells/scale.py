@@ -18,6 +18,8 @@ from lanes.types import Image
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]
+FLAT = 8
+"""Levels of 256: a picture with a smaller range of each colour is empty."""
 RED_CELL = 7.5
 """Diameter of a red blood cell on a dry smear, in micrometres."""
 SIDES = (400, 800)
@@ -34,6 +36,17 @@ ROUNDNESS = 1.1
 """Diameter of the disc of a cell's area, relative to its local thickness: outlines are uneven."""
 STEPS = 8
 """Halvings of the search for the thickness: its ratio is found within 2 %."""
+
+
+def is_flat(image: Image) -> bool:
+    """Whether `image` (H, W, 3) shows nothing: no colour varies by more than `FLAT`."""
+    some = image[:: max(image.shape[0] // 64, 1)]
+    return _range(some) <= FLAT and _range(image) <= FLAT
+
+
+def _range(image: Image) -> int:
+    colours = image.reshape(-1, 3)
+    return int((colours.max(axis=0) - colours.min(axis=0)).max())
 
 
 def estimate(image: Image) -> float | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from lanes.card import ModelCard
 from lanes.cells import instances, scale
 from lanes.cells.doubt import contrast_of
@@ -57,6 +59,8 @@ def label_cells(
     `lanes.cells.scale.estimate`), corrected once if the cells that are found disagree with it.
     """
     learned = segmenter.card.cell_diameter
+    if learned is not None and scale.is_flat(image):
+        return ScaledLabels(np.zeros(image.shape[:2], np.uint8), None, (0, 0))
     if learned is None:
         return ScaledLabels(segmenter.result(segmenter.submit(image)), None)
     guess = diameter or estimated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.draw.text import note
 from lanes.errors import BadInput
-from lanes.images.resize import resize_labels
+from lanes.images.resize import resize_labels, resize_smoothly
 from lanes.images.slide import Picture, Slide
 from lanes.pipeline.find_cells import ScaledLabels
 from lanes.pipeline.image_records import (
@@ -42,11 +43,14 @@ from lanes.pipeline.image_records import (
 from lanes.pipeline.outline_files import OutlineFiles
 from lanes.pipeline.slide_plan import Plan
 from lanes.pipeline.slides import SlideCells
+from lanes.system.atomic import writing
 from lanes.types import Image, LabelMap, Size, Task
 from lanes.video.output_files import CsvFile, write_image
 
 OUTLINED_ALPHA = 0.25
 """Opacity of the overlay under outlines; low, so that the stain stays visible."""
+CHUNK = 1 << 20
+"""Characters of table rows that are copied at once."""
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
@@ -70,7 +74,8 @@ class ImageFiles:
     def write(self, item: Item, picture: Picture, scaled: ScaledLabels) -> None:
         """Write the files of one image, then its table rows."""
         image, small = picture.image, scaled.labels
-        labels = resize_labels(small, (image.shape[0], image.shape[1]))
+        enlarge = resize_smoothly if self.task.things else resize_labels
+        labels = enlarge(small, (image.shape[0], image.shape[1]))
         try:
             if self.cells is None:
                 drawn = overlay_bgr(image, small, self.task, self.alpha(ALPHA))
@@ -96,7 +101,7 @@ class ImageFiles:
         """The overlay, the cells' rows and the image's row; also writes the instances."""
         scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
         # Cells are parted at the network's scale, where sizes are as learned.
-        found = resize_labels(instances.segment(scaled.labels, self.task), size)
+        found = resize_smoothly(instances.segment(scaled.labels, self.task), size)
         cells = instances.measure(found, labels, self.task, scale)
         drawn = overlay_bgr(picture.image, labels, self.task, self.alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
@@ -187,13 +192,17 @@ class ImageFiles:
 
 
 class SlideFiles:
-    """Counts one slide, in the thread of `files`; rows and files appear when it is finished."""
+    """Counts one slide, in the thread of `files`; its rows and files appear when it is finished."""
 
     def __init__(self, item: Item, slide: Slide, plan: Plan, files: ImageFiles) -> None:
-        """Start the table rows; `close` takes them back unless `finish` was called."""
+        """Keep rows and instances in scratch files until `finish`; `close` frees them."""
         assert files.cells is not None, "the plan was refused for tasks without cells"
         self.item, self.slide, self.plan, self.files = item, slide, plan, files
-        self.table, self.began = files.cells, -1
+        self.table = files.cells
+        with writing(files.folder):
+            self.rows = tempfile.TemporaryFile(  # noqa: SIM115 (until `close`)
+                "w+", encoding="utf-8", newline="", dir=files.folder
+            )
         self.cells = SlideCells(
             plan,
             files.task,
@@ -205,10 +214,10 @@ class SlideFiles:
         self.outlines = files.outlines(item)
 
     def _write(self, cells: Sequence[Cell], image: Image, ids: Ids, corner: Corner) -> None:
-        if self.began < 0:
-            self.began = self.table.position
         scale = self.files.options.um_per_pixel
-        self.table.write(cell_tables.cell_rows(self.item.name, cells, self.files.task, scale))
+        rows = cell_tables.cell_rows(self.item.name, cells, self.files.task, scale)
+        with writing(self.files.folder):
+            self.rows.writelines(map(self.table.line_of, rows))
         self.outlines.add(ids, cells, corner)
         self.files.report(self.item, image, ids, cells, corner)
 
@@ -220,6 +229,9 @@ class SlideFiles:
         self.cells.ids.save(files.place(self.item, INSTANCES))
         self.outlines.finish()
         write_image(files.place(self.item, OVERLAY), self.cells.overlay, FAST)
+        self.rows.seek(0)
+        while text := self.rows.read(CHUNK):
+            self.table.write_text(text)
         damage, totals = self.slide.damage, self.cells.totals
         files.summary.write(
             [files.row(self.item, plan.size, totals, plan.diameter, plan.signs, damage)]
@@ -228,12 +240,10 @@ class SlideFiles:
         files.sizes.add(self.item.name, totals)
         files.done.images += 1
         files.done.cells += totals.cells
-        self.began = -1
 
     def close(self) -> None:
-        """Free the slide and the scratch file; take back the rows of an unfinished slide."""
+        """Free the slide and the scratch files, and remove unfinished files."""
         self.cells.close()
         self.outlines.close()
         self.slide.close()
-        if self.began >= 0:
-            self.table.cut(self.began)
+        self.rows.close()
