@@ -14,12 +14,12 @@ import numpy as np
 
 from lanes.card import ModelCard
 from lanes.cells import instances, scale
-from lanes.cells.doubt import contrast_of
+from lanes.cells.doubt import Signs, contrast_of, scale_sign, signs_of
 from lanes.cells.scale import RED_CELL
 from lanes.errors import BadInput
 from lanes.images.resize import resize_plane
 from lanes.segmenter import Segmenter
-from lanes.types import Image, LabelMap, Size
+from lanes.types import Image, InstanceMap, LabelMap, Size, Task
 
 LARGEST = 60e6
 """Pixels of the resized picture; beyond, the picture is enlarged less than its cells need."""
@@ -70,6 +70,20 @@ def label_cells(
         return first
     second, still = _labelled(image, segmenter, learned, guess * away)
     return second if still and abs(math.log(still)) < abs(math.log(away)) else first
+
+
+def signs_in(found: ScaledLabels, parted: InstanceMap, task: Task, size: Size) -> Signs | None:
+    """The signs of a wrong count in a picture of `size`; None if the model needs no scale.
+
+    `parted` are the instances at the scale of `found`: outlines are judged as they were learned.
+    """
+    if found.counts is None:
+        return None
+    cells = instances.measure(parted, found.labels, task)
+    diameter, ratio = found.diameter, found.labels.shape[0] / size[0]
+    expected = None if diameter is None else diameter * ratio
+    sign = scale_sign(diameter, min(size))
+    return signs_of(cells, expected, found.counts, found.contrast, sign)
 
 
 def given_diameter(diameter: float | None, um_per_pixel: float | None) -> float | None:

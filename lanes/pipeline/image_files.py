@@ -11,7 +11,7 @@ import cv2
 
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
-from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
+from lanes.cells.doubt import DOUBTFUL, Signs
 from lanes.cells.geojson import Corner, Ids
 from lanes.cells.instances import Cell
 from lanes.cells.sizes import Sizes
@@ -24,7 +24,7 @@ from lanes.draw.text import note
 from lanes.errors import BadInput
 from lanes.images.resize import resize_labels, resize_smoothly
 from lanes.images.slide import Picture, Slide
-from lanes.pipeline.find_cells import ScaledLabels
+from lanes.pipeline.find_cells import ScaledLabels, signs_in
 from lanes.pipeline.image_records import (
     CELLS,
     HISTOGRAM,
@@ -101,7 +101,8 @@ class ImageFiles:
         """The overlay, the cells' rows and the image's row; also writes the instances."""
         scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
         # Cells are parted at the network's scale, where sizes are as learned.
-        found = resize_smoothly(instances.segment(scaled.labels, self.task), size)
+        parted = instances.segment(scaled.labels, self.task)
+        found = resize_smoothly(parted, size)
         cells = instances.measure(found, labels, self.task, scale)
         drawn = overlay_bgr(picture.image, labels, self.task, self.alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
@@ -116,9 +117,8 @@ class ImageFiles:
         self.report(item, picture.image, found, cells)
         self.sizes.add(item.name, totals)
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        signs = None
-        if scaled.counts is not None:
-            signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
+        signs = signs_in(scaled, parted, self.task, size)
+        if signs is not None:
             note(drawn, self.notes(item, scaled.diameter, signs))
         row = self.row(item, size, totals, scaled.diameter, signs, picture.damage)
         return drawn, rows, row

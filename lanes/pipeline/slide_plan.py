@@ -9,12 +9,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from lanes.cells import instances, scale
-from lanes.cells.doubt import Signs, signs_of
+from lanes.cells.doubt import Signs
 from lanes.errors import BadInput
-from lanes.images.resize import resize_smoothly
 from lanes.images.slide import Slide
 from lanes.images.tiff import Box
-from lanes.pipeline.find_cells import ScaledLabels, label_cells
+from lanes.pipeline.find_cells import ScaledLabels, label_cells, signs_in
 from lanes.segmenter import Segmenter
 from lanes.types import Image, Size
 
@@ -102,7 +101,7 @@ def plan_of(slide: Slide, segmenter: Segmenter, diameter: float | None) -> Plan:
     unit = max(round(margin * diameter / learned), 1) if diameter else margin
     looks = [_look(image, one, segmenter) for image, one in zip(best, labelled, strict=True)]
     areas = [area * (margin / unit) ** 2 for _, area in looks if area]
-    signs = [sign for sign, _ in looks]
+    signs = [sign for sign, _ in looks if sign]
     return Plan(slide.size, unit, margin, diameter, _median(areas), _mean(signs))
 
 
@@ -121,18 +120,14 @@ def _contents(image: Image) -> float:
     return float(image[::4, ::4].std())
 
 
-def _look(image: Image, found: ScaledLabels, segmenter: Segmenter) -> tuple[Signs, float]:
+def _look(image: Image, found: ScaledLabels, segmenter: Segmenter) -> tuple[Signs | None, float]:
     """The signs of a part, and the typical area of its cells in pixels of the slide; 0: none."""
     size = image.shape[0], image.shape[1]
-    cells = instances.measure(
-        resize_smoothly(instances.segment(found.labels, segmenter.task), size),
-        resize_smoothly(found.labels, size),
-        segmenter.task,
-    )
-    ratio = size[0] * size[1] / found.labels.size
+    parted = instances.segment(found.labels, segmenter.task)
     things = instances.things_of(segmenter.task)
+    ratio = size[0] * size[1] / found.labels.size
     area = math.pi / 4 * instances.typical_diameter(found.labels, things) ** 2 * ratio
-    return signs_of(cells, found.diameter, found.counts or (0, 0), found.contrast), area
+    return signs_in(found, parted, segmenter.task, size), area
 
 
 def _median(values: list[float]) -> float | None:
