@@ -112,6 +112,11 @@ class ModelCard:
             part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def server_name(name: str) -> str:
+    """The name of the model `name` on a server: without characters that a URL encodes."""
+    return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+
+
 def read(folder: Path) -> ModelCard:
     """Read the card of a model folder; raises `BadModel` if it is missing or invalid."""
     path = folder / CARD

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import pkgutil
@@ -13,12 +12,16 @@ import tomllib
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 import numpy as np
 
 from lanes.errors import BadInput, MissingDependency, UnknownName
 from lanes.types import IGNORE, LabelClass, LabelMap, Task
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "lanes-video"
 DISTRIBUTIONS = {"cuda": "cuda-bindings", "skimage": "scikit-image"}
@@ -89,7 +92,7 @@ def own_classes(path: Path) -> str:
         BadInput: the file cannot be read, or is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         name = json.dumps(values, ensure_ascii=False)
         task(name)
     except (OSError, ValueError, TypeError) as error:
@@ -137,11 +140,14 @@ def installed(library: str) -> bool:
 
 def pip_command(library: str) -> str:
     """The pip command that installs `library`: the smallest of our extras that lists it, if any."""
+    # Imported here: it takes 10 ms, and only this error needs it.
+    from importlib import metadata
+
     wanted = library.partition(".")[0].replace("_", "-").lower()
     wanted = DISTRIBUTIONS.get(wanted, wanted)
     try:
-        ours = importlib.metadata.distribution(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
+        ours = metadata.distribution(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
         return f"pip install {wanted}{INDEXES.get(wanted, '')}"
     extras: dict[str, list[str]] = {}
     for line in ours.requires or []:
@@ -155,7 +161,7 @@ def pip_command(library: str) -> str:
     return f"pip install {_install_target(ours)}[{smallest}]'{INDEXES.get(smallest, '')}"
 
 
-def _install_target(ours: importlib.metadata.Distribution) -> str:
+def _install_target(ours: Distribution) -> str:
     """The source that pip installed us from: a checkout if it was one, as PyPI may not have us."""
     origin = json.loads(ours.read_text("direct_url.json") or "{}")  # PEP 610
     path = Path(unquote(urlparse(origin.get("url", "")).path))

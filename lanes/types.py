@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -85,6 +86,10 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
+PictureKind: TypeAlias = Literal["view", "slide"]
+"""What pictures show: a view along a road from a car, or a slide under a microscope."""
+
+
 @dataclass(frozen=True)
 class Task:
     """The meaning of the pixels. The index in `classes` is the label id; 0 is the background.
@@ -93,7 +98,8 @@ class Task:
     has another unit for the name. `things` says how labels become instances
     (`lanes.cells.instances`); None if the task counts nothing. `surface` are the ids of a surface
     that should be in one piece, its ground first (`lanes.images.regions`). `lines` says that its
-    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`).
+    labels hold lane lines, as those of the task `lanes` do (`lanes.lines`). `pictures` is the kind
+    of pictures that it is for; None if it may be any.
     """
 
     name: str
@@ -102,6 +108,7 @@ class Task:
     things: Things | None = None
     surface: tuple[int, ...] = ()
     lines: bool = False
+    pictures: PictureKind | None = None
     later: int = 0
     """For an older model: the number of classes added since. Truth may contain their ids."""
     units: Mapping[str, Unit] = field(default_factory=dict, hash=False)
@@ -165,8 +172,8 @@ class Frame:
 
     `planes` are Y (H, W), U and V (ceil(H/2), ceil(W/2)), uint8; `colour` says how to convert them
     to BGR. `pts` counts in units of `time_base` seconds. `index` counts the frames of the source
-    from 0; `name` is the file's stem if each frame is a file. `image` is the BGR image that the
-    planes were made from, if any (an image file, a camera). `captured` is the
+    from 0; `name` is the file's stem, `path` its path, if each frame is a file. `image` is the BGR
+    image that the planes were made from, if any (an image file, a camera). `captured` is the
     `time.perf_counter()` reading when the source delivered the frame, 0.0 if not recorded.
     """
 
@@ -179,6 +186,7 @@ class Frame:
     decode_seconds: float = 0.0
     captured: float = 0.0
     image: Image | None = None
+    path: Path | None = None
 
     @property
     def size(self) -> Size:

@@ -59,3 +59,13 @@ def drift(peak, steps=20, rest=12):
     """Offsets of a car that rests, drifts to `peak` lane widths, returns and rests."""
     rise = np.linspace(0, peak, steps)
     return [*np.zeros(rest), *rise, *rise[::-1], *np.zeros(rest)]
+
+
+OFFSETS = drift(0.42)
+"""Of a clip in which the car departs to the right."""
+
+
+def draw_road(number, size):
+    """A frame of that clip: grey values that the model of known labels reads as a road."""
+    labels = road_labels(OFFSETS[number], size=size)
+    return np.array([40, 128, 210], np.uint8)[labels][..., None].repeat(3, axis=2)

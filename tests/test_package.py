@@ -85,7 +85,17 @@ def test_metadata(files):
     assert only(files, "/licenses/NOTICE") == (ROOT / "NOTICE").read_text()
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(line.startswith(("torch", "onnx>", "matplotlib")) for line in base)
-    extras = {"train", "batch", "cells", "lines", "dashboard", "tensorrt", "quantize", "dev"}
+    extras = {
+        "train",
+        "batch",
+        "cells",
+        "lines",
+        "dashboard",
+        "tensorrt",
+        "quantize",
+        "dev",
+        "server",
+    }
     assert extras == set(metadata.get_all("Provides-Extra"))
 
 

@@ -14,7 +14,9 @@ from dashboard_pages.settings import Settings
 from lanes import backends, plugins, segmenter
 from lanes.card import ModelCard
 from lanes.errors import LanesError
+from lanes.pipeline import wrong_pictures
 from lanes.segmenter import Segmenter
+from lanes.types import PictureKind
 
 AUTO = "auto"
 KEPT = 6
@@ -112,6 +114,18 @@ def say_purpose(settings: Settings, card: ModelCard, key: str) -> None:
         for task, name in others.items():
             label = f"{words.plain(name)}: {PICTURES[task]}"
             st.button(label, key=f"{key}-switch-{name}", on_click=_switch, args=(key, name))
+
+
+def offer_other(settings: Settings, found: PictureKind | None, key: str) -> None:
+    """A button that chooses the model for pictures of the kind `found`, if the server has it."""
+    if found and (name := wrong_pictures.offered(found, settings.cards())):
+        st.button(
+            f"Use {words.plain(name)}",
+            key=f"{key}-use-{name}",
+            icon=":material/swap_horiz:",
+            on_click=_switch,
+            args=(key, name),
+        )
 
 
 def _switch(key: str, name: str) -> None:

@@ -37,6 +37,9 @@ def show(settings: Settings) -> None:
     if not pictures:
         return
     labelled = _label(unique(pictures), engine, options)
+    for sentence in labelled.skipped:
+        words.warning(sentence)
+    engines.offer_other(settings, labelled.other, "images")
     style.swatches(tasks.load(card.task), len(card.classes))
     _show(labelled)
 
@@ -100,8 +103,6 @@ def _label(pictures: list[Picture], engine: engines.Engine, options: ImageOption
 
 
 def _show(labelled: Labelled) -> None:
-    for sentence in labelled.skipped:
-        words.warning(sentence)
     names = list(labelled.shown)
     if len(names) > 1:
         chosen = st.selectbox("Image", names, key="images-chosen")

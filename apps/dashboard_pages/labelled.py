@@ -26,7 +26,7 @@ from lanes.pipeline.label_images import (
     label_images,
 )
 from lanes.segmenter import Segmenter
-from lanes.types import Image
+from lanes.types import Image, PictureKind
 from lanes.video.images import SUFFIXES
 
 SIDE = 1600
@@ -55,6 +55,7 @@ class Labelled:
     """The results: pictures by name, tables as CSV, all files as ZIP.
 
     `cells` is "" if the task counts nothing. `skipped` has a message for each skipped image.
+    `other` is the kind of pictures that the model is not for, if there were some.
     """
 
     shown: dict[str, Shown]
@@ -63,6 +64,7 @@ class Labelled:
     archive: bytes
     seconds: float
     skipped: list[str]
+    other: PictureKind | None = None
 
 
 def label(
@@ -99,6 +101,7 @@ def label(
             archive=_zip(written, results),
             seconds=done.seconds,
             skipped=[_named(text, items) for text in done.skipped + done.warnings + done.doubtful],
+            other=done.other,
         )
 
 

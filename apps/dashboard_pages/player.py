@@ -21,8 +21,9 @@ from lanes.draw.overlay import only
 from lanes.errors import LanesError
 from lanes.live.player import Live, LiveOptions, Snapshot
 from lanes.pipeline.labelled import Labelled, Look
+from lanes.pipeline.wrong_pictures import FrameKinds, mismatch
 from lanes.segmenter import Segmenter
-from lanes.types import Image, Task
+from lanes.types import Image, PictureKind, Task
 
 Content: TypeAlias = Callable[[], bytes]
 """A download's content, made on demand."""
@@ -68,7 +69,7 @@ class Player:
         self.feed = Feed(self.picture, self._take if clip.kind == BROWSER else None)
 
     def _begin(self) -> None:
-        self.history, self.began = History(), time.monotonic()
+        self._forget()
         first = self._next_files() if self._record else (None, None)
         options = LiveOptions(
             labels=self.clip.labels,
@@ -81,12 +82,38 @@ class Player:
         opens = self.camera.opened if self.camera else self.clip.input
         self.live = Live(opens, self.segmenter, options)
 
+    def _forget(self) -> None:
+        self.history, self.began = History(), time.monotonic()
+        self._kinds, self._looked = FrameKinds(self.segmenter.task, every=1), 0
+
+    def mismatch(self, now: Snapshot) -> tuple[PictureKind, str] | None:
+        """The kind of pictures that the model is not for, if the clip has them, and a sentence."""
+        if now.result and now.frames != self._looked:
+            self._looked = now.frames
+            self._kinds.look(now.result.frame)
+        other = self._kinds.other
+        return (other, mismatch(self.segmenter.card, other, [self.clip.name])) if other else None
+
+    def switch(self, segmenter: Segmenter) -> None:
+        """Play the clip from its beginning with another model; raises `BadInput`."""
+        self.live.switch(segmenter)
+        self.segmenter, self.live.classes = segmenter, None
+        if self.live.snapshot().state in ("stopped", "failed"):
+            self.restart()
+            return
+        self._forget()
+        self.live.resume()
+        if not self.live.snapshot().live:
+            self.live.seek(0)
+
     def restart(self) -> None:
         """Play from the beginning again, after `stop` or a failure; recordings are kept."""
-        alpha, classes = self.live.alpha, self.live.classes
-        self._real_time = self.live.real_time
+        before = self.live
+        self._real_time = before.real_time
         self._begin()
-        self.live.alpha, self.live.classes = alpha, classes
+        self.live.alpha, self.live.classes, self.live.lane = (
+            before.alpha, before.classes, before.lane
+        )  # fmt: skip
 
     def _take(self, content: bytes) -> None:
         """Pass a picture of the browser's camera on."""
@@ -108,7 +135,7 @@ class Player:
         now = self.live.snapshot(latency=False)
         result = now.result
         return Picture(
-            mark=f"{now.frames} {self.live.alpha} {self.live.classes}",
+            mark=f"{now.frames} {self.live.alpha} {self.live.classes} {self.live.lane}",
             state=now.state,
             caption=progress(self.clip, now, self.live),
             draw=partial(self._jpeg, result) if result else None,
@@ -131,7 +158,8 @@ class Player:
     def _drawn(self, result: Labelled, width: int | None = None) -> Image:
         """The frame as a recording shows it, without the HUD; shrunk to `width`."""
         nothing = self.live.classes is not None and not self.live.classes
-        look = Look(0.0 if nothing else self.live.alpha, self.live.classes)
+        alpha, lane = 0.0 if nothing else self.live.alpha, self.live.lane
+        look = Look(alpha, self.live.classes, lane=lane, bar=True)
         image = result.looking(look).drawn.bgr
         return screen.smaller(image, width) if width else image
 
@@ -168,7 +196,7 @@ class Player:
 def _marks(now: Snapshot) -> list[Mark]:
     """What happened in the clip: losses, departures, lane changes."""
     unread = [(start, end, "could not be read") for start, end in now.unread]
-    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.events]
+    return unread + [(e.start, e.end, f"{e.kind}, {e.side}") for e in now.all_events]
 
 
 def progress(clip: Clip, now: Snapshot, live: Live) -> str:

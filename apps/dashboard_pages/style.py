@@ -9,9 +9,16 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from lanes.draw import lane
 from lanes.types import Task
 
 BGR = tuple[int, int, int]
+LINES = {
+    "own lane": lane.AREA,
+    "white line": lane.WHITE,
+    "yellow line": lane.YELLOW,
+    "crossed now": lane.CROSSED,
+}
 CSS = """
 <style>
 .block-container { padding-top: 4.5rem; padding-bottom: 3rem; max-width: 1240px; }
@@ -24,6 +31,7 @@ h3 { font-size: 1rem !important; }
 .swatches span { display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; }
 .swatches i { width: .8rem; height: .8rem; border-radius: 3px; display: inline-block;
   box-shadow: inset 0 0 0 1px rgba(128, 128, 128, .5); }
+.swatches i.line { height: .3rem; }
 .swatches i.ring { background: none; border-radius: 50%; box-shadow: inset 0 0 0 2px currentColor; }
 figcaption, [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 /* White on the dark theme's green has a contrast of 2.5:1. */
@@ -70,10 +78,11 @@ def hex_of(colour: BGR) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def swatches(task: Task, known: int | None = None) -> None:
+def swatches(task: Task, known: int | None = None, lines: bool = False) -> None:
     """Show a legend of the task's classes and colours, and of the outlines of counted things.
 
-    `known` is the number of classes that the model has, if it is older than the task.
+    `known` is the number of classes that the model has, if it is older than the task. `lines` adds
+    the own lane and the lane lines, if the task has them.
     """
     each = "".join(
         f'<span><i style="background:{hex_of(c.colour) if c.alpha else "transparent"}"></i>'
@@ -83,6 +92,11 @@ def swatches(task: Task, known: int | None = None) -> None:
     if task.things:
         each += (
             '<span><i class="ring"></i>outline: one thing that is counted, with its number</span>'
+        )
+    if task.lines and lines:
+        each += "".join(
+            f'<span><i class="line" style="background:{hex_of(colour)}"></i>{name}</span>'
+            for name, colour in LINES.items()
         )
     st.html(f'<div class="swatches">{each}</div>')
 

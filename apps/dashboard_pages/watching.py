@@ -7,14 +7,24 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard_pages import browser_camera, charts, screen, style, words
+from dashboard_pages import (
+    browser_camera,
+    charts,
+    engines,
+    events,
+    screen,
+    settings,
+    style,
+    words,
+)  # fmt: skip
 from dashboard_pages.history import Sample, measures
 from dashboard_pages.player import Content, Player, error_text
 from dashboard_pages.tabs import Tab
 from lanes.errors import LanesError
 from lanes.live.player import ENDS, Snapshot, State
+from lanes.pipeline import wrong_pictures
 from lanes.pipeline.lane_drawing import position_text
-from lanes.types import BACKGROUND, Unit
+from lanes.types import BACKGROUND, PictureKind, Unit
 
 NAME = "live"
 REAL_TIME, FAST = "Real time", "As fast as possible"
@@ -61,10 +71,29 @@ def _troubles(player: Player, drawn: State) -> None:
         st.rerun()
     for warning in now.warnings:
         words.warning(player.named(warning))
+    if found := player.mismatch(now):
+        other, sentence = found
+        words.warning(sentence)
+        _offer(player, other)
     for notice in now.notices[-2:]:
         st.caption(f":material/info: {words.plain(player.named(notice))}")
     if now.error:
         words.error(error_text(now.error, player.clip))
+
+
+def _offer(player: Player, other: PictureKind) -> None:
+    """A button that plays the clip with the model for its kind of pictures."""
+    offered = settings.read()
+    name = wrong_pictures.offered(other, offered.cards())
+    icon = ":material/swap_horiz:"
+    if not name or not st.button(f"Use {words.plain(name)}", icon=icon, key="live-use"):
+        return
+    try:
+        player.switch(engines.get(engines.Engine(str(offered.folder(name)))))
+    except LanesError as error:
+        words.error(error_text(error, player.clip))
+        return
+    st.rerun()
 
 
 def _controls(tab: Tab, player: Player, now: Snapshot) -> None:
@@ -144,7 +173,9 @@ def _look(player: Player) -> None:
             format_func=words.plain,
             key=f"live-classes-{task.name}",
         )
-    style.swatches(player.task)
+        if task.lines:
+            player.live.lane = st.toggle("Lane lines", player.live.lane, key="live-lines")
+    style.swatches(player.task, lines=player.live.lane)
 
 
 def _figures(player: Player) -> None:
@@ -167,8 +198,7 @@ def _figures(player: Player) -> None:
             st.metric(words.plain(name), value, width=150)
     if now.result and now.result.follower:
         st.caption(f"In the lane: {position_text(now.result.lane.position)}")
-    for event in now.events[-3:]:
-        st.caption(f"{event.start:.1f} s: {event.kind}, {event.side}")
+    events.show(now)
 
 
 def _classes(by_class: dict[str, float]) -> dict[str, float]:

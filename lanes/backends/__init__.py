@@ -33,8 +33,8 @@ __all__ = [
 
 LATENCY, THROUGHPUT = HINTS = ("latency", "throughput")
 """Tune the engine for the delay of one image, or for images per second."""
-WITHOUT_NETWORK = ("classical",)
-"""Backends that do not run the model's network."""
+OWN_PRECISION = ("classical", "kserve")
+"""Backends that do not run the model's network themselves: its card does not limit them."""
 
 
 def load(
@@ -152,7 +152,7 @@ class _Loader:
 def _allowed(name: str, folder: Path, precision: str) -> str:
     """The precision to ask for: the card may allow only some."""
     allowed = cards.read(folder).precisions if (folder / cards.CARD).is_file() else ()
-    if not allowed or name in WITHOUT_NETWORK or precision in allowed:
+    if not allowed or name in OWN_PRECISION or precision in allowed:
         return precision
     if precision == "auto":
         return allowed[0]

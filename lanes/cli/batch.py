@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lanes.assets import DEFAULT_MODEL
-from lanes.cli.groups import Engine, grouped
+from lanes.cli.groups import Engine, LaneLinesOfMany, grouped
 from lanes.cli.guard import guarded
 from lanes.cli.options import (
     HudOption,
@@ -45,6 +46,7 @@ def batch(
         ),
     ],
     engine: Engine,
+    lane: LaneLinesOfMany,
     outdir: Annotated[Path, typer.Option("-o", "--output", help="Folder for all results.")],
     model: ModelOption = DEFAULT_MODEL,
     quality: QualityOption = Quality.fast,
@@ -67,9 +69,7 @@ def batch(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(
-            help="Ray cluster to run on: auto or ray://HOST:10001; untested; default: none."
-        ),
+        typer.Option(help="Ray cluster to run on: auto or ray://HOST:10001; default: none."),
     ] = None,
     gpus_per_worker: Annotated[
         float, typer.Option(min=0, help="GPUs of the Ray cluster for each worker.")
@@ -115,6 +115,7 @@ def batch(
             masks=masks,
             json=json,
             um_per_pixel=um_per_pixel,
+            **vars(_steady_lane(lane)),
         )
         choice = Choice(retry_failed, checksum, overwrite, limit)
         if engine.backend != NO_NETWORK:
@@ -125,6 +126,11 @@ def batch(
         return _run(inputs, outdir, recipe, choice, places)
 
     raise typer.Exit(guarded(run))
+
+
+def _steady_lane(lane: LaneLinesOfMany) -> LaneLinesOfMany:
+    """The options so that workers in any folder find the calibration."""
+    return replace(lane, calibration=lane.calibration and lane.calibration.absolute())
 
 
 def _steady(model: str) -> str:

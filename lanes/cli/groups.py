@@ -143,6 +143,24 @@ class LaneLines:
 
 
 @dataclass(frozen=True)
+class LaneLinesOfMany(LaneLines):
+    """How to look for lane lines, and what to write about them into each input's folder."""
+
+    PANEL: ClassVar = LaneLines.PANEL
+
+    events: Annotated[
+        bool, typer.Option("--events", help="Also write a CSV file of departures and lane changes.")
+    ] = False
+    event_clips: Annotated[
+        bool,
+        typer.Option("--event-clips", help="Also write a few seconds of video around each."),
+    ] = False
+    lines_format: Annotated[
+        LinesFormat | None, typer.Option(help="Also write the lines in this benchmark's format.")
+    ] = None
+
+
+@dataclass(frozen=True)
 class LaneLinesToFiles(LaneLines):
     """How to look for lane lines, and the files to write about them."""
 

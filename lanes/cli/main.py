@@ -45,9 +45,11 @@ from lanes.cli.options import (
 from lanes.cli.quantize import quantize
 from lanes.cli.recover import recover
 from lanes.cli.runs import runs
+from lanes.cli.serve import serve
 from lanes.cli.stability import stability
 from lanes.cli.teachers import distill, teach
 from lanes.cli.train import train
+from lanes.cli.watch import watch
 from lanes.errors import INTERRUPTED
 
 app = typer.Typer(
@@ -352,7 +354,8 @@ def doctor(
 
 
 for command in (
-    train, runs, batch, export, half, evaluate, quantize, stability, teach, distill, recover,
+    train, runs, batch, watch, serve, export, half, evaluate, quantize, stability, teach, distill,
+    recover,
 ):  # fmt: skip
     app.command()(command)
 app.command("import-model")(import_model)

@@ -32,7 +32,8 @@ ModelOption: TypeAlias = Annotated[
 BackendOption: TypeAlias = Annotated[
     str,
     typer.Option(
-        help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch or classical."
+        help="auto (the fastest here), openvino, onnxruntime, tensorrt, torch, classical or kserve "
+        "(a server)."
     ),
 ]
 PrecisionOption: TypeAlias = Annotated[
@@ -40,7 +41,10 @@ PrecisionOption: TypeAlias = Annotated[
 ]
 DeviceOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="Device, such as cpu, gpu or cuda; default: the backend's default."),
+    typer.Option(
+        help="Device, such as cpu, gpu or cuda, or a server, grpc://HOST:8001; default: the "
+        "backend's default."
+    ),
 ]
 ThreadsOption: TypeAlias = Annotated[
     int | None, typer.Option(help="CPU threads for the network; default: all cores.")

@@ -25,7 +25,7 @@ from lanes.system import ending
 from lanes.system.progress import progress
 from lanes.types import Frame
 from lanes.video.images import is_image, videos_in
-from lanes.video.opening import is_url, without_scheme
+from lanes.video.opening import is_live
 
 WINDOW = "lanes"
 NO_NETWORK = "classical"
@@ -52,7 +52,7 @@ def run_video(
     check_options(inputs, options)
     window = _window() if show else None
     code = 0
-    hint = backends.LATENCY if any(map(_is_live, inputs)) else FILES_HINT
+    hint = backends.LATENCY if any(map(is_live, inputs)) else FILES_HINT
     with engine.load(model, hint) as loaded:
         if not quiet and loaded.backend.name != NO_NETWORK:
             warn_once(loaded.card)
@@ -85,12 +85,6 @@ def _videos_of(given: str) -> list[str]:
         return [given]
     videos = [path for path in videos_in(folder) if not path.stem.endswith("_lanes")]
     return [str(path) for path in videos] or [given]
-
-
-def _is_live(given: str) -> bool:
-    """Whether an input is a camera or a stream, which drops frames when it is late."""
-    given = without_scheme(given)
-    return is_url(given) or given.removeprefix("/dev/video").isdigit()
 
 
 def _clip_of(

@@ -56,6 +56,7 @@ def detect(root: Path) -> str:
     if modules:
         pairs = " or ".join(f"{name}={root}" for name in modules)
         raise BadDataset(f"{root} fits several formats: name one of them, {pairs}")
+    _check_labels(root)
     inside = sorted(path.name for path in root.iterdir())
     formats = ", ".join(name for name, _ in _readable())
     raise BadDataset(
@@ -63,6 +64,14 @@ def detect(root: Path) -> str:
         f"{', ...' if len(inside) > 5 else ''}. Each file in lanes/datasets describes its layout; "
         f"FORMAT={root} insists on one and says what is missing"
     )
+
+
+def _check_labels(root: Path) -> None:
+    """Raise `BadDataset` if a JSON file in `root` is damaged: its format cannot be known."""
+    from lanes.datasets import _vector
+
+    for file in _vector.files_in(root, "*.json", depth=1):
+        _vector.read_json(file)
 
 
 def summary(module: ModuleType) -> str:

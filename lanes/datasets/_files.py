@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from lanes.plugins import unknown
 from lanes.types import IGNORE, Dataset, Image, InstanceMap, Sample, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+LOSSY = (".jpg", ".jpeg")
 Ids: TypeAlias = NDArray[np.uint8]
 """(H, W): label ids as stored."""
 SPLITS = ("train", "choose", "val")
@@ -49,19 +51,27 @@ def folder(path: Path, what: str) -> Path:
     return path
 
 
+def plain_stem(file: Path | str) -> str:
+    """A file's stem in Unicode's composed form: systems write letters such as ü differently."""
+    return unicodedata.normalize("NFC", Path(file).stem)
+
+
 def images_by_stem(path: Path) -> dict[str, Path]:
     """The image files of a folder by stem, sorted; raises `BadDataset` if two share a stem."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
             continue
-        if file.stem in found:
-            twin = found[file.stem].name
+        if file.is_dir():
+            continue
+        stem = plain_stem(file)
+        if stem in found:
+            twin = found[stem].name
             raise BadDataset(
                 f"{path} holds {twin} and {file.name}: only one can match the labels "
-                f"{file.stem!r}; rename or remove the other"
+                f"{stem!r}; rename or remove the other"
             )
-        found[file.stem] = file
+        found[stem] = file
     return found
 
 
@@ -104,6 +114,16 @@ def choose_split(
     return stems
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a mark of byte order; raises `BadDataset`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadDataset(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadDataset(f"{path} is not text in UTF-8: save it in this encoding") from error
+
+
 def read_image(path: Path) -> Image:
     """The picture as BGR (H, W, 3), upright, as annotation tools show it; raises `BadDataset`."""
     with _of_dataset():
@@ -121,6 +141,8 @@ def read_map(path: Path, size: Size, coloured: bool = False) -> NDArray[np.uint8
 
 def read_stored(path: Path, coloured: bool = False) -> NDArray[np.unsignedinteger[Any]]:
     """A label file of any size and depth as stored: `read.read_mask`, but raises `BadDataset`."""
+    if path.suffix.lower() in LOSSY:
+        raise BadDataset(f"{path} is a JPEG, which changes label values: export masks as PNG")
     with _of_dataset():
         return read_mask(path, coloured)
 

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lanes.datasets import _files
 from lanes.errors import BadDataset
+from lanes.types import IGNORE
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ def find(root: Path) -> Legend | None:
 
 def _read(path: Path, parse: Callable[[str], dict[int, str]]) -> dict[int, str]:
     try:
-        found = parse(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, KeyError, IndexError) as error:
+        found = parse(_files.read_text(path))
+    except (ValueError, IndexError) as error:
         raise BadDataset(f"{path} cannot be read ({error}): export it again") from error
     if not found:
         raise BadDataset(f"{path} names no class: export it again")
@@ -46,8 +48,7 @@ def _read(path: Path, parse: Callable[[str], dict[int, str]]) -> dict[int, str]:
 
 
 def _of_roboflow(text: str) -> dict[int, str]:
-    rows = [row for row in csv.reader(text.splitlines(), skipinitialspace=True) if row]
-    return {int(row[0]): row[1].strip() for row in rows[1:]}
+    return {_value(row[0]): row[1].strip() for row in _rows(text)}
 
 
 def _of_cvat(text: str) -> dict[int, str]:
@@ -57,8 +58,7 @@ def _of_cvat(text: str) -> dict[int, str]:
 
 
 def _of_class_dict(text: str) -> dict[int, str]:
-    rows = [row for row in csv.reader(text.splitlines(), skipinitialspace=True) if row]
-    return {_code(row[1:4]): row[0].strip() for row in rows[1:]}
+    return {_code(row[1:4]): row[0].strip() for row in _rows(text)}
 
 
 def _of_camvid(text: str) -> dict[int, str]:
@@ -67,8 +67,22 @@ def _of_camvid(text: str) -> dict[int, str]:
 
 
 def _code(channels: list[str]) -> int:
-    red, green, blue = (int(channel) for channel in channels)
+    red, green, blue = map(_value, channels)
     return red << 16 | green << 8 | blue
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The rows of a CSV file below its heading; some spreadsheets separate by semicolons."""
+    lines = text.splitlines()
+    mark = ";" if lines and "," not in lines[0] else ","
+    return [row for row in csv.reader(lines[1:], delimiter=mark, skipinitialspace=True) if row]
+
+
+def _value(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= IGNORE:
+        raise ValueError(f"{value} is not a value of 8 bits")
+    return value
 
 
 KINDS: Mapping[str, tuple[bool, Callable[[str], dict[int, str]]]] = {

@@ -9,6 +9,7 @@ matched without regard to case.
 from __future__ import annotations
 
 import csv
+import unicodedata
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -136,7 +137,8 @@ def _listed(file: Path, stems: list[str], split: str) -> list[str]:
     """The stems that `file` assigns to `split`."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            splits = {row[COLUMNS[0]]: row[COLUMNS[1]] for row in csv.DictReader(stream)}
+            rows = [(row[COLUMNS[0]], row[COLUMNS[1]]) for row in csv.DictReader(stream)]
+        splits = {unicodedata.normalize("NFC", stem): split for stem, split in rows}
     except (OSError, ValueError, KeyError, csv.Error) as error:
         wanted = f"wanted the columns {' and '.join(COLUMNS)}; run lanes data split again"
         raise BadDataset(f"{file} cannot be read ({error!r}): {wanted}") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes import plugins
+from lanes.datasets import _files
 from lanes.errors import BadDataset, BadInput, LanesError, UnknownClasses
 from lanes.types import IGNORE
 
@@ -115,8 +116,8 @@ def _values(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return tomllib.loads(_files.read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise BadDataset(f"{path} is not TOML: {error}") from error
 
 

@@ -27,6 +27,8 @@ LINE_WIDTH = 10
 """Width of a drawn polyline in pixels at picture width 1280, as TuSimple's benchmark draws them."""
 CIRCLE = 64
 """Corners of a polygon that stands for an ellipse."""
+FAR = 1e6
+"""No picture has a larger coordinate; OpenCV's lines need less than 2**31."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Area:
 
     def draw(self, labels: LabelMap, value: int) -> None:
         """Set the pixels inside to `value`."""
-        for group in _groups(self.rings):
+        for group in _groups(self.rings, labels.shape):
             _fill(labels, group, value)
 
     def scaled(self, factors: tuple[float, float]) -> Area:
@@ -87,16 +89,25 @@ Shape: TypeAlias = Area | Line | Region
 
 
 def points_of(numbers: Any) -> Points:
-    """Points (P, 2) from a flat or nested list of numbers; raises `ValueError`."""
-    points = np.asarray(numbers, np.float64).reshape(-1, 2)
-    if not np.isfinite(points).all():
-        raise ValueError("a coordinate is not a finite number")
-    return points
+    """Points (P, 2) from a flat or nested list of pairs of numbers; raises `ValueError`."""
+    points = np.asarray(numbers, np.float64)
+    if points.size % 2 or (points.ndim > 1 and points.shape[-1] != 2):
+        raise ValueError(f"{points.size} coordinates are not pairs of x and y")
+    if not (np.abs(points) <= FAR).all():
+        raise ValueError(f"a coordinate is not a number between -{FAR:.0f} and {FAR:.0f}")
+    return points.reshape(-1, 2)
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Points:
     """The corners of a box."""
     return points_of([left, top, right, top, right, bottom, left, bottom])
+
+
+def turned(points: Points, degrees: float, centre: Sequence[float]) -> Points:
+    """`points` turned clockwise around `centre` (x, y)."""
+    turn = np.deg2rad(degrees)
+    across, down = (np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))
+    return np.asarray((points - centre) @ (across, down) + centre, np.float64)
 
 
 def ellipse(x: float, y: float, across: float, down: float) -> Points:
@@ -158,7 +169,10 @@ def bitmap(text: str, unpack: Any = bytes) -> Mask:
         content = np.frombuffer(unpack(base64.b64decode(text)), np.uint8)
     except binascii.Error as error:
         raise ValueError(f"a bitmap is not base64: {error}") from error
-    stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    try:
+        stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    except cv2.error as error:
+        raise ValueError("a bitmap has too many pixels") from error
     if stored is None:
         raise ValueError("a bitmap is not a PNG")
     if stored.ndim == 3:
@@ -166,22 +180,35 @@ def bitmap(text: str, unpack: Any = bytes) -> Mask:
     return np.asarray(stored) > 0
 
 
-def _groups(rings: Sequence[Points]) -> Iterator[list[Points]]:
+def _groups(rings: Sequence[Points], size: tuple[int, ...]) -> Iterator[list[Points]]:
     """Each outer ring with the rings inside it, which are its holes (and islands in them)."""
     rings = [ring for ring in rings if len(ring) > 2]
-    inside = [[i for i, outer in enumerate(rings) if _within(ring, outer)] for ring in rings]
+    low, high = (np.array([edge(ring, axis=0) for ring in rings]) for edge in (np.min, np.max))
+    inside = [
+        [i for i in _around(k, low, high) if _within(ring, rings[i], size)]
+        for k, ring in enumerate(rings)
+    ]
     for k, ring in enumerate(rings):
         if not inside[k]:
             yield [ring, *(rings[i] for i in range(len(rings)) if k in inside[i])]
 
 
-def _within(ring: Points, outer: Points) -> bool:
-    """Whether `ring` lies in `outer`: as a part it would change nothing, so it is a hole."""
-    if ring is outer:
-        return False
-    contour = outer.astype(np.float32)
-    sides = [cv2.pointPolygonTest(contour, (float(x), float(y)), False) for x, y in ring]
-    return max(sides) > 0 and min(sides) >= 0
+def _around(k: int, low: Points, high: Points) -> list[int]:
+    """The rings whose bounding box contains that of ring `k` and is larger."""
+    around = (low <= low[k]).all(1) & (high >= high[k]).all(1)
+    larger = (low < low[k]).any(1) | (high > high[k]).any(1)
+    return np.flatnonzero(around & larger).tolist()
+
+
+def _within(ring: Points, outer: Points, size: tuple[int, ...]) -> bool:
+    """Whether no pixel of `ring` is outside `outer`: as a part it would change nothing."""
+    low, high = (np.clip(edge(ring, axis=0), 0, size[1::-1]) for edge in (np.min, np.max))
+    corner = np.floor(low).astype(int)
+    width, height = np.ceil(high).astype(int) - corner
+    masks = np.zeros((2, height, width), np.uint8)
+    for mask, one in zip(masks, (ring, outer), strict=True):
+        _fill(mask, [one - corner], 1)
+    return not (masks[0] > masks[1]).any()
 
 
 def _fill(labels: LabelMap, rings: Sequence[Points], value: int) -> None:

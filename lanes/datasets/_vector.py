@@ -8,9 +8,11 @@ Shapes are drawn in the order of the file, but lines of the task above areas, on
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -89,6 +91,8 @@ def open_split(root: str | Path, split: str, read: Callable[[Path], Parts]) -> S
     _files.check_split(split)
     root = _files.folder(Path(root), "labelled images")
     parts = {part: frames for part, frames in read(root).items() if frames}
+    if not parts:
+        raise BadDataset(f"{root} holds no labelled image: export it again")
     names = sorted({s.name for frames in parts.values() for f in frames for s in f.shapes})
     table = _label_table.of_names(root, names, judges=split != "train")
     part = _pairs.part_of(parts, split, root)
@@ -123,22 +127,44 @@ def files_in(root: Path, pattern: str, depth: int = 3) -> Iterator[Path]:
 def find_image(name: str, folders: Iterable[Path], label_file: Path) -> Path:
     """The image that a label file calls `name`; raises `BadDataset` if no folder has it.
 
-    `name` may contain folders of another machine: then its last parts count.
+    `name` may contain folders of another machine: then its last parts count. The file's name may
+    differ in case and in Unicode's form.
     """
     parts = PurePosixPath(name.replace("\\", "/")).parts
     listed = list(dict.fromkeys(folders))
-    for folder in listed:
-        for start in range(len(parts)):
-            if (path := folder.joinpath(*parts[start:])).is_file():
-                return path
+    places = [f.joinpath(*parts[start:]) for f in listed for start in range(len(parts))]
+    for find in (_as_named, _as_meant):
+        if found := next(filter(None, map(find, places)), None):
+            return found
     where = ", ".join(map(str, listed))
     raise BadDataset(f"{label_file} labels {name}, which is missing in {where}: add the image")
+
+
+def _as_named(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _as_meant(path: Path) -> Path | None:
+    """The file whose name differs from that of `path` in case or Unicode's form only."""
+    if not path.parent.is_dir():
+        return None
+    return _by_plain_name(path.parent, path.parent.stat().st_mtime_ns).get(_plain(path.name))
+
+
+@lru_cache(maxsize=16)
+def _by_plain_name(folder: Path, changed: int) -> dict[str, Path]:
+    """The files of a folder, which was `changed` then."""
+    return {_plain(path.name): path for path in folder.iterdir() if path.is_file()}
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_json(path: Path) -> Any:
     """The values of a JSON file; raises `BadDataset`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise BadDataset(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -70,7 +70,7 @@ def _pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     labels = _files.folder(folder / "labels", "the labels")
     path = folder / LISTS[split]
     try:
-        stems = path.read_text(encoding="utf-8").split()
+        stems = _files.read_text(path).split()
     except (OSError, ValueError) as error:
         raise BadDataset(
             f"{path} cannot be read ({error}): wanted the stems of a split, one per line"

@@ -65,7 +65,7 @@ def open(root: str | Path, split: str) -> Bbbc041Seg:
 
 def _index(path: Path) -> list[dict[str, str]]:
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(_files.read_text(path).splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise BadDataset(
             f"{path} cannot be read ({error}): it must assign the images to splits"

@@ -16,6 +16,7 @@ from lanes.datasets import _pairs, _shapes, _vector
 from lanes.datasets._shapes import Area, Region, Shape, points_of
 from lanes.datasets._vector import Labelled, Shapes
 from lanes.errors import BadDataset
+from lanes.types import Size
 
 TASK, TARGETS, MEASURES = _vector.TASK, _vector.TARGETS, _vector.MEASURES
 TERMS = _vector.TERMS
@@ -64,22 +65,42 @@ def _folders(root: Path, file: Path) -> list[Path]:
 
 def _labelled(values: dict[str, Any], file: Path, folders: list[Path]) -> Iterator[Labelled]:
     names = {category["id"]: str(category["name"]) for category in values["categories"]}
-    shapes: dict[Any, list[Shape]] = {image["id"]: [] for image in values["images"]}
-    sizes = {image["id"]: (int(image["height"]), int(image["width"])) for image in values["images"]}
+    sizes = {image["id"]: _size(image) for image in values["images"]}
+    if len(sizes) < len(values["images"]):
+        raise ValueError("two of its images have the same id")
+    shapes: dict[Any, list[Shape]] = {number: [] for number in sizes}
     for annotation in values["annotations"]:
-        image = annotation["image_id"]
-        name = names[annotation["category_id"]]
-        shapes[image].append(_shape(name, annotation.get("segmentation"), sizes[image], file))
+        image, category = annotation["image_id"], annotation["category_id"]
+        if image not in sizes or category not in names:
+            raise ValueError(
+                f"an annotation has image_id {image!r} and category_id {category!r}, which its "
+                "images and categories lack"
+            )
+        shapes[image].append(
+            _shape(names[category], annotation.get("segmentation"), sizes[image], file)
+        )
     for image in values["images"]:
         path = _vector.find_image(image["file_name"], folders, file)
         yield Labelled(path, tuple(shapes[image["id"]]), sizes[image["id"]])
 
 
-def _shape(name: str, segmentation: Any, size: tuple[int, int], file: Path) -> Shape:
+def _size(image: dict[str, Any]) -> Size | None:
+    """The size that the file states for an image; polygons need none."""
+    height, width = image.get("height"), image.get("width")
+    return (int(height), int(width)) if height and width else None
+
+
+def _said(size: Size | None) -> str:
+    return f"of {size[1]}x{size[0]}" if size else "has no height and width"
+
+
+def _shape(name: str, segmentation: Any, size: Size | None, file: Path) -> Shape:
     if not segmentation:
         raise _vector.refused(file, "box", name)
     if isinstance(segmentation, list):
         return Area(name, tuple(points_of(ring) for ring in segmentation))
-    counts = segmentation["counts"]
+    counts, (height, width) = segmentation["counts"], segmentation["size"]
+    if size != (height, width):
+        raise ValueError(f"run lengths are of {width}x{height} pixels, their image {_said(size)}")
     counts = _shapes.coco_counts(counts) if isinstance(counts, str) else counts
     return Region(name, _shapes.run_lengths(counts, size, by_column=True))

@@ -69,7 +69,7 @@ def open(root: str | Path, split: str) -> CuLane:
     listed = next((f for n in LISTS[part] if (f := root / "list" / n).is_file()), None)
     if listed is None:
         raise BadDataset(f"no file {root / 'list' / LISTS[part][0]}: it should list the images")
-    rows = [line.split() for line in listed.read_text(encoding="utf-8").splitlines()]
+    rows = [line.split() for line in _files.read_text(listed).splitlines()]
     names = _files.choose_split([r[0].lstrip("/") for r in rows if r], split, root, _clip)
     frames = [_labelled(root / name, listed) for name in names]
     return CuLane(frames)
@@ -79,7 +79,7 @@ def looks_like(root: Path) -> bool:
     """Whether `root` has one of CULane's lists, and its first image has lines."""
     for name in (*LISTS["train"], *LISTS["val"]):
         file = root / "list" / name
-        if file.is_file() and (words := file.read_text(encoding="utf-8").split()):
+        if file.is_file() and (words := _files.read_text(file).split()):
             return (root / words[0].lstrip("/")).with_suffix(ENDING).is_file()
     return False
 
@@ -89,7 +89,7 @@ def read_lines(path: Path) -> list[_shapes.Pixels]:
     with _vector.parsing(path, "a CULane file of lines"):
         lines = [
             _shapes.points_of(row.split())
-            for row in path.read_text(encoding="utf-8").splitlines()
+            for row in _files.read_text(path).splitlines()
             if row.strip()
         ]
     return [line.round().astype(np.int32) for line in lines if len(line) > 1]

@@ -19,6 +19,8 @@ from lanes.errors import BadDataset
 
 TASK, TARGETS, MEASURES = _vector.TASK, _vector.TARGETS, _vector.MEASURES
 TERMS = _vector.TERMS
+TAG = "tag"
+"""The element of a label of the whole image, which has no pixels of its own."""
 
 
 def open(root: str | Path, split: str) -> Shapes:
@@ -43,23 +45,31 @@ def read(root: Path) -> dict[str, list[Labelled]]:
 
 
 def _begins(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return b"<annotations" in stream.read(1000)
+    try:
+        _, root = next(ElementTree.iterparse(file, ["start"]))
+    except (OSError, ElementTree.ParseError, StopIteration):
+        return False
+    return bool(root.tag == "annotations")
 
 
 def _images(file: Path, root: Path) -> Iterator[tuple[str, Labelled]]:
     try:
-        images = ElementTree.parse(file).getroot().iter("image")
-    except ElementTree.ParseError as error:
+        root_element = ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError) as error:
         raise BadDataset(f"{file} is not XML: {error}; export it again") from error
+    if root_element.find("track") is not None:
+        raise BadDataset(
+            f"{file} holds tracks of a video, wanted a label for each image: export the task again "
+            'as "CVAT for images 1.1"'
+        )
     folders = [file.parent / "images", file.parent, root / "images", root]
     with _vector.parsing(file, "a file of CVAT for images 1.1"):
-        for image in images:
+        for image in root_element.iter("image"):
             name = image.attrib["name"]
             shapes = sorted(image, key=lambda shape: int(shape.get("z_order", 0)))
             labelled = Labelled(
                 _vector.find_image(name, folders, file),
-                tuple(_shape(shape, file) for shape in shapes if "label" in shape.attrib),
+                tuple(_shape(s, file) for s in shapes if "label" in s.attrib and s.tag != TAG),
                 (int(image.attrib["height"]), int(image.attrib["width"])),
             )
             folder, _, _ = name.rpartition("/")
@@ -87,12 +97,17 @@ def _polyline(name: str, shape: Element) -> Shape:
 
 def _box(name: str, shape: Element) -> Shape:
     left, top, right, bottom = (float(shape.attrib[k]) for k in ("xtl", "ytl", "xbr", "ybr"))
-    return Area(name, (_shapes.box(left, top, right, bottom),))
+    centre = ((left + right) / 2, (top + bottom) / 2)
+    return Area(name, (_turned(shape, _shapes.box(left, top, right, bottom), centre),))
 
 
 def _ellipse(name: str, shape: Element) -> Shape:
-    numbers = (float(shape.attrib[k]) for k in ("cx", "cy", "rx", "ry"))
-    return Area(name, (_shapes.ellipse(*numbers),))
+    x, y, across, down = (float(shape.attrib[k]) for k in ("cx", "cy", "rx", "ry"))
+    return Area(name, (_turned(shape, _shapes.ellipse(x, y, across, down), (x, y)),))
+
+
+def _turned(shape: Element, points: _shapes.Points, centre: tuple[float, float]) -> _shapes.Points:
+    return _shapes.turned(points, float(shape.get("rotation", 0)), centre)
 
 
 def _mask(name: str, shape: Element) -> Shape:

@@ -9,6 +9,7 @@ classes where their names differ (see `image_folder`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from lanes.errors import BadDataset
 
 TASK, TARGETS, MEASURES = _vector.TASK, _vector.TARGETS, _vector.MEASURES
 TERMS = _vector.TERMS
+FIRST = 5
+"""The number of files that are looked at to know the format."""
 
 
 def open(root: str | Path, split: str) -> Shapes:
@@ -29,32 +32,35 @@ def open(root: str | Path, split: str) -> Shapes:
 
 
 def looks_like(root: Path) -> bool:
-    """Whether the first JSON file in `root` is LabelMe's."""
-    file = next(_vector.files_in(root, "*.json"), None)
-    return file is not None and _is_labelme(file)
+    """Whether one of the first JSON files in `root` is LabelMe's."""
+    return any(map(_is_labelme, islice(_vector.files_in(root, "*.json"), FIRST)))
 
 
 def _is_labelme(file: Path) -> bool:
     try:
-        values = _vector.read_json(file)
+        return _has_keys(_vector.read_json(file))
     except BadDataset:
         return False
-    return isinstance(values, dict) and {"shapes", "imagePath"} <= values.keys()
+
+
+def _has_keys(values: Any) -> bool:
+    return isinstance(values, dict) and bool({"shapes", "imagePath"} & values.keys())
 
 
 def read(root: Path) -> dict[str, list[Labelled]]:
     """The labelled images of `root` by part."""
     parts: dict[str, list[Labelled]] = {}
     for file in _vector.files_in(root, "*.json"):
-        part = _vector.part_named("/".join(file.relative_to(root).parts[:-1]))
-        parts.setdefault(part, []).append(_labelled(file))
+        values = _vector.read_json(file)
+        if _has_keys(values):  # other JSON files are of other programs
+            part = _vector.part_named("/".join(file.relative_to(root).parts[:-1]))
+            parts.setdefault(part, []).append(_labelled(values, file))
     if not parts:
-        raise BadDataset(f"{root} holds no JSON file; wanted LabelMe's, one for each image")
+        raise BadDataset(f"{root} holds no JSON file of LabelMe; wanted one for each image")
     return parts
 
 
-def _labelled(file: Path) -> Labelled:
-    values = _vector.read_json(file)
+def _labelled(values: dict[str, Any], file: Path) -> Labelled:
     with _vector.parsing(file, "a LabelMe file"):
         shapes = tuple(_shape(shape, file) for shape in values["shapes"])
         height, width = values.get("imageHeight"), values.get("imageWidth")
@@ -65,7 +71,7 @@ def _labelled(file: Path) -> Labelled:
 def _image(name: str, file: Path) -> Path:
     folders = [file.parent, file.parent / "images", file.parent.parent / "images"]
     for folder in folders:
-        for suffix in _files.IMAGE_SUFFIXES:
+        for suffix in (Path(name).suffix, *_files.IMAGE_SUFFIXES):
             if (path := folder / f"{file.stem}{suffix}").is_file():
                 return path
     return _vector.find_image(name, folders, file)
@@ -83,8 +89,8 @@ def _polygon(name: str, shape: dict[str, Any]) -> Shape:
 
 
 def _rectangle(name: str, shape: dict[str, Any]) -> Shape:
-    (x0, y0), (x1, y1) = points_of(shape["points"])
-    return Area(name, (_shapes.box(x0, y0, x1, y1),))
+    points = points_of(shape["points"])  # two opposite corners, or all four
+    return Area(name, (_shapes.box(*points.min(0), *points.max(0)),))
 
 
 def _circle(name: str, shape: dict[str, Any]) -> Shape:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from lanes.datasets import _shapes, _vector
+from lanes.datasets._files import IMAGE_SUFFIXES
 from lanes.datasets._shapes import Area, Line, Region, Shape, points_of
 from lanes.datasets._vector import Labelled, Shapes
 from lanes.errors import BadDataset
 
 TASK, TARGETS, MEASURES = _vector.TASK, _vector.TARGETS, _vector.MEASURES
 TERMS = _vector.TERMS
+LARGEST = 2**27
+"""Bytes of a bitmap's PNG that are read; no more fit into one with the size of a picture."""
 
 
 def open(root: str | Path, split: str) -> Shapes:
@@ -49,8 +52,15 @@ def _labelled(file: Path) -> Labelled:
     with _vector.parsing(file, "a Supervisely annotation"):
         size = (int(values["size"]["height"]), int(values["size"]["width"]))
         shapes = tuple(_shape(one, file) for one in values["objects"])
-        image = _vector.find_image(file.stem, [file.parents[1] / "img"], file)
-        return Labelled(image, shapes, size)
+        return Labelled(_image(file), shapes, size)
+
+
+def _image(file: Path) -> Path:
+    """The image of NAME.jpg.json, or of NAME.json in older exports."""
+    folder = file.parents[1] / "img"
+    older = (folder / f"{file.stem}{suffix}" for suffix in IMAGE_SUFFIXES)
+    found = next((path for path in older if path.is_file()), None)
+    return found or _vector.find_image(file.stem, [folder], file)
 
 
 def _shape(one: dict[str, Any], file: Path) -> Shape:
@@ -81,7 +91,7 @@ def _bitmap(name: str, one: dict[str, Any]) -> Shape:
 
 def _inflate(content: bytes) -> bytes:
     try:
-        return zlib.decompress(content)
+        return zlib.decompressobj().decompress(content, LARGEST)
     except zlib.error as error:
         raise ValueError(f"a bitmap is damaged: {error}") from error
 

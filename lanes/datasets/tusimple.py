@@ -112,7 +112,7 @@ def drawn(lanes: tuple[_shapes.Pixels, ...], size: Size) -> LabelMap:
 def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
     """The frames of a label file by `raw_file`, a path relative to `clips`."""
     frames: dict[str, Labelled] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_files.read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -130,12 +130,12 @@ def read_labels(path: Path, clips: Path) -> dict[str, Labelled]:
 
 def _polyline(xs: list[Any], rows: list[Any]) -> _shapes.Pixels:
     points = [(x, y) for x, y in zip(xs, rows, strict=True) if x >= 0]
-    return np.array(points, np.float64).reshape(-1, 2).round().astype(np.int32)
+    return _shapes.points_of(points).round().astype(np.int32)
 
 
 def _of_list(root: Path, listed: Path) -> dict[str, Labelled]:
     labels = _read_all(sorted(root.glob("label_data*.json")), root, root)
-    names = [n.strip() for n in listed.read_text(encoding="utf-8").splitlines() if n.strip()]
+    names = [n.strip() for n in _files.read_text(listed).splitlines() if n.strip()]
     for name in names:
         if name not in labels:
             raise BadDataset(f"{listed} names {name}, which no label_data*.json in {root} labels")

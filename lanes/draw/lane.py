@@ -7,7 +7,7 @@ anti-aliased edges whose width follows the perspective.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanes.colour import yuv_of
-from lanes.types import Frame, LabelClass, LabelMap, LaneLine, Side, Size, Task
+from lanes.types import IGNORE, Frame, LabelClass, LabelMap, LaneLine, Side, Size, Task
 
 Bgr = tuple[int, int, int]
 Points = NDArray[np.floating]
@@ -51,6 +51,10 @@ THREAD = 0.3
 """Width of a dashed line between its dashes, as a share of theirs."""
 DOUBLE, HALVED = 1.1, 0.6
 """Distance of a double line's halves from its middle, and their width, in a line's half widths."""
+ASIDE = (-4, -2, 0, 2, 4)
+"""A line is hidden in a row where none of these columns beside it, at 640 columns, is road."""
+STEADY = 9
+"""Points over which that is averaged, so that single rows neither hide a line nor show it."""
 SHIFT = 4
 """Bits of the fraction of a polygon's coordinates."""
 
@@ -80,12 +84,17 @@ def with_lane(
 
 
 def draw_lines(
-    frame: Frame, lines: Sequence[LaneLine], horizon: float, crossed: Side | None = None
+    frame: Frame,
+    lines: Sequence[LaneLine],
+    horizon: float,
+    crossed: Side | None = None,
+    labels: LabelMap | None = None,
 ) -> None:
     """Draw `lines` on `frame`, in place; `horizon` is its pixel row.
 
     White and yellow lines have their colours, dashed lines gaps, double lines two halves. Lines are
-    thinner where less is known of them. `crossed` is the line that the car crosses now.
+    thinner where less is known of them, and hidden where `labels` (any size) show no road, as
+    behind a vehicle. `crossed` is the line that the car crosses now.
     """
     edge = EDGE * max(frame.size[0] / 720, 0.5)
     by_colour: dict[Bgr, list[Points]] = {}
@@ -94,7 +103,9 @@ def draw_lines(
         if line.confidence >= SEEN:
             colour = YELLOW if line.colour == "yellow" else WHITE
             colour = CROSSED if crossed and line.side == crossed else colour
-            for points, half in _ribbons(line, horizon, frame.size):
+            shown = _visible(line.points, labels, frame.size)
+            ribbons = _ribbons(line, horizon, frame.size)
+            for points, half in (part for ribbon in ribbons for part in _parts(*ribbon, shown)):
                 by_colour.setdefault(colour, []).append(_outline(points, half))
                 casing.append(_outline(points, half + edge))
     if casing:
@@ -102,6 +113,28 @@ def draw_lines(
         for colour, outlines in by_colour.items():
             _fill(frame.planes, outlines, frame, colour)
         frame.drawn_on()
+
+
+def _visible(points: Points, labels: LabelMap | None, size: Size) -> NDArray[np.bool_]:
+    """Which points (N, 2) of a line no vehicle hides, by the labels around them."""
+    if labels is None:
+        return np.ones(len(points), bool)
+    height, width = labels.shape
+    scale = width / size[1], height / size[0]
+    x, y = ((points + 0.5) * scale).astype(int).T
+    columns = x[:, None] + np.array(ASIDE) * max(round(width / 640), 1)
+    columns, rows = columns.clip(0, width - 1), y.clip(0, height - 1)[:, None]
+    seen = ((labels[rows, columns] > 0) & (labels[rows, columns] != IGNORE)).any(axis=1)
+    return np.asarray(cv2.blur(seen.astype(np.float32), (1, STEADY)).ravel() >= 0.5)
+
+
+def _parts(
+    points: Points, half: Points, shown: NDArray[np.bool_]
+) -> Iterator[tuple[Points, Points]]:
+    """The stretches of a line that are shown."""
+    for part in np.split(np.arange(len(points)), np.flatnonzero(np.diff(shown)) + 1):
+        if shown[part[0]] and len(part) > 1:
+            yield points[part], half[part]
 
 
 def _ribbons(line: LaneLine, horizon: float, size: Size) -> list[tuple[Points, Points]]:

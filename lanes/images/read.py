@@ -83,8 +83,12 @@ def _decoded(path: Path, content: NDArray[np.uint8]) -> NDArray[Any]:
                 raise BadInput(f"{path} has too many pixels{_stated(content)}; {CURE}") from error
             stored = None
     if stored is None:
-        what = "is damaged, or not an image that OpenCV can read" if content.size else "is empty"
-        raise BadInput(f"{path} {what}: if an image viewer can open it, save it again")
+        if not content.size:
+            raise BadInput(f"{path} is empty: copy it again")
+        raise BadInput(
+            f"{path} is damaged, or not an image that OpenCV can read: if an image viewer can open "
+            "it, save it again"
+        )
     if stored.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"{path} holds {stored.dtype} pixels; wanted 8 or 16 bits: convert it")
     return upright(np.asarray(stored), orientation(content.tobytes()))

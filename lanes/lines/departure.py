@@ -50,7 +50,8 @@ class LaneKeeping:
     `margin` is the distance of the camera to the nearer line, as a share of the lane width, and
     `drift` the speed to the right in lane widths a second; `drift_m` is in m/s. `crossing` is the
     time in seconds until a wheel crosses the line at this speed (0: it has). None where not known:
-    `drift_m` and `crossing` need metres. `event` is what ended with this frame.
+    `drift_m` and `crossing` need metres. `event` is what ended with this frame, `under_way` a
+    departure that has not ended, until this frame.
     """
 
     state: State
@@ -59,6 +60,7 @@ class LaneKeeping:
     drift_m: float | None = None
     crossing: float | None = None
     event: Event | None = None
+    under_way: Event | None = None
 
 
 class DepartureMonitor:
@@ -89,7 +91,7 @@ class DepartureMonitor:
     def _without(self) -> LaneKeeping:
         if self._time - self._seen > LOST:
             self.state, self._offset, self._lane, self._drift = "unknown", None, 0, 0.0
-        return LaneKeeping(self.state, None, None)
+        return LaneKeeping(self.state, None, None, under_way=self._under_way())
 
     def _move(self, offset: float) -> float:
         """Follow the offset across lines: lane widths to the right of the lane's middle."""
@@ -128,8 +130,15 @@ class DepartureMonitor:
         return None
 
     def _end(self, kind: EventKind) -> Event:
-        side: Literal["left", "right"] = "right" if self.state == "leaving right" else "left"
+        event = self._event(kind)
         self.state = "in lane"
+        return event
+
+    def _under_way(self) -> Event | None:
+        return self._event("departure") if self.state.startswith("leaving") else None
+
+    def _event(self, kind: EventKind) -> Event:
+        side: Literal["left", "right"] = "right" if self.state == "leaving right" else "left"
         depth = self._depth if kind == "departure" else None
         return Event(kind, side, self._start, self._time, depth)
 
@@ -137,12 +146,14 @@ class DepartureMonitor:
         offset, width = position.offset, position.lane_width_m
         assert offset is not None
         margin = 0.5 - abs(offset)
+        under_way = self._under_way()
         if width is None:
-            return LaneKeeping(self.state, margin, self._drift, event=event)
+            return LaneKeeping(self.state, margin, self._drift, None, None, event, under_way)
         towards = self._drift if offset > 0 else -self._drift
         free = margin - CAR_WIDTH / 2 / width
         crossing = 0.0 if free <= 0 else free / towards if towards > 1e-3 else None
-        return LaneKeeping(self.state, margin, self._drift, self._drift * width, crossing, event)
+        drift_m = self._drift * width
+        return LaneKeeping(self.state, margin, self._drift, drift_m, crossing, event, under_way)
 
 
 def _out(position: Position) -> float:

@@ -77,7 +77,8 @@ class LaneFollower:
 
 def _timed(keeping: LaneKeeping, now: float) -> LaneKeeping:
     """The monitor's times, which begin at its start, as those of the video."""
-    event = keeping.event
-    if event is None:
-        return keeping
-    return replace(keeping, event=replace(event, start=now - (event.end - event.start), end=now))
+
+    def timed(event: Event | None) -> Event | None:
+        return event and replace(event, start=now - (event.end - event.start), end=now)
+
+    return replace(keeping, event=timed(keeping.event), under_way=timed(keeping.under_way))

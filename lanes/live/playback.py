@@ -172,8 +172,8 @@ class Playback:
                 total=source.first + source.frames if source.frames is not None else None,
                 duration=start + source.duration if source.duration is not None else None,
             )
-        if first_time and (options.video or options.json):
-            self._recording.start(options.video, options.json, options.overwrite)
+        if first_time and (options.video or options.json or options.events):
+            self._recording.start(options.video, options.json, options.overwrite, options.events)
 
     def _score_and_record(self, result: Labelled) -> None:
         if self._scores:

@@ -59,6 +59,8 @@ class Live:
         """Opacity of the labels in recordings, 0..1."""
         self.classes: Collection[str] | None = None
         """Names of the classes drawn in recordings; None: all."""
+        self.lane = True
+        """Whether recordings show the lane lines, if the task has them."""
         self._control = Control(segmenter, self.options.real_time)
         self._figures = Figures(segmenter.task, self._control.changed)
         read = [path for path in (given, self.options.labels) if isinstance(path, str | Path)]
@@ -107,6 +109,12 @@ class Live:
     def paused(self) -> bool:
         """Whether playback is paused, also while the source is lost or at its end."""
         return self._control.paused
+
+    @property
+    def losses(self) -> int:
+        """How often a camera or stream was lost."""
+        source = self._control.source
+        return source.losses if source else 0
 
     def seek(self, seconds: float) -> None:
         """Continue at another position of a file, in seconds, also after its end.
@@ -205,4 +213,5 @@ class Live:
     def _look(self) -> Look:
         """The current look of recordings."""
         lines = hud_lines(self.snapshot()) if self.options.hud else ()
-        return Look(self.alpha, self.classes, tuple(lines), birdseye=self.options.birdseye)
+        birdseye = self.options.birdseye
+        return Look(self.alpha, self.classes, tuple(lines), birdseye=birdseye, lane=self.lane)

@@ -9,6 +9,7 @@ from pathlib import Path
 from lanes.errors import BadOutput
 from lanes.live.control import Control
 from lanes.pipeline.labelled import Labelled
+from lanes.pipeline.lane_outputs import EventTable
 from lanes.pipeline.outputs import JsonLines, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.system.threads import share, usable_cores
@@ -45,7 +46,9 @@ class Recording:
         recorder = self._recorder
         return recorder.path if recorder else None
 
-    def start(self, video: Path | None, json: Path | None, overwrite: bool) -> None:
+    def start(
+        self, video: Path | None, json: Path | None, overwrite: bool, events: Path | None = None
+    ) -> None:
         """Record what is played from now on.
 
         Raises:
@@ -55,11 +58,11 @@ class Recording:
             source = self._control.source
         if source is None:
             raise BadOutput(
-                f"cannot record {video or json} yet: no frame has arrived; wait for one"
+                f"cannot record {video or json or events} yet: no frame has arrived; wait for one"
             )
         if self._recorder:
             raise BadOutput(f"{self._recorder.path} is being recorded: stop that recording first")
-        recorder = self._new(source, video, json, overwrite)
+        recorder = self._new(source, video, json, events, overwrite)
         with self._control.changing():
             self._recorder = recorder
 
@@ -94,14 +97,19 @@ class Recording:
         return local_path(given) or given
 
     def _new(
-        self, source: Source, video: Path | None, json: Path | None, overwrite: bool
+        self,
+        source: Source,
+        video: Path | None,
+        json: Path | None,
+        events: Path | None,
+        overwrite: bool,
     ) -> Recorder | None:
         """A recorder for the given files; None if there are none."""
-        path = video or json
+        path = video or json or events
         self._warnings = []
         if path is None:
             return None
-        check_apart(self._read, [path for path in (video, json) if path])
+        check_apart(self._read, [path for path in (video, json, events) if path])
         with ExitStack() as stack:
             recorder = stack.enter_context(Recorder(path))
             if video:
@@ -119,5 +127,7 @@ class Recording:
                 recorder.add(VideoOutput(sink, needs_frames=False))
             if json:
                 recorder.add(JsonLines(json, overwrite))
+            if events:
+                recorder.add(EventTable(events, overwrite))
             stack.pop_all()
         return recorder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -65,6 +65,16 @@ class Snapshot:
     unread: tuple[tuple[float, float], ...] = ()
     events: tuple[Event, ...] = ()
     error: BaseException | None = None
+
+    @property
+    def all_events(self) -> tuple[Event, ...]:
+        """`events`, and a departure that has not ended."""
+        keeping = self.result.lane.keeping if self.result and self.result.follower else None
+        if keeping is None or keeping.under_way is None:
+            return self.events
+        end = self.position
+        start = end - (keeping.under_way.end - keeping.under_way.start)
+        return (*self.events, replace(keeping.under_way, start=start, end=end))
 
     @property
     def measures(self) -> dict[str, float]:

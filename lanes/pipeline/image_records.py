@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lanes.pipeline.find_cells import given_diameter
-from lanes.types import Task
+from lanes.types import PictureKind, Task
 
 CELLS, SUMMARY = "cells.csv", "summary.csv"
 OVERLAY, LABELS, INSTANCES = "_overlay.png", "_labels.png", "_instances.tif"
@@ -64,7 +64,8 @@ class Done:
     """The outcome: the number of images labelled (`seen`), of images written, and of cells.
 
     `skipped` has a message for each file that could not be read, `damaged` for each of which a part
-    could not, `doubtful` for each such count. `part` of the current slide is done, 0..1; `note`
+    could not, `doubtful` for each such count. `other` is the kind of pictures that the model is not
+    for, if there were some (`others`). `part` of the current slide is done, 0..1; `note`
     says it in megapixels. `signal` is the number of the signal that ended the work early, 0 if none
     did.
     """
@@ -77,6 +78,8 @@ class Done:
     damaged: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
+    other: PictureKind | None = None
+    others: list[str] = field(default_factory=list)
     part: float = 0.0
     note: str = ""
     signal: int = 0

@@ -37,6 +37,7 @@ from lanes.pipeline.image_records import (
 from lanes.pipeline.slide_plan import Plan, plan_of
 from lanes.pipeline.slides import label_window, read_windows
 from lanes.pipeline.stages import Background, prefetch
+from lanes.pipeline.wrong_pictures import mismatch, other_kind
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.atomic import make_folder
@@ -158,6 +159,8 @@ def label_images(
             done.signal = signal.SIGINT
         done.signal = done.signal or end.number
     done.seconds = time.perf_counter() - began
+    if said := mismatch(segmenter.card, done.other, done.others):
+        done.warnings.append(said)
     return done
 
 
@@ -261,4 +264,7 @@ def _read(
         if isinstance(picture, Slide):
             yield item, picture, None
         else:
+            if other := other_kind(picture.image, segmenter.task):
+                done.other = other
+                done.others.append(str(item.path))
             yield item, picture, estimate(picture.image, segmenter, options.diameter)

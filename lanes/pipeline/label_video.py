@@ -15,10 +15,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lanes.card import ModelCard
 from lanes.draw import hud
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BadInput
-from lanes.lines.departure import Event
+from lanes.lines.departure import Event, LaneKeeping
 from lanes.metrics.clip_scores import ClipScores
 from lanes.pipeline.labelled import Labelled, Look, Step, labelled
 from lanes.pipeline.lane_options import LaneFiles, check_lane_options, steps_of
@@ -26,11 +27,12 @@ from lanes.pipeline.lane_outputs import check_clip_folder, cut_event_clips, lane
 from lanes.pipeline.outputs import JsonLines, MaskOutput, VideoOutput
 from lanes.pipeline.recorder import Recorder
 from lanes.pipeline.stages import Background, check_infer_every, prefetch, segment, timed
+from lanes.pipeline.wrong_pictures import FrameKinds, mismatch
 from lanes.segmenter import Segmenter
 from lanes.system import ending
 from lanes.system.meters import LatencyMeter, RateMeter
 from lanes.system.threads import Threads, opencv_threads, share, usable_cores
-from lanes.types import Frame
+from lanes.types import Frame, Task
 from lanes.video import CameraMode, Quality, Source, VideoSink, open_source
 from lanes.video.label_files import open_truth
 from lanes.video.opening import is_file, local_path
@@ -79,7 +81,8 @@ class Summary:
     camera or stream came too fast, `lost` ones could not be read.
     `signal` is the number of the signal that ended it early, such as 2 for Ctrl-C; 0 if none did.
     `details` describe the mode that a camera was set to. `events` are the departures and lane
-    changes, `clips` those cut out around them. `first` is the time of the first frame.
+    changes, `clips` those cut out around them; `under_way` is a departure that has not ended.
+    `first` is the time of the first frame.
     """
 
     output: Path = Path()
@@ -98,6 +101,7 @@ class Summary:
     dropped: int = 0
     signal: int = 0
     events: list[Event] = field(default_factory=list)
+    under_way: Event | None = None
     clips: list[Path] = field(default_factory=list)
     first: float = 0.0
     meter: RateMeter = field(default_factory=RateMeter)
@@ -113,10 +117,16 @@ class Summary:
         self.frames += 1
         self.dropped = result.frame.index + 1 - self.frames
         self.inferred += result.inferred
-        if result.follower and result.lane.event:
-            self.events.append(result.lane.event)
+        if result.follower:
+            self.note_event(result.lane.keeping)
         for stage, taken in result.seconds.items():
             self.stages[stage].add(taken)
+
+    def note_event(self, keeping: LaneKeeping) -> None:
+        """Note an event that ended with a frame, or is under way."""
+        self.under_way = keeping.under_way
+        if keeping.event:
+            self.events.append(keeping.event)
 
     def take_losses(self, source: Source) -> None:
         """Record what `source` could not read; closes it."""
@@ -172,8 +182,9 @@ def annotate(
             with ExitStack() as stack:
                 _run(given, segmenter, options, summary, progress, show, stack)
         except KeyboardInterrupt:
-            # From the caller's own handler. The context managers have completed their files.
-            summary.signal = signal.SIGINT
+            # From the caller's own handler, or from a backend that waited for a server. The context
+            # managers have completed their files.
+            summary.signal = end.number or signal.SIGINT
         summary.signal = summary.signal or end.number
         if options.event_clips and summary.events:
             _cut_clips(given, summary, options.event_clips)
@@ -235,9 +246,9 @@ def _run(
         check_clip_folder(options.event_clips, options.overwrite)
     scores = ClipScores(truth, segmenter.task) if truth else None
     with_hud = options.hud and not isinstance(sink, StillSink)
-    last = _LastStage(recorder, scores, options, summary, with_hud)
+    last = _LastStage(recorder, scores, options, summary, with_hud, segmenter.task)
     summary.began = time.perf_counter()
-    stack.callback(last.finish, sink)
+    stack.callback(last.finish, sink, source.name, segmenter.card)
     background = stack.enter_context(Background(last.consume))
     results = segment(frames, segmenter, options.infer_every, at_once=lambda: source.live)
     steps = steps_of(options, options.steps, sequence=options.fps is not None)
@@ -306,18 +317,21 @@ class _LastStage:
         options: Options,
         summary: Summary,
         with_hud: bool,
+        task: Task,
     ) -> None:
         self.recorder, self.scores, self.summary = recorder, scores, summary
         self.every, self.with_hud = options.infer_every, with_hud
         # In place: the network is done with the frame, and nothing else needs the original.
         self.look = Look(options.alpha, in_place=True, birdseye=options.birdseye)
         self.newest: Frame | None = None
+        self.kinds = FrameKinds(task)
 
     def consume(self, result: Labelled) -> None:
         """Score, draw and write one result."""
         if self.scores:
             result.iou = self.scores.score(result.frame, result.labels, result.number)
         self.summary.meter.tick()
+        self.kinds.look(result.frame)
         if self.with_hud and (self.summary.frames % CHANGE_EVERY == 1 or self.summary.frames < 2):
             self.look = replace(self.look, lines=tuple(self._hud_lines(result)))
         result.look = self.look
@@ -330,12 +344,16 @@ class _LastStage:
         newest, self.newest = self.newest, None
         return newest
 
-    def finish(self, sink: VideoSink | StillSink) -> None:
-        """Complete the summary after the last frame."""
+    def finish(self, sink: VideoSink | StillSink, name: str, card: ModelCard) -> None:
+        """Complete the summary after the last frame of the source called `name`."""
         if isinstance(sink, VideoSink):
             self.summary.media_seconds = sink.seconds
+        if self.summary.under_way:
+            self.summary.events.append(self.summary.under_way)
         if self.scores:
             self.summary.iou = self.scores.total
+        if said := mismatch(card, self.kinds.other, [name]):
+            self.summary.warnings.append(said)
 
     def _hud_lines(self, result: Labelled) -> list[str]:
         infer = self.summary.stages["infer"].percentile(50)

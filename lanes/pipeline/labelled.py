@@ -37,6 +37,8 @@ class Look:
     `alpha` is the opacity of the labels, 0..1. `classes` are the names of the classes to draw
     (None: all). `lines` is the text of the HUD. `in_place` draws on the frame itself, without a
     copy; use it if nothing else needs the original frame. `birdseye` adds the road from above.
+    `lane` draws the lane lines, if they are followed; `bar` also the position in the lane and the
+    departure warning, which come with the HUD.
     """
 
     alpha: float = ALPHA
@@ -44,6 +46,8 @@ class Look:
     lines: tuple[str, ...] = ()
     in_place: bool = False
     birdseye: bool = False
+    lane: bool = True
+    bar: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -138,7 +142,7 @@ class Labelled:
     def drawn(self) -> Frame:
         """The frame with labels, lane and HUD, drawn as `look` says at the first access."""
         look, task, labels = self.look, only(self.task, self.look.classes), self.network_labels
-        lane = self.lane if self.follower else None
+        lane = self.lane if self.follower and look.lane else None
         if lane and look.alpha > 0:
             labels, task = drawing.with_lane(labels, task, lane, self.frame.size)
         if look.in_place:
@@ -147,13 +151,12 @@ class Labelled:
         else:
             frame = overlay(self.frame, labels, task, look.alpha)
         if lane and look.alpha > 0:
-            drawing.draw_lines(frame, lane)
+            drawing.draw_lines(frame, lane, self.network_labels)
         if lane and look.birdseye:
             drawing.draw_birdseye(frame, lane)
-        if look.lines:
-            text = hud.draw(frame, look.lines)
-            if lane:
-                drawing.draw_position(frame, lane, text)
+        text = hud.draw(frame, look.lines) if look.lines else (slice(0, 0), slice(0, 0))
+        if lane and (look.lines or look.bar):
+            drawing.draw_position(frame, lane, text)
         return frame
 
     def looking(self, look: Look) -> Labelled:
@@ -197,7 +200,7 @@ class Labelled:
         if lines:
             labels, task = drawing.with_lane(self.network_labels, task, self.lane, self.frame.size)
             frame = overlay(self.frame, labels, task, alpha)
-            drawing.draw_lines(frame, self.lane)
+            drawing.draw_lines(frame, self.lane, self.network_labels)
             return frame.bgr
         return overlay_bgr(self.frame.bgr, self.network_labels, task, alpha)
 

@@ -25,9 +25,10 @@ def with_lane(labels: LabelMap, task: Task, lane: Lane, size: Size) -> tuple[Lab
     return lines.with_lane(labels, task, lane.lines, size, lane.keeping.state in LEAVING)
 
 
-def draw_lines(frame: Frame, lane: Lane) -> None:
-    """Draw the lines on `frame`, in place."""
-    lines.draw_lines(frame, lane.lines, lane.vanishing_point[1], LEAVING.get(lane.keeping.state))
+def draw_lines(frame: Frame, lane: Lane, labels: LabelMap) -> None:
+    """Draw the lines on `frame`, in place, but for what vehicles hide by its `labels`."""
+    crossed = LEAVING.get(lane.keeping.state)
+    lines.draw_lines(frame, lane.lines, lane.vanishing_point[1], crossed, labels)
 
 
 def draw_position(frame: Frame, lane: Lane, beside: tuple[slice, slice]) -> None:

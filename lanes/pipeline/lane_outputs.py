@@ -27,6 +27,8 @@ from lanes.video.places import FORMATS, check_apart
 EVENT_COLUMNS = ("start", "end", "side", "kind", "depth")
 POINTS_EVERY = 4
 """A line in JSON has every fourth of its points, and its last."""
+CLIPS = "clips"
+"""The folder in TuSimple's root that holds the images."""
 BEFORE, AFTER = 3.0, 2.0
 """Seconds of a clip before and after an event."""
 TO_COPY = 1.0
@@ -94,16 +96,18 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 
 
 class EventTable:
-    """Writes a CSV row per event, when it ends."""
+    """Writes a CSV row per event, when it ends, or the video does."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         """Open the file and write the column names; raises `BadOutput`."""
         self._table = CsvFile(path, EVENT_COLUMNS, overwrite)
+        self._under_way: Event | None = None
 
     def write(self, labelled: Labelled) -> None:
         """Write the frame's event, if any; raises `BadOutput`."""
         if labelled.lane.event:
             self._table.write([event_record(labelled.lane.event)])
+        self._under_way = labelled.lane.keeping.under_way
 
     def __enter__(self) -> Self:
         self._table.__enter__()
@@ -115,13 +119,17 @@ class EventTable:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        if self._under_way and (kind is None or issubclass(kind, KeyboardInterrupt)):
+            self._table.write([event_record(self._under_way)])
         self._table.__exit__(kind, error, tb)
 
 
 class TuSimpleLines(TextFile):
-    """Writes TuSimple's JSON lines; `raw_file` is the image's name, or the frame's number.
+    """Writes TuSimple's JSON lines.
 
-    In frames of another size than 1280x720, the benchmark's rows are scaled to the height.
+    `raw_file` is an image's path from the benchmark's folder `clips` on, or else its file name; the
+    number of a video's frame. In frames of another size than 1280x720, the benchmark's rows are
+    scaled to the height.
     """
 
     def write(self, labelled: Labelled) -> None:
@@ -130,7 +138,7 @@ class TuSimpleLines(TextFile):
         milliseconds = 1e3 * sum(
             labelled.seconds.get(stage, 0.0) for stage in ("resize", "infer", "carry", "lines")
         )
-        text = tusimple_json(_certain(labelled.lines), _name(labelled), rows, milliseconds)
+        text = tusimple_json(_certain(labelled.lines), _raw_file(labelled), rows, milliseconds)
         self.write_text(text + "\n")
 
 
@@ -154,6 +162,14 @@ class CulaneLines:
 
 def _certain(lines: Sequence[LaneLine]) -> list[LaneLine]:
     return [line for line in lines if line.confidence >= CERTAIN]
+
+
+def _raw_file(labelled: Labelled) -> str:
+    path = labelled.frame.path
+    if path is None:
+        return _name(labelled)
+    parts = path.absolute().parts
+    return "/".join(parts[parts.index(CLIPS) :]) if CLIPS in parts else path.name
 
 
 def _name(labelled: Labelled) -> str:

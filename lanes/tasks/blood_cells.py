@@ -21,4 +21,5 @@ TASK = Task(
     measure=partial(instances.summary, things=THINGS),
     things=THINGS,
     units=instances.UNITS,
+    pictures="slide",
 )

@@ -27,4 +27,5 @@ TASK = Task(
     measure=partial(instances.summary, things=THINGS),
     things=THINGS,
     units=instances.UNITS,
+    pictures="slide",
 )

@@ -35,4 +35,5 @@ TASK = Task(
     measure=measure,
     surface=(DRIVABLE, LANE_LINE, IMPLIED_LINE),
     lines=True,
+    pictures="view",
 )

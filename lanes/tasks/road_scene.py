@@ -36,4 +36,5 @@ TASK = Task(
         LabelClass("bicyclist", (192, 128, 0), alpha=1.2),
     ),
     measure=measure,
+    pictures="view",
 )

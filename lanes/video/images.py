@@ -113,7 +113,16 @@ class ImagesSource(Source):
         for index, (number, path, image) in enumerate(images):
             planes = from_bgr(image, self.colour)
             # The network gets the image itself, not its colours reduced to 4:2:0.
-            yield Frame(planes, self.colour, index, number, self.time_base, path.stem, image=image)
+            yield Frame(
+                planes,
+                self.colour,
+                index,
+                number,
+                self.time_base,
+                path.stem,
+                image=image,
+                path=path,
+            )
 
 
 def find_images(images: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -63,6 +63,12 @@ def is_url(path: str | Path) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", str(path), re.IGNORECASE) is not None
 
 
+def is_live(given: str) -> bool:
+    """Whether an input is a camera or a stream, which drops frames when it is late."""
+    given = without_scheme(given)
+    return is_url(given) or CAMERA.fullmatch(given) is not None
+
+
 def without_scheme(path: str | Path) -> str:
     """The path in a `file://` address; anything else as it is."""
     text = str(path)

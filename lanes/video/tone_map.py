@@ -141,14 +141,14 @@ def cube(transfer: str, peak: float, primaries: int) -> _Array:
 def standard_range(signal: _Array, transfer: str, peak: float, primaries: int) -> _Array:
     """RGB (..., 3) of BT.709, 0..1, for nonlinear RGB of `transfer` and `primaries`, 0..1.
 
-    `peak` is in cd/m2. BT.2390's EETF is applied to the greatest of R, G and B, which keeps hues.
+    `peak` is in cd/m2. BT.2390's EETF is applied to the greatest of R, G and B, which keeps hues:
+    of BT.709's, or else bright saturated colours, such as brake lights, would leave its gamut.
     """
     to_xyz = _to_xyz(primaries)
     decode = pq_to_light if transfer == "PQ" else _hlg_decoder(to_xyz[1])
-    light = decode(signal)
+    light = decode(signal) @ (np.linalg.inv(_to_xyz(_BT709)) @ to_xyz).T
     greatest = np.maximum(light.max(-1, keepdims=True), 1e-9)
-    light = light * (_eetf(greatest, peak) / greatest) / _WHITE
-    linear = light @ (np.linalg.inv(_to_xyz(_BT709)) @ to_xyz).T
+    linear = light * (_eetf(greatest, peak) / greatest) / _WHITE
     return np.asarray(_into_gamut(linear) ** (1 / 2.4))
 
 

@@ -14,6 +14,7 @@ from app_pages import button, labels, said
 from lanes import segmenter, tasks
 from lanes.errors import BadInput
 from lanes.images.resize import Resize
+from lanes.pipeline import wrong_pictures
 from lanes.pipeline.label_images import ImageOptions
 from model_folders import card_of, grey, write_network
 
@@ -57,8 +58,7 @@ def test_sent_images_are_labelled_as_lanes_image_does(model_folder):
     assert list(found.shown) == ["../../a.png"]
     assert [row["image"] for row in rows(found.summary)] == ["../../a.png"]
     assert rows(found.summary)[0]["lane_line_share"] == pytest.approx(1 / 3, abs=0.02)
-    (message,) = found.skipped
-    assert message.startswith("b.png is damaged")
+    assert found.skipped[0].startswith("b.png is damaged")
     with zipfile.ZipFile(io.BytesIO(found.archive)) as archive:
         names = archive.namelist()
         ids = cv2.imdecode(
@@ -155,3 +155,18 @@ def test_a_model_says_what_it_is_for_and_another_is_one_click_away(
     assert not page.exception
     assert page.selectbox(key="images-model").value == "cell_count"
     assert any("is for micrographs of blood smears" in said(caption) for caption in page.caption)
+
+
+def test_a_wrong_kind_of_picture_is_named_and_the_right_model_is_one_click_away(
+    open_page, arguments, cell_models, monkeypatch
+):
+    monkeypatch.setitem(wrong_pictures.OFFERED, "slide", "cell_count")
+    arguments.append(f"--model={cell_models['cell_count']}")
+    page = open_page("images")
+    slide = np.full((90, 160, 3), 240, np.uint8)
+    page.file_uploader[0].set_value([("s.png", png(slide), "image/png")]).run()
+    assert said(page.warning[0]).startswith("s.png looks like a slide under a microscope")
+    page.button(key="images-use-cell_count").click().run()
+    assert not page.exception
+    assert page.selectbox(key="images-model").value == "cell_count"
+    assert not page.warning

@@ -15,10 +15,13 @@ import pytest
 
 from app_pages import OPEN, button, labels, players, said, until
 from clips import make_clip, read
+from lane_roads import SMALL, drift, road_labels
 from lanes import tasks
 from lanes.errors import BadVideo
 from lanes.live.player import Snapshot
+from lanes.pipeline import wrong_pictures
 from lanes.types import Unit
+from model_folders import make_model
 
 pytest.importorskip("streamlit")
 
@@ -74,6 +77,33 @@ def test_one_button_runs_the_demo_with_figures_and_truth(open_page):
     assert 0 <= float(figures["IoU drivable"]) <= 1
     assert {"Pause", "Stop", "Record"} <= set(labels(page.button))
     assert player().clip.loop
+
+
+def test_events_are_a_table_and_lines_can_be_switched_off(open_page, arguments, tmp_path):
+    model = make_model(tmp_path / "exact", SMALL)
+    arguments.append(f"--model={model}")
+    offsets = drift(0.42)
+
+    def draw(number, size):
+        grey = np.array([40, 128, 210], np.uint8)[road_labels(offsets[number], size=size)]
+        return grey[..., None].repeat(3, axis=2)
+
+    page = open_page("live")
+    page.selectbox(key="live-model").select("exact").run()
+    page = at_end(
+        start(upload(page, make_clip(tmp_path / "a.mp4", len(offsets), SMALL, draw=draw)))
+    )
+    assert not page.exception
+    (row,) = page.dataframe[0].value.to_dict("records")
+    assert (row["event"], row["side"]) == ("departure", "right")
+    assert 0 < row["start"] < row["end"]
+    assert [text for *_, text in player().picture().marks] == ["departure, right"]
+    before = player().picture()
+    with_lines = before.draw()
+    page.toggle(key="live-lines").set_value(False).run()
+    after = player().picture()
+    assert after.mark != before.mark
+    assert after.draw() != with_lines
 
 
 def test_charts_follow_the_figures(open_page):
@@ -392,3 +422,19 @@ def test_a_model_without_a_class_has_no_measure_of_it():
     assert "implied line share" in measures(Snapshot("playing", task, result=result))
     kept = measures(Snapshot("playing", old, result=result))
     assert kept == {"drivable share": 1, "lane line share": 0}
+
+
+def test_a_smear_in_a_lane_model_offers_the_one_for_cells(
+    open_page, arguments, cell_models, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(wrong_pictures.OFFERED, "slide", "cell_count")
+    arguments.append(f"--model={cell_models['cell_count']}")
+    slide = np.full((96, 160, 3), 240, np.uint8)
+    clip = make_clip(tmp_path / "s.mp4", 5, size=(96, 160), draw=lambda number, size: slide)
+    page = at_end(start(upload(open_page("live"), clip)))
+    assert any("s.mp4 looks like a slide" in said(warning) for warning in page.warning)
+    page.button(key="live-use").click().run()
+    assert not page.exception
+    page = at_end(page)
+    assert player().segmenter.card.name == "cell_count"
+    assert not page.warning

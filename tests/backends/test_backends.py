@@ -19,7 +19,7 @@ from lanes.errors import BackendError, BadInput, BadModel, MissingDependency, Un
 from model_folders import SIZE, card_of, grey, labels_of, make_model, write_network
 
 NAMES = plugins.names("backends")
-WITHOUT_NETWORK = {"classical"}
+WITHOUT_NETWORK = {"classical", "kserve"}
 DARK, LIGHT = grey([10, 100])[None], grey([100, 200])[None]
 
 
@@ -33,9 +33,23 @@ class Case:
     labels_of: Callable[[np.ndarray], np.ndarray]
 
 
+@pytest.fixture(scope="session")
+def kserve_server():
+    """A server with the models of these tests."""
+    pytest.importorskip("tritonclient", reason="tritonclient is not installed")
+    from kserve_server import KServeServer
+
+    server = KServeServer().start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(params=NAMES)
-def name(request):
+def name(request, monkeypatch):
     """Every backend that can be loaded on this machine."""
+    if request.param == "kserve":
+        address = request.getfixturevalue("kserve_server").address
+        monkeypatch.setenv("LANES_KSERVE", address)
     try:
         backends.precisions(request.param)
     except (MissingDependency, BackendError) as error:
@@ -108,7 +122,7 @@ def test_device_and_precision_are_stated(name, case):
     for asked in ("auto", *known):
         backend = backends.load(name, case.folder, asked)
         assert backend.name == name
-        assert backend.device.partition(":")[0] in ("cpu", "cuda")
+        assert backend.device.partition(":")[0] in ("cpu", "cuda", "grpc")
         assert backend.precision in known if asked == "auto" else backend.precision == asked
         backend.close()
 
@@ -202,7 +216,7 @@ def test_unknown_names(name, case):
     hint = "; did you mean 'fp32'" if "fp32" in known else ""
     with pytest.raises(UnknownName, match=f"{name} .*'fp23'; it has auto, {known[0]}.*{hint}"):
         backends.load(name, case.folder, precision="fp23")
-    with pytest.raises(UnknownName, match=f"{name} .*'tpu'; it has .*(cpu|cuda)"):
+    with pytest.raises(UnknownName, match=f"{name} .*'tpu'; it has .*(cpu|cuda|grpc)"):
         backends.load(name, case.folder, device="tpu")
 
 

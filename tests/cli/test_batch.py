@@ -62,6 +62,40 @@ def test_labels_are_those_of_lanes_image(run, tmp_path, model_folder):
     assert np.array_equal(*labels)
 
 
+def test_lane_options_are_those_of_lanes_video(run, drifting, tmp_path):
+    clip, model = drifting
+    words = ["--smooth", "--birdseye", "--lines-format"]
+    one = ["video", str(clip), "--model", str(model), "--backend", "onnxruntime", *words, "culane"]
+    one += ["-o", "one.mp4", "--events", "one.csv", "--lines-output", "one"]
+    assert CliRunner().invoke(app, one).exit_code == 0
+    done = run(
+        clip, "-o", "out", *words, "culane", "--events", "--event-clips", "--json", model=model
+    )
+    assert done.exit_code == 0, done.output
+    place = tmp_path / "out" / clip.name
+    assert (place / "events.csv").read_text() == (tmp_path / "one.csv").read_text()
+    assert "departure" in (place / "events.csv").read_text()
+    assert len(list((place / "events").glob("*_departure_right.mp4"))) == 1
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names
+    assert names == sorted(path.name for path in (place / "lines").iterdir())
+    for name in names:
+        assert (place / "lines" / name).read_text() == (tmp_path / "one" / name).read_text()
+    again = run(clip, "-o", "out", "--smooth", model=model)
+    assert again.exit_code == 2
+    assert "smooth=True events=True" not in again.stderr.split("would be")[1]
+
+
+def test_lines_of_tusimple_and_none(run, drifting, tmp_path):
+    clip, model = drifting
+    done = run(clip, "-o", "out", "--lines-format", "tusimple", model=model)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / clip.name / "lines.json").read_text().count("raw_file") > 0
+    done = run(clip, "-o", "plain", "--no-lines", "--json", model=model)
+    assert done.exit_code == 0, done.output
+    assert '"lane"' not in (tmp_path / "plain" / clip.name / "frames.jsonl").read_text()
+
+
 def test_a_dry_run_prints_what_is_due(run, tmp_path):
     (tmp_path / "1.mp4").touch()
     done = run("1.mp4", "-o", "out", "--dry-run")
@@ -78,6 +112,8 @@ def test_a_dry_run_prints_what_is_due(run, tmp_path):
         (["1.mp4", "--infer-every", "0"], "--infer-every"),
         (["1.mp4", "--um-per-pixel", "1"], "counts no cells"),
         (["1.mp4", "--threads", "0"], "threads"),
+        (["1.mp4", "--no-lines", "--events"], "--events needs the lane lines"),
+        (["1.mp4", "--calibration", "gone.toml"], "gone.toml cannot be read"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(run, tmp_path, words, fact):

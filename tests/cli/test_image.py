@@ -319,3 +319,17 @@ def test_tables_open_in_pandas(run, tmp_path):
     summary = pandas.read_csv(tmp_path / "out" / "summary.csv")
     assert summary.cells.tolist() == [2]
     assert pandas.read_csv(tmp_path / "out" / "sizes.csv").cells.sum() == 2
+
+
+def test_pictures_of_another_kind_are_a_warning_that_names_a_model(run, tmp_path):
+    street = np.full((90, 160, 3), 30, np.uint8)
+    street[:40] = 220  # the sky
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, street)
+    save(tmp_path / "c.png", smear((50, 60)))
+    done = run("a.png", "b.png", "c.png", "-o", "out")
+    assert done.exit_code == 0
+    assert "a.png (and 1 more) looks like a view from a car" in said(done)
+    assert "choose the model lanes-fcn-lite" in said(done)
+    assert len(rows_of(tmp_path / "out" / "summary.csv")) == 3
+    assert "looks like" not in said(run("c.png", "-o", "other"))

@@ -360,3 +360,13 @@ def test_the_models_labels_are_those_that_the_tests_expect():
     """A guard of the guards: the helper's rule gives all three classes on a ramp."""
     ramp = np.linspace(0, 255, 96).astype(np.uint8)
     assert set(np.unique(labels_of(np.stack([ramp] * 3, -1)))) == {0, 1, 2}
+
+
+def test_a_clip_of_another_kind_is_a_warning_that_names_a_model(run, tmp_path):
+    slide = np.full((96, 160, 3), 240, np.uint8)
+    clip = make_clip(tmp_path / "smear.mp4", frames=3, draw=lambda number, size: slide)
+    done = run(clip)
+    assert done.exit_code == 0
+    shown = " ".join(done.output.split())
+    assert "warning: smear looks like a slide under a microscope" in shown
+    assert "choose the model cells-count" in shown

@@ -5,33 +5,12 @@ import json
 
 import av
 import cv2
-import numpy as np
 import pytest
 
 import lanes
-from clips import make_clip
+from lane_roads import OFFSETS, draw_road
 from lane_roads import SMALL as SIZE
-from lane_roads import drift, road_labels
 from lanes.cli.main import app
-from model_folders import make_model
-
-OFFSETS = drift(0.42)
-
-
-def draw_road(number, size):
-    """Grey values that the model of known labels reads as a road."""
-    return np.array([40, 128, 210], np.uint8)[road_labels(OFFSETS[number], size=size)][
-        ..., None
-    ].repeat(3, axis=2)
-
-
-@pytest.fixture(scope="module")
-def drifting(tmp_path_factory):
-    """A clip in which the car departs to the right, and a model that labels it exactly."""
-    folder = tmp_path_factory.mktemp("drift")
-    model = make_model(folder / "exact", SIZE)
-    clip = make_clip(folder / "drive.mp4", len(OFFSETS), SIZE, draw=draw_road, audio="aac", gop=20)
-    return clip, model
 
 
 def test_a_departure_is_in_every_file(run, drifting, tmp_path):
@@ -61,6 +40,22 @@ def test_a_departure_is_in_every_file(run, drifting, tmp_path):
     with av.open(str(part)) as container:
         assert len(container.streams.audio) == 1
         assert len(list(container.decode(video=0))) == len(OFFSETS), "shorter than the margins"
+
+
+def test_a_departure_that_the_end_cuts_off_has_its_row_and_clip(run, drifting, tmp_path):
+    clip, model = drifting
+    half = len(OFFSETS) // 2  # the car is beyond the line
+    done = run(
+        clip, "-o", "o.mp4", "--events", "e.csv", "--event-clips", "parts",
+        "--max-frames", half, model=model,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "e.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["kind"], row["side"]) == ("departure", "right")
+    assert float(row["end"]) == pytest.approx((half - 1) / 25, abs=0.02)
+    assert len(list((tmp_path / "parts").iterdir())) == 1
+    assert "departure" in " ".join(done.output.split())
 
 
 def test_a_clip_plays_from_its_start(run, drifting, tmp_path):

@@ -155,7 +155,10 @@ def test_parts_islands_and_holes_of_coco(tmp_path):
     wanted[1:4, 2:7] = True
     wanted[2, 3] = False
     np.testing.assert_array_equal(region.mask, wanted)
-    for broken, words in (([], "a box"), ({"counts": [5]}, "run lengths cover 5 pixels")):
+    for broken, words in (
+        ([], "a box"),
+        ({"counts": [5], "size": [6, 8]}, "run lengths cover 5 pixels"),
+    ):
         values["annotations"][0]["segmentation"] = broken
         exports.write_json(file, values)
         with pytest.raises(BadDataset, match=words):
@@ -203,7 +206,7 @@ def test_rectangles_and_open_polygons_of_label_studio(tmp_path):
     np.testing.assert_array_equal(np.argwhere(turned).max(0), (24, 31))
     line = {"points": [[0, 50], [100, 50]], "closed": False, "polygonlabels": ["lane line"]}
     assert (targets("polygonlabels", line)[18] == 2).all()
-    with pytest.raises(BadDataset, match="with a point"):
+    with pytest.raises(BadDataset, match="keypointlabels.*wanted polygonlabels"):
         targets("keypointlabels", {"x": 1, "y": 1, "keypointlabels": ["drivable"]})
 
 

@@ -80,6 +80,20 @@ def test_widths_say_how_sure_and_of_what_kind_a_line_is():
     assert np.count_nonzero(np.diff(row.astype(int)) == 1) == 2, "two halves"
 
 
+def test_a_vehicle_hides_the_line_behind_it():
+    labels = np.ones((352, 640), np.uint8)
+    labels[240:290, 100:300] = 0  # rows 491 to 593 of the frame
+    labels[330:332] = 0  # too few rows for a vehicle
+    luma = changed([line(240, 600, "ego left")], labels=labels)[1][0]
+    assert not luma[500:585].any()
+    assert luma[370:480].any(axis=1).all()
+    assert luma[630:715].any(axis=1).all()
+    edge = np.zeros_like(labels)
+    edge[:, 321:] = 1  # road on one side of the line only
+    beside = changed([line(640, 640, "next left")], labels=edge)[1][0]
+    assert beside[370:700].any(axis=1).all()
+
+
 @pytest.mark.parametrize("size", [(90, 160), (63, 95), (2, 2), (1, 40)])
 def test_small_and_odd_frames(size):
     frame = blank(size)

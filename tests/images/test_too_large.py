@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import resource
-import struct
 import subprocess
 import sys
-import zlib
 
 import pytest
 
+from bombs import png_bomb
 from lanes.errors import BadInput
 from lanes.images.read import read_picture
 from lanes.video import open_source
@@ -21,16 +20,7 @@ LIMIT = 2_500_000_000
 @pytest.fixture
 def bomb(tmp_path):
     """A PNG of 100 KB with 30,000 x 30,000 pixels."""
-    width = height = 30_000
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(width // 8 + 1) * height, 9)
-    path = tmp_path / "bomb.png"
-    with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        for kind, content in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
-            file.write(struct.pack(">I", len(content)) + kind + content)
-            file.write(struct.pack(">I", zlib.crc32(kind + content)))
-    return path
+    return png_bomb(tmp_path / "bomb.png")
 
 
 def test_a_picture_beyond_200_megapixels_is_refused(bomb):

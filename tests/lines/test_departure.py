@@ -44,6 +44,19 @@ def test_a_departure_on_each_side():
     assert events(watch(excursion(-0.4))) == [("departure", "left")]
 
 
+def test_a_departure_that_has_not_ended_is_under_way():
+    frames = watch(excursion(0.4))
+    first = next(f for f in frames if f.under_way)
+    last = [f for f in frames if f.under_way][-1]
+    assert first.state == last.state == "leaving right"
+    assert last.under_way.start == first.under_way.start
+    assert last.under_way.end == pytest.approx(frames.index(last) * FRAME + FRAME)
+    assert last.under_way.depth == pytest.approx(0.1)
+    ended = next(f for f in frames if f.event)
+    assert ended.under_way is None
+    assert ended.event.start == first.under_way.start
+
+
 def test_staying_inside_is_no_event():
     assert events(watch(excursion(0.28))) == []
 

@@ -50,6 +50,18 @@ def test_a_recording_has_lines_and_the_departure(road, tmp_path):
     assert (corner > 100).mean() > 0.5, "the sky is dark, the road from above is not"
 
 
+def test_a_departure_under_way_is_among_the_events(road):
+    clip, model = road
+    with Live(clip, model) as live:
+        seen = []
+        until(live, lambda now: seen.append(now) or ended(now), 100)
+    leaving = [now for now in seen if now.result and now.result.lane.keeping.under_way]
+    assert not seen[0].all_events
+    assert all(len(now.all_events) == 1 and not now.events for now in leaving)
+    (event,) = seen[-1].all_events
+    assert (event.kind, event.side) == ("departure", "right")
+
+
 def test_without_lines_there_are_none(road, tmp_path):
     clip, model = road
     options = LiveOptions(json=tmp_path / "o.jsonl", lines=False)

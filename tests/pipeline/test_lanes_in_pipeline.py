@@ -114,6 +114,18 @@ def test_a_warning_is_shown_while_the_car_leaves_its_lane():
     assert red == [False, True]
 
 
+def test_the_bar_needs_no_hud_and_the_lane_can_be_left_out():
+    (result,) = run([0.1])
+    nothing, everything = (
+        result.looking(Look(lane=lane, bar=True)).drawn.planes[0] for lane in (False, True)
+    )
+    plain = result.looking(Look()).drawn.planes[0]
+    assert (everything[:30] != plain[:30]).any()
+    assert (everything[200:] == plain[200:]).all()
+    assert (nothing != plain).any()
+    assert (nothing[:30] == result.frame.planes[0][:30]).all()
+
+
 def test_json_has_lines_position_and_events(tmp_path):
     with Recorder(tmp_path / "a.jsonl") as recorder:
         recorder.add(JsonLines(tmp_path / "a.jsonl", False))
@@ -144,6 +156,22 @@ def test_the_table_of_events(tmp_path):
     assert float(row["end"]) > float(row["start"]) > 0.4
     with pytest.raises(BadOutput, match="exists already"):
         EventTable(tmp_path / "e.csv", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_file"),
+    [
+        ("data/clips/0313-1/6040/20.jpg", "clips/0313-1/6040/20.jpg"),
+        ("pictures/20.jpg", "20.jpg"),
+    ],
+)
+def test_tusimples_file_names_are_the_benchmarks(tmp_path, path, raw_file):
+    result = road_result()
+    result.frame.path = tmp_path / path
+    with Recorder(tmp_path / "t.json") as recorder:
+        recorder.add(TuSimpleLines(tmp_path / "t.json", False))
+        recorder.write(next(labelled([result], TASK, steps=[FollowLane()])))
+    assert list(read_tusimple(tmp_path / "t.json", truth=True)) == [raw_file]
 
 
 def test_the_benchmarks_formats(tmp_path):

@@ -69,6 +69,26 @@ def test_colours_of_both_gamuts_keep_their_values():
     np.testing.assert_allclose(found, linear ** (1 / 2.4), atol=1e-3)
 
 
+@pytest.mark.parametrize("transfer", ["PQ", "HLG"])
+@pytest.mark.parametrize("rgb", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0.5, 0)])
+def test_bright_saturated_colours_stay_saturated(transfer, rgb):
+    """Brake lights: a BT.709 colour at three times reference white is itself, only less bright."""
+    to_2020 = np.linalg.inv(tone_map._to_xyz(BT2020)) @ tone_map._to_xyz(1)
+    light = to_2020 @ (np.array(rgb) ** 2.4) * 600
+    signal = tone_map.light_to_pq(light) if transfer == "PQ" else hlg_of(light)
+    found = tone_map.standard_range(signal, transfer, 1000.0, BT2020)
+    assert found.max() > 0.95
+    np.testing.assert_allclose(found / found.max(), rgb, atol=0.02)
+
+
+def hlg_of(light):
+    """The HLG signal of R, G and B in cd/m2: the inverse OOTF and the OETF of BT.2100, table 5."""
+    luminance = light @ tone_map._to_xyz(BT2020)[1]
+    scene = light / 1000 * (luminance / 1000) ** (1 / 1.2 - 1)
+    root, log = np.sqrt(3 * scene), np.log(np.maximum(12 * scene - 0.28466892, 1e-9))
+    return np.where(scene <= 1 / 12, root, 0.17883277 * log + 0.55991073)
+
+
 def test_every_colour_stays_in_range():
     for transfer in ("PQ", "HLG"):
         table = tone_map.cube(transfer, 1000.0, BT2020)

@@ -1,7 +1,7 @@
 """Workers on a Ray cluster (https://docs.ray.io/en/latest/ray-core/actors.html).
 
-Each is an actor with a loaded model. No job has run on a cluster yet: docs/scale.md. On one machine
-Ray is not used: its servers take seconds to start and listen on all network interfaces.
+Each is an actor with a loaded model; docs/scale.md says what was run. On one machine Ray is not
+used: its servers take seconds to start and listen on all network interfaces.
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ import uuid
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from lanes import assets, backends, segmenter
+from lanes import assets, backends, segmenter, tasks
 from lanes import card as cards
 from lanes.draw.overlay import ALPHA
 from lanes.errors import BackendError, BadInput, LanesError
 from lanes.pipeline import label_images, label_video
 from lanes.pipeline.batch.manifest import DONE, FAILED, UNFINISHED, Row, Stamp
+from lanes.pipeline.lane_options import LaneOptions, LinesFormat, check_lane_options
 from lanes.pipeline.tidy import tidy
 from lanes.plugins import DISTRIBUTION
 from lanes.system.atomic import writing
@@ -23,12 +24,17 @@ from lanes.system.threads import share
 from lanes.video import Quality
 from lanes.video.images import is_image
 
-JSON, MASKS = "frames.jsonl", "masks"
+JSON, MASKS, EVENTS, EVENT_CLIPS = "frames.jsonl", "masks", "events.csv", "events"
+LINES = {"tusimple": "lines.json", "culane": "lines"}
+"""Names in an input's folder; the lines by their format."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the inputs of a batch are labelled; see `lanes batch --help`."""
+class Recipe(LaneOptions):
+    """How the inputs of a batch are labelled; see `lanes batch --help`.
+
+    `masks`, `json`, `events` and `event_clips` say what to write, besides the video, about each.
+    """
 
     model: str = assets.DEFAULT_MODEL
     backend: str = "auto"
@@ -41,13 +47,17 @@ class Recipe:
     tidy: bool = False
     masks: bool = False
     json: bool = False
+    events: bool = False
+    event_clips: bool = False
+    lines_format: LinesFormat | None = None
     um_per_pixel: float | None = None
 
     @property
     def options(self) -> str:
         """The options that differ from the defaults, as they stand in the manifest."""
-        given = ((field, getattr(self, field.name)) for field in fields(self)[1:])
-        return " ".join(f"{field.name}={v}" for field, v in given if v != field.default)
+        given = ((field, getattr(self, field.name)) for field in fields(self))
+        changed = {field.name: value for field, value in given if value != field.default}
+        return " ".join(f"{name}={value}" for name, value in changed.items() if name != "model")
 
     def check(self) -> None:
         """Check the options before anything is labelled.
@@ -58,13 +68,25 @@ class Recipe:
         """
         card = cards.read(assets.model_folder(self.model))
         label_images.check_options([], card, Path(os.devnull) / "none", self._of_images())
-        label_video.check_options([], self._of_videos())
+        options = self._of_videos(Path(os.devnull), "none")
+        label_video.check_options([], options)
+        check_lane_options(options, tasks.load(card.task))
 
     def _of_images(self) -> label_images.ImageOptions:
         return label_images.ImageOptions(self.um_per_pixel, self.alpha)
 
-    def _of_videos(self) -> label_video.Options:
+    def _of_videos(self, work: Path, stem: str) -> label_video.Options:
+        """The options for a video of the name `stem`, with its results in the folder `work`."""
+        shared = {field.name: getattr(self, field.name) for field in fields(LaneOptions)}
         return label_video.Options(
+            **shared,
+            output=work / f"{stem}_lanes.mp4",
+            masks=work / MASKS if self.masks else None,
+            json=work / JSON if self.json else None,
+            events=work / EVENTS if self.events else None,
+            event_clips=work / EVENT_CLIPS if self.event_clips else None,
+            lines_format=self.lines_format,
+            lines_output=work / LINES[self.lines_format] if self.lines_format else None,
             quality=self.quality,
             alpha=ALPHA if self.alpha is None else self.alpha,
             hud=self.hud,
@@ -142,13 +164,7 @@ class Labeller:
         return done.images, done.warnings
 
     def _label_video(self, path: Path, work: Path) -> tuple[int, list[str]]:
-        options = replace(
-            self.recipe._of_videos(),
-            output=work / f"{path.stem}_lanes.mp4",
-            masks=work / MASKS if self.recipe.masks else None,
-            json=work / JSON if self.recipe.json else None,
-            threads=share(self.threads),
-        )
+        options = replace(self.recipe._of_videos(work, path.stem), threads=share(self.threads))
         summary = label_video.annotate(str(path), self.model, options)
         _check_whole(summary.signal)
         return summary.frames, summary.warnings

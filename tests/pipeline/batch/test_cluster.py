@@ -1,7 +1,4 @@
-"""A real Ray cluster of two nodes on this machine; one node is removed in mid-run.
-
-The tests with `two_nodes` have not passed anywhere yet: see the end of docs/scale.md.
-"""
+"""A real Ray cluster of two nodes on this machine; one node is removed in mid-run."""
 
 from __future__ import annotations
 
