@@ -8,6 +8,7 @@ the network then finds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from lanes.card import ModelCard
 from lanes.cells import instances, scale
 from lanes.cells.doubt import Signs, contrast_of, scale_sign, signs_of
+from lanes.cells.instances import Cell
 from lanes.cells.scale import RED_CELL
 from lanes.errors import BadInput
 from lanes.images.resize import resize_plane
@@ -72,14 +74,22 @@ def label_cells(
     return second if still and abs(math.log(still)) < abs(math.log(away)) else first
 
 
-def signs_in(found: ScaledLabels, parted: InstanceMap, task: Task, size: Size) -> Signs | None:
+def signs_in(
+    found: ScaledLabels,
+    parted: InstanceMap,
+    task: Task,
+    size: Size,
+    cells: Sequence[Cell] | None = None,
+) -> Signs | None:
     """The signs of a wrong count in a picture of `size`; None if the model needs no scale.
 
     `parted` are the instances at the scale of `found`: outlines are judged as they were learned.
+    `cells` are those measured in the picture, which spares a second measure if it has that scale.
     """
     if found.counts is None:
         return None
-    cells = instances.measure(parted, found.labels, task)
+    if cells is None or parted.shape != size:
+        cells = instances.measure(parted, found.labels, task)
     diameter, ratio = found.diameter, found.labels.shape[0] / size[0]
     expected = None if diameter is None else diameter * ratio
     sign = scale_sign(diameter, min(size))

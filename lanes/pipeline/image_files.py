@@ -52,6 +52,8 @@ OUTLINED_ALPHA = 0.25
 CHUNK = 1 << 20
 """Characters of table rows that are copied at once."""
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: 0.7 of the time, 6 % more bytes
+    FAST += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
 
 
 class ImageFiles:
@@ -117,7 +119,7 @@ class ImageFiles:
         self.report(item, picture.image, found, cells)
         self.sizes.add(item.name, totals)
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        signs = signs_in(scaled, parted, self.task, size)
+        signs = signs_in(scaled, parted, self.task, size, cells)
         if signs is not None:
             note(drawn, self.notes(item, scaled.diameter, signs))
         row = self.row(item, size, totals, scaled.diameter, signs, picture.damage)
