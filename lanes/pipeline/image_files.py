@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
@@ -106,7 +107,8 @@ class ImageFiles:
         parted = instances.segment(scaled.labels, self.task)
         found = resize_smoothly(parted, size)
         cells = instances.measure(found, labels, self.task, scale)
-        drawn = overlay_bgr(picture.image, labels, self.task, self.alpha(OUTLINED_ALPHA))
+        tint = without_border(labels, self.task)
+        drawn = overlay_bgr(picture.image, tint, self.task, self.alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
         write_image(self.place(item, INSTANCES), found)
         outlines = self.outlines(item)
@@ -191,6 +193,16 @@ class ImageFiles:
     def place(self, item: Item, ending: str) -> Path:
         """The path of a result file."""
         return self.folder / f"{item.stem}{ending}"
+
+
+def without_border(labels: LabelMap, task: Task) -> LabelMap:
+    """`labels` with the border as part of the cells, for overlays that have outlines."""
+    things = instances.things_of(task)
+    if things.border is None:
+        return labels
+    table = np.arange(256, dtype=np.uint8)
+    table[things.border] = things.classes[0]
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
 
 
 class SlideFiles:
