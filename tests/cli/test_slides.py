@@ -262,8 +262,9 @@ def test_a_signal_leaves_no_trace_of_an_unfinished_slide(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_slide_of_400_megapixels_needs_little_memory(tmp_path):
-    folder = make_counter(tmp_path / "model", "blood_cells")
+    folder = make_counter(tmp_path / "model", "blood_cells", (512, 768))
     tile = zlib.compress(smear((60, 60), (150, 120), (200, 40), size=(256, 256)).tobytes())
     side, across = 20_000, -(-20_000 // 256)
     there = {1000, 3000, 5000}
