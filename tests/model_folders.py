@@ -82,13 +82,13 @@ def make_model(folder, size=SIZE, task="lanes", classes=None):
     return folder
 
 
-def make_counter(folder, task):
+def make_counter(folder, task, size=SIZE):
     """A model folder of `task` that labels by grey value, in tiles."""
     folder.mkdir()
     classes = tasks.load(task).class_names
-    resize = Resize(SIZE, mode="tile")
+    resize = Resize(size, mode="tile")
     card_of(name=folder.name, task=task, classes=classes, resize=resize).write(folder)
-    write_network(folder / "model.onnx")
+    write_network(folder / "model.onnx", size)
     return folder
 
 

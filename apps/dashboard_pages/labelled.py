@@ -94,16 +94,14 @@ def label(
             raise BadInput(_named(str(error), items)) from error
         written = [item for item in items if (results / f"{item.stem}{OVERLAY}").exists()]
         cells = results / CELLS
+        notes = done.skipped + done.damaged + done.warnings + done.doubtful
         return Labelled(
             shown={item.name: _shown(item, results) for item in written},
             summary=(results / SUMMARY).read_text("utf-8"),
             cells=cells.read_text("utf-8") if cells.exists() else "",
             archive=_zip(written, results),
             seconds=done.seconds,
-            skipped=[
-                _named(text, items)
-                for text in done.skipped + done.damaged + done.warnings + done.doubtful
-            ],
+            skipped=[_named(text, items) for text in notes],
             other=done.other,
         )
 

@@ -23,7 +23,11 @@ ODD_SIZE = 1.5
 """A cell is odd if its diameter differs from the typical one by more than this ratio."""
 CLEAR = 3.0
 """A contrast from which on cells are clear."""
-WEIGHTS = (2.0, 1.0, 3.0, 3.0, 1.0)
+SMALLEST, LARGEST = 12.0, 400.0
+"""Diameters in pixels that cells have."""
+WIDEST = 0.7
+"""The largest cell relative to the shorter side of its picture."""
+WEIGHTS = (2.0, 1.0, 3.0, 3.0, 1.0, 5.0)
 BIAS = -2.5
 REASONS = (
     "another scale gives another count",
@@ -31,6 +35,7 @@ REASONS = (
     "many cells are small pieces",
     "many cells are ragged",
     "cells and slide hardly differ in colour",
+    "what was found is too small or too large for cells",
 )
 """What each sign says; one for each weight."""
 
@@ -41,7 +46,7 @@ class Signs:
 
     `looks`: log ratio of the counts at two scales. `size`: log ratio of found and learned diameter.
     `shreds` and `ragged`: shares of the cells. `faint`: -log of the contrast of cells and slide, in
-    deviations.
+    deviations. `scale`: log ratio by which their diameter in the picture is none of a cell.
     """
 
     looks: float = 0.0
@@ -49,6 +54,7 @@ class Signs:
     shreds: float = 0.0
     ragged: float = 0.0
     faint: float = 0.0
+    scale: float = 0.0
 
     @property
     def doubt(self) -> float:
@@ -66,12 +72,17 @@ class Signs:
 
 
 def signs_of(
-    cells: Sequence[Cell], diameter: float | None, counts: tuple[int, int], contrast: float
+    cells: Sequence[Cell],
+    diameter: float | None,
+    counts: tuple[int, int],
+    contrast: float,
+    scale: float = 0.0,
 ) -> Signs:
-    """The signs of a picture with measured `cells`, looked for at the scale of `diameter` pixels.
+    """The signs of a picture with `cells`, measured at the network's scale.
 
-    `counts` are those at two scales, `contrast` is that of `contrast_of`. Cells at the edge are cut
-    and tell nothing about sizes.
+    There they should have a diameter of `diameter` pixels. `counts` are those at two scales,
+    `contrast` is that of `contrast_of`, `scale` that of `scale_sign`. Cells at the edge are cut and
+    tell nothing about sizes.
     """
     whole = [cell for cell in cells if not cell.at_edge]
     found = float(np.median([cell.diameter_px for cell in whole])) if whole else 0.0
@@ -83,7 +94,16 @@ def signs_of(
         shreds=_share([cell.area_px < least for cell in whole]),
         ragged=_share([cell.circularity < RAGGED for cell in whole]),
         faint=math.log(CLEAR / min(max(contrast, CLEAR / 50), CLEAR)) if cells else 0.0,
+        scale=scale if cells else 0.0,
     )
+
+
+def scale_sign(diameter: float | None, side: int) -> float:
+    """The sign for cells of `diameter` pixels in a picture whose shorter side has `side` pixels."""
+    if diameter is None:
+        return 0.0
+    largest = max(min(LARGEST, WIDEST * side), SMALLEST)
+    return max(math.log(SMALLEST / diameter), math.log(diameter / largest), 0.0)
 
 
 def contrast_of(image: Image, cells: Mask) -> float:

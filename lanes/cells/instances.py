@@ -226,7 +226,7 @@ def _split(body: Mask, min_area: int) -> NDArray[np.int32]:
 
 def _parts(piece: Mask, least: float) -> NDArray[np.int32]:
     """Split a connected component (H, W) into cells 1, 2, ...; `least` is the least radius."""
-    piece = np.pad(piece, 1)
+    piece = np.asarray(cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT), np.uint8)
     outlines, tree = cv2.findContours(piece, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     inner = [o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent >= 0]
     outer = next(o for o, (*_, parent) in zip(outlines, tree[0], strict=True) if parent < 0)
@@ -256,7 +256,10 @@ def _number_cores(
     while level < (1 - DEPTH) * depth.max():
         # A neck is judged relative to the depth, so large depths need no finer steps.
         level += max(STEP, DEPTH / 4 * level)
-        _, pieces, stats, _ = cv2.connectedComponentsWithStats((depth > level).astype(np.uint8))
+        deep = cv2.threshold(depth, level, 1, cv2.THRESH_BINARY)[1].astype(np.uint8)
+        found, pieces, stats, _ = cv2.connectedComponentsWithStats(deep)
+        if found <= 2:  # the outside, and one part: the usual case
+            continue
         parts = []
         for k in range(1, len(stats)):
             box = _box(stats[k])

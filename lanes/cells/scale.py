@@ -18,6 +18,8 @@ from lanes.types import Image
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]
+FLAT = 5
+"""Levels of 256: what differs by less is noise of an empty slide."""
 RED_CELL = 7.5
 """Diameter of a red blood cell on a dry smear, in micrometres."""
 SIDES = (400, 800)
@@ -34,6 +36,13 @@ ROUNDNESS = 1.1
 """Diameter of the disc of a cell's area, relative to its local thickness: outlines are uneven."""
 STEPS = 8
 """Halvings of the search for the thickness: its ratio is found within 2 %."""
+
+
+def is_flat(image: Image) -> bool:
+    """Whether `image` (H, W, 3) shows nothing: no colour is further than `FLAT` from the first."""
+    first = image[0, 0].astype(float)
+    alike = cv2.inRange(image, first - FLAT, first + FLAT)
+    return cv2.countNonZero(alike) == alike.size
 
 
 def estimate(image: Image) -> float | None:

@@ -29,8 +29,12 @@ def write(picture: Image, text: str, x: int, y: int, colour: tuple[int, int, int
 
 
 def note(picture: Image, lines: Sequence[str]) -> None:
-    """Write `lines` in the upper left corner, on a white ground, in place."""
-    for number, line in enumerate(lines):
+    """Write `lines` in the upper left corner, on a white ground, in place.
+
+    Lines that are wider than the picture are left out: they would hide a small one.
+    """
+    fitting = [line for line in lines if width_of(line) + 2 * MARGIN <= picture.shape[1]]
+    for number, line in enumerate(fitting):
         top, right = LINE * number, width_of(line) + 2 * MARGIN
         picture[top : top + LINE, :right] = WHITE
         write(picture, line, MARGIN, top)

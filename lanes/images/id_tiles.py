@@ -72,7 +72,7 @@ class IdTiles:
         self._file.close()
 
     def _encoded(self) -> Iterator[bytes]:
-        empty = zlib.compress(bytes(SIDE * SIDE * 4), LEVEL)
+        empty = zlib.compress(bytes(SIDE * SIDE * 4), 9)
         for number in range(self.across * self.down):
             yield self._stored(number) if number in self._places else empty
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import cv2
 import numpy as np
 
 from lanes.errors import BadInput, MissingDependency
@@ -234,7 +235,7 @@ class Slide:
         elif kind == "PALETTE":
             stored = self._coloured(stored)
         elif stored.shape[2] >= 3:
-            stored = stored[..., [2, 1, 0, 3][: min(stored.shape[2], 4)]]
+            stored = _bgr_first(stored)
         else:
             stored = stored[..., :1]
         if stored.dtype == np.uint16 and self.depth < 16:
@@ -245,6 +246,13 @@ class Slide:
         """BGR of palette indices."""
         table = np.asarray(self.planes[0].page.colormap)  # (3, n), 16 bits
         return to_8_bits(table.T[:, ::-1][stored[..., 0]].astype(np.uint16), 16)
+
+
+def _bgr_first(stored: Samples) -> Samples:
+    """BGR or BGRA of RGB or RGBA."""
+    if stored.shape[2] == 3:
+        return np.asarray(cv2.cvtColor(stored, cv2.COLOR_RGB2BGR), stored.dtype)
+    return np.asarray(cv2.cvtColor(stored[..., :4], cv2.COLOR_RGBA2BGRA), stored.dtype)
 
 
 def _of_cmyk(stored: Samples) -> Samples:

@@ -8,16 +8,20 @@ the network then finds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from lanes.card import ModelCard
 from lanes.cells import instances, scale
-from lanes.cells.doubt import contrast_of
+from lanes.cells.doubt import Signs, contrast_of, scale_sign, signs_of
+from lanes.cells.instances import Cell
 from lanes.cells.scale import RED_CELL
 from lanes.errors import BadInput
 from lanes.images.resize import resize_plane
 from lanes.segmenter import Segmenter
-from lanes.types import Image, LabelMap, Size
+from lanes.types import Image, InstanceMap, LabelMap, Size, Task
 
 LARGEST = 60e6
 """Pixels of the resized picture; beyond, the picture is enlarged less than its cells need."""
@@ -57,6 +61,8 @@ def label_cells(
     `lanes.cells.scale.estimate`), corrected once if the cells that are found disagree with it.
     """
     learned = segmenter.card.cell_diameter
+    if learned is not None and scale.is_flat(image):
+        return ScaledLabels(np.zeros(image.shape[:2], np.uint8), None, (0, 0))
     if learned is None:
         return ScaledLabels(segmenter.result(segmenter.submit(image)), None)
     guess = diameter or estimated
@@ -66,6 +72,28 @@ def label_cells(
         return first
     second, still = _labelled(image, segmenter, learned, guess * away)
     return second if still and abs(math.log(still)) < abs(math.log(away)) else first
+
+
+def signs_in(
+    found: ScaledLabels,
+    parted: InstanceMap,
+    task: Task,
+    size: Size,
+    cells: Sequence[Cell] | None = None,
+) -> Signs | None:
+    """The signs of a wrong count in a picture of `size`; None if the model needs no scale.
+
+    `parted` are the instances at the scale of `found`: outlines are judged as they were learned.
+    `cells` are those measured in the picture, which spares a second measure if it has that scale.
+    """
+    if found.counts is None:
+        return None
+    if cells is None or parted.shape != size:
+        cells = instances.measure(parted, found.labels, task)
+    diameter, ratio = found.diameter, found.labels.shape[0] / size[0]
+    expected = None if diameter is None else diameter * ratio
+    sign = scale_sign(diameter, min(size))
+    return signs_of(cells, expected, found.counts, found.contrast, sign)
 
 
 def given_diameter(diameter: float | None, um_per_pixel: float | None) -> float | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from lanes.cells import instances
 from lanes.cells import tables as cell_tables
-from lanes.cells.doubt import DOUBTFUL, Signs, signs_of
+from lanes.cells.doubt import DOUBTFUL, Signs
 from lanes.cells.geojson import Corner, Ids
 from lanes.cells.instances import Cell
 from lanes.cells.sizes import Sizes
@@ -23,9 +25,9 @@ from lanes.draw.outlines import draw_outlines
 from lanes.draw.overlay import ALPHA, overlay_bgr
 from lanes.draw.text import note
 from lanes.errors import BadInput
-from lanes.images.resize import resize_labels
+from lanes.images.resize import resize_labels, resize_smoothly
 from lanes.images.slide import Picture, Slide
-from lanes.pipeline.find_cells import ScaledLabels
+from lanes.pipeline.find_cells import ScaledLabels, signs_in
 from lanes.pipeline.image_records import (
     CELLS,
     HISTOGRAM,
@@ -45,12 +47,17 @@ from lanes.pipeline.labelled import Labelled
 from lanes.pipeline.outline_files import OutlineFiles
 from lanes.pipeline.slide_plan import Plan
 from lanes.pipeline.slides import SlideCells
+from lanes.system.atomic import writing
 from lanes.types import Frame, Image, LabelMap, Result, Size, Task
 from lanes.video.output_files import CsvFile, write_image
 
 OUTLINED_ALPHA = 0.25
 """Opacity of the overlay under outlines; low, so that the stain stays visible."""
+CHUNK = 1 << 20
+"""Characters of table rows that are copied at once."""
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter for all rows: 0.7 of the time, 6 % more bytes
+    FAST += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
 
 
 class ImageFiles:
@@ -73,7 +80,8 @@ class ImageFiles:
     def write(self, item: Item, picture: Picture, scaled: ScaledLabels) -> None:
         """Write the files of one image, then its table rows."""
         image, small = picture.image, scaled.labels
-        labels = resize_labels(small, (image.shape[0], image.shape[1]))
+        enlarge = resize_smoothly if self.task.things else resize_labels
+        labels = enlarge(small, (image.shape[0], image.shape[1]))
         try:
             if self.cells is None:
                 drawn = self._overlay(image, small)
@@ -107,9 +115,11 @@ class ImageFiles:
         """The overlay, the cells' rows and the image's row; also writes the instances."""
         scale, size = self.options.um_per_pixel, (labels.shape[0], labels.shape[1])
         # Cells are parted at the network's scale, where sizes are as learned.
-        found = resize_labels(instances.segment(scaled.labels, self.task), size)
+        parted = instances.segment(scaled.labels, self.task)
+        found = resize_smoothly(parted, size)
         cells = instances.measure(found, labels, self.task, scale)
-        drawn = overlay_bgr(picture.image, labels, self.task, self.alpha(OUTLINED_ALPHA))
+        tint = without_border(labels, self.task)
+        drawn = overlay_bgr(picture.image, tint, self.task, self.alpha(OUTLINED_ALPHA))
         draw_outlines(drawn, found, cells)
         write_image(self.place(item, INSTANCES), found)
         outlines = self.outlines(item)
@@ -122,9 +132,8 @@ class ImageFiles:
         self.report(item, picture.image, found, cells)
         self.sizes.add(item.name, totals)
         rows = cell_tables.cell_rows(item.name, cells, self.task, scale)
-        signs = None
-        if scaled.counts is not None:
-            signs = signs_of(cells, scaled.diameter, scaled.counts, scaled.contrast)
+        signs = signs_in(scaled, parted, self.task, size, cells)
+        if signs is not None:
             note(drawn, self.notes(item, scaled.diameter, signs))
         row = self.row(item, size, totals, scaled.diameter, signs, picture.damage)
         return drawn, rows, row
@@ -197,14 +206,28 @@ class ImageFiles:
         return self.folder / f"{item.stem}{ending}"
 
 
+def without_border(labels: LabelMap, task: Task) -> LabelMap:
+    """`labels` with the border as part of the cells, for overlays that have outlines."""
+    things = instances.things_of(task)
+    if things.border is None:
+        return labels
+    table = np.arange(256, dtype=np.uint8)
+    table[things.border] = things.classes[0]
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
+
+
 class SlideFiles:
-    """Counts one slide, in the thread of `files`; rows and files appear when it is finished."""
+    """Counts one slide, in the thread of `files`; its rows and files appear when it is finished."""
 
     def __init__(self, item: Item, slide: Slide, plan: Plan, files: ImageFiles) -> None:
-        """Start the table rows; `close` takes them back unless `finish` was called."""
+        """Keep rows and instances in scratch files until `finish`; `close` frees them."""
         assert files.cells is not None, "the plan was refused for tasks without cells"
         self.item, self.slide, self.plan, self.files = item, slide, plan, files
-        self.table, self.began = files.cells, -1
+        self.table = files.cells
+        with writing(files.folder):
+            self.rows = tempfile.TemporaryFile(  # noqa: SIM115 (until `close`)
+                "w+", encoding="utf-8", newline="", dir=files.folder
+            )
         self.cells = SlideCells(
             plan,
             files.task,
@@ -216,10 +239,10 @@ class SlideFiles:
         self.outlines = files.outlines(item)
 
     def _write(self, cells: Sequence[Cell], image: Image, ids: Ids, corner: Corner) -> None:
-        if self.began < 0:
-            self.began = self.table.position
         scale = self.files.options.um_per_pixel
-        self.table.write(cell_tables.cell_rows(self.item.name, cells, self.files.task, scale))
+        rows = cell_tables.cell_rows(self.item.name, cells, self.files.task, scale)
+        with writing(self.files.folder):
+            self.rows.writelines(map(self.table.line_of, rows))
         self.outlines.add(ids, cells, corner)
         self.files.report(self.item, image, ids, cells, corner)
 
@@ -231,6 +254,9 @@ class SlideFiles:
         self.cells.ids.save(files.place(self.item, INSTANCES))
         self.outlines.finish()
         write_image(files.place(self.item, OVERLAY), self.cells.overlay, FAST)
+        self.rows.seek(0)
+        while text := self.rows.read(CHUNK):
+            self.table.write_text(text)
         damage, totals = self.slide.damage, self.cells.totals
         files.summary.write(
             [files.row(self.item, plan.size, totals, plan.diameter, plan.signs, damage)]
@@ -239,12 +265,10 @@ class SlideFiles:
         files.sizes.add(self.item.name, totals)
         files.done.images += 1
         files.done.cells += totals.cells
-        self.began = -1
 
     def close(self) -> None:
-        """Free the slide and the scratch file; take back the rows of an unfinished slide."""
+        """Free the slide and the scratch files, and remove unfinished files."""
         self.cells.close()
         self.outlines.close()
         self.slide.close()
-        if self.began >= 0:
-            self.table.cut(self.began)
+        self.rows.close()

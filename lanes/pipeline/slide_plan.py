@@ -9,12 +9,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from lanes.cells import instances, scale
-from lanes.cells.doubt import Signs, signs_of
+from lanes.cells.doubt import Signs
 from lanes.errors import BadInput
-from lanes.images.resize import resize_labels
 from lanes.images.slide import Slide
 from lanes.images.tiff import Box
-from lanes.pipeline.find_cells import ScaledLabels, label_cells
+from lanes.pipeline.find_cells import ScaledLabels, label_cells, signs_in
 from lanes.segmenter import Segmenter
 from lanes.types import Image, Size
 
@@ -28,8 +27,6 @@ SPOT, SPOTS = 1600, 24
 """Side in pixels and number of the parts on which the cells' size is estimated."""
 LOOKED_AT = 3
 """How many of them the network labels, to correct the estimate and judge the doubt."""
-FLAT = 8
-"""Levels of 256: a part with a smaller range of each colour is empty slide."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,8 @@ def plan_of(slide: Slide, segmenter: Segmenter, diameter: float | None) -> Plan:
     if learned is None:
         return Plan(slide.size, margin, margin)
     images = [slide.read(box) for box in slide.spots(SPOT, SPOTS)]
-    images = sorted((one for one in images if not is_flat(one)), key=_contents)[-LOOKED_AT * 3 :]
+    images = [image for image in images if not scale.is_flat(image)]
+    images = sorted(images, key=_contents)[-LOOKED_AT * 3 :]
     found = [scale.estimate(image) for image in images]
     guess = diameter or _median([one for one in found if one])
     best = images[-LOOKED_AT:]
@@ -103,19 +101,8 @@ def plan_of(slide: Slide, segmenter: Segmenter, diameter: float | None) -> Plan:
     unit = max(round(margin * diameter / learned), 1) if diameter else margin
     looks = [_look(image, one, segmenter) for image, one in zip(best, labelled, strict=True)]
     areas = [area * (margin / unit) ** 2 for _, area in looks if area]
-    signs = [sign for sign, _ in looks]
+    signs = [sign for sign, _ in looks if sign]
     return Plan(slide.size, unit, margin, diameter, _median(areas), _mean(signs))
-
-
-def is_flat(image: Image) -> bool:
-    """Whether a part (h, w, 3) is empty: no colour varies by more than `FLAT`."""
-    some = image[:: max(image.shape[0] // 64, 1)]
-    return _range(some) <= FLAT and _range(image) <= FLAT
-
-
-def _range(image: Image) -> int:
-    colours = image.reshape(-1, 3)
-    return int((colours.max(axis=0) - colours.min(axis=0)).max())
 
 
 def _check(slide: Slide, segmenter: Segmenter) -> None:
@@ -133,18 +120,14 @@ def _contents(image: Image) -> float:
     return float(image[::4, ::4].std())
 
 
-def _look(image: Image, found: ScaledLabels, segmenter: Segmenter) -> tuple[Signs, float]:
+def _look(image: Image, found: ScaledLabels, segmenter: Segmenter) -> tuple[Signs | None, float]:
     """The signs of a part, and the typical area of its cells in pixels of the slide; 0: none."""
     size = image.shape[0], image.shape[1]
-    cells = instances.measure(
-        resize_labels(instances.segment(found.labels, segmenter.task), size),
-        resize_labels(found.labels, size),
-        segmenter.task,
-    )
-    ratio = size[0] * size[1] / found.labels.size
+    parted = instances.segment(found.labels, segmenter.task)
     things = instances.things_of(segmenter.task)
+    ratio = size[0] * size[1] / found.labels.size
     area = math.pi / 4 * instances.typical_diameter(found.labels, things) ** 2 * ratio
-    return signs_of(cells, found.diameter, found.counts or (0, 0), found.contrast), area
+    return signs_in(found, parted, segmenter.task, size), area
 
 
 def _median(values: list[float]) -> float | None:

@@ -12,13 +12,14 @@ import numpy as np
 from lanes.cells import instances
 from lanes.cells.geojson import Corner
 from lanes.cells.instances import Cell
+from lanes.cells.scale import is_flat
 from lanes.cells.tables import Totals
 from lanes.draw.overlay import overlay_bgr
 from lanes.images.id_tiles import Ids, IdTiles
-from lanes.images.resize import resize_labels, resize_plane
+from lanes.images.resize import resize_labels, resize_plane, resize_smoothly
 from lanes.images.slide import Slide
 from lanes.images.tiff import Box
-from lanes.pipeline.slide_plan import Plan, Window, is_flat
+from lanes.pipeline.slide_plan import Plan, Window
 from lanes.segmenter import Segmenter
 from lanes.types import Image, InstanceMap, LabelMap, Size, Task
 
@@ -72,12 +73,12 @@ class SlideCells:
     def add(self, window: Window, image: Image, labels: LabelMap | None) -> None:
         """Count the cells of a window (see `Look`) that no window before it has."""
         size = image.shape[0], image.shape[1]
-        whole = np.zeros(size, np.uint8) if labels is None else resize_labels(labels, size)
+        whole = np.zeros(size, np.uint8) if labels is None else resize_smoothly(labels, size)
         self._draw(window, image, whole)
         if labels is None or not labels.any():
             return
         parted = instances.segment(labels, self.task, typical=self.plan.typical)
-        parts = resize_labels(parted, size)
+        parts = resize_smoothly(parted, size)
         own = self._own(parts, whole, window)
         table = np.zeros(int(parts.max(initial=0)) + 1, np.uint32)
         first = self.totals.cells + 1

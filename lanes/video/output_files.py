@@ -121,17 +121,6 @@ class TextFile:
         with writing(self.path):
             self.file.write(text)
 
-    @property
-    def position(self) -> int:
-        """The end of what is written, for `cut`."""
-        return self.file.tell()
-
-    def cut(self, position: int) -> None:
-        """Take back what was written after `position`; raises `BadOutput`."""
-        with writing(self.path):
-            self.file.seek(position)
-            self.file.truncate()
-
     def __enter__(self) -> Self:
         return self
 
@@ -161,17 +150,22 @@ class CsvFile(TextFile):
         """Open the file and write the column names; raises `BadOutput`."""
         super().__init__(path, overwrite)
         self.columns = list(columns)
-        self._write_line(self.columns)
+        self.write_text(_line(self.columns))
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows, with a value for each column; raises `BadOutput`."""
         for row in rows:
-            self._write_line([row[name] for name in self.columns])
+            self.write_text(self.line_of(row))
 
-    def _write_line(self, values: Sequence[Any]) -> None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(map(no_formula, values))
-        self.write_text(line.getvalue())
+    def line_of(self, row: Mapping[str, Any]) -> str:
+        """The line of a row, as `write` writes it."""
+        return _line([row[name] for name in self.columns])
+
+
+def _line(values: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(map(no_formula, values))
+    return line.getvalue()
 
 
 def no_formula(value: Any) -> Any:

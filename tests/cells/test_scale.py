@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lanes.cells.scale import estimate, foreground
+from lanes.cells.scale import estimate, foreground, is_flat
 from lanes.synthetic.smear import render, smear
 
 SLIDE, CELL = (225, 220, 230), (150, 110, 190)
@@ -58,3 +58,12 @@ def test_an_empty_slide_has_no_cells(grey):
     noise = np.random.default_rng(0).normal(grey, 2, (300, 400, 3))
     assert estimate(np.clip(noise, 0, 255).astype(np.uint8)) is None
     assert estimate(np.full((1, 1, 3), grey, np.uint8)) is None
+
+
+def test_a_picture_without_contrast_is_flat():
+    image = np.full((60, 80, 3), (200, 210, 220), np.uint8)
+    noisy = image + np.random.default_rng(0).integers(0, 4, image.shape).astype(np.uint8)
+    assert is_flat(image)
+    assert is_flat(noisy)
+    noisy[50, 70, 1] -= 20
+    assert not is_flat(noisy)

@@ -15,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from clips import make_clip
+from lanes import tasks
 from lanes.card import read
 from lanes.cli.main import app
+from lanes.draw.text import note
 from lanes.pipeline import demo_clip
 from model_folders import labels_of, make_counter
 from smears import CELL, DARK, label_images, left, rows_of, said, save, smear
@@ -333,3 +335,24 @@ def test_pictures_of_another_kind_are_a_warning_that_names_a_model(run, tmp_path
     assert "choose the model lanes-fcn-lite" in said(done)
     assert len(rows_of(tmp_path / "out" / "summary.csv")) == 3
     assert "looks like" not in said(run("c.png", "-o", "other"))
+
+
+def test_the_overlay_outlines_cells_and_tints_no_border(run, tmp_path, cell_models):
+    image = smear((50, 60), (86, 60), nuclei=False)
+    image[40:80, 67:70] = DARK
+    save(tmp_path / "a.png", image)
+    words = ["--alpha", "1"]
+    assert run("a.png", *words, model=cell_models["cell_count"]).exit_code == 0
+    drawn = cv2.imread(str(tmp_path / "a_lanes" / "a_overlay.png")).astype(int)
+    classes = tasks.load("cell_count").classes
+    cell, border = (np.array(classes[k].colour) for k in (1, 2))
+    inside = drawn[45:75, 60:76].reshape(-1, 3)
+    near = [np.abs(inside - colour).sum(1).min() for colour in (cell, border)]
+    assert near[0] < near[1]
+
+
+def test_a_note_that_would_hide_a_small_picture_is_left_out():
+    small, large = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 400, 3), np.uint8)
+    for picture in (small, large):
+        note(picture, ["scale: cells of 40 px, estimated"])
+    assert (small.max(), large.max()) == (0, 255)

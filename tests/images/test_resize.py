@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from lanes import segmenter
+from lanes.cells.shapes import shapes_of
 from lanes.colour import YuvColour, from_bgr
-from lanes.images.resize import Resize, resize_frame, resize_image, resize_labels, resize_scores
+from lanes.images.resize import (
+    Resize,
+    resize_frame,
+    resize_image,
+    resize_labels,
+    resize_scores,
+    resize_smoothly,
+)
 from lanes.synthetic.road import demo_scene, render
 from lanes.types import Frame
 
@@ -201,3 +209,20 @@ def test_scores_are_resized_linearly():
     scores = np.zeros((2, 1, 2), np.float16)
     scores[0, 0, 0] = scores[1, 0, 1] = 1
     np.testing.assert_array_equal(resize_scores(scores, (2, 4))[1], [[0, 0.25, 0.75, 1]] * 2)
+
+
+@pytest.mark.parametrize("factor", [1.1, 1.5, 2, 3.3, 7])
+def test_enlarged_ids_keep_round_outlines(factor):
+    ids = np.zeros((120, 160), np.uint16)
+    for number, place in enumerate(((40, 60), (110, 60)), start=300):
+        cv2.circle(ids, place, 25, number, cv2.FILLED)
+    size = round(120 * factor), round(160 * factor)
+    large = resize_smoothly(ids, size)
+    assert large.shape == size
+    assert set(np.unique(large)) == {0, 300, 301}
+    for number in (300, 301):
+        (shape,) = shapes_of(np.where(large == number, number, 0).astype(np.uint16))
+        assert shape.area == pytest.approx((ids == number).sum() * factor**2, rel=0.03)
+        assert 4 * np.pi * shape.area / shape.perimeter**2 > 0.93
+    small = resize_smoothly(ids, (60, 80))
+    np.testing.assert_array_equal(small, resize_labels(ids, (60, 80)))

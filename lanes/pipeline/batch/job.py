@@ -161,7 +161,7 @@ class Labeller:
         _check_whole(done.signal)
         if done.skipped:
             raise BadInput(done.skipped[0])
-        return done.images, done.warnings
+        return done.images, [*done.warnings, *done.damaged]
 
     def _label_video(self, path: Path, work: Path) -> tuple[int, list[str]]:
         options = replace(self.recipe._of_videos(work, path.stem), threads=share(self.threads))
