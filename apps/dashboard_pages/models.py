@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def _row(card: ModelCard, folder: Path, accuracy: str = "") -> dict[str, Any]:
 def _headlines(found: Sequence[ModelCard]) -> list[str]:
     """A figure of each card against ground truth, with its data; "" if there is none.
 
-    It is the one that most cards of its task have, so that models can be compared.
+    It is the one that most cards of its task have, so that models can be compared; for cells that are
+    counted, how many are found.
     """
     judged = [[f for f in headlines(of_card(c.metrics)) if f.measure != TEACHER] for c in found]
     common = Counter(
@@ -86,8 +88,12 @@ def _headlines(found: Sequence[ModelCard]) -> list[str]:
         for card, figures in zip(found, judged, strict=True)
         for figure in figures
     )
+
+    def order(task: str, figure: Figure) -> tuple[bool, int, str]:
+        return figure.kind is not Kind.AP50, -common[task, figure.card_key], figure.card_key
+
     best = [
-        min(figures, key=lambda f: (-common[card.task, f.card_key], f.card_key), default=None)
+        min(figures, key=partial(order, card.task), default=None)
         for card, figures in zip(found, judged, strict=True)
     ]
     return [f"{f.title} {f.value:.2f} ({f.dataset})" if f else "" for f in best]

@@ -89,6 +89,14 @@ def test_the_table_compares_models_by_a_figure_that_they_share(open_page, argume
     ]
 
 
+def test_a_model_that_counts_is_judged_by_the_cells_that_it_finds(open_page, arguments, tmp_path):
+    figures = {"a test: border iou": 0.27, "a test: instances ap50": 0.91}
+    card_of(name="counts", metrics=figures).write(tmp_path)
+    arguments.append(f"--model={tmp_path}")
+    (_, accuracy) = open_page("models").dataframe[0].value["accuracy"]
+    assert accuracy == "instances AP at IoU 0.5 0.91 (a test)"
+
+
 def test_agreement_with_a_teacher_is_no_accuracy(open_page, arguments, tmp_path):
     figures = {"set val: teacher f4": 0.9, "set val: drivable iou": 0.5}
     card_of(name="taught", metrics=figures).write(tmp_path)
