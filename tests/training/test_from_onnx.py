@@ -58,7 +58,7 @@ def test_classes_are_matched_by_name(tmp_path):
     folder, card, config, pictures = opened("lanes-tiny")
     swapped = tmp_path / "swapped"
     shutil.copytree(folder, swapped)
-    replace(card, classes=("background", "lane line", "a third")).write(swapped)
+    replace(card, classes=("background", "lane line", "a third", "a fourth")).write(swapped)
     networks = [checkpoints.build(config) for _ in range(2)]
     from_onnx.fill(networks[0], config, folder, pictures)
     from_onnx.fill(networks[1], config, swapped, pictures)
