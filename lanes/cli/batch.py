@@ -65,7 +65,7 @@ def batch(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of workers; default: as many as there are cores."),
+        typer.Option(min=1, help="Number of workers; default: one for two cores."),
     ] = None,
     address: Annotated[
         str | None,

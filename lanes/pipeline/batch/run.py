@@ -18,6 +18,9 @@ from lanes.pipeline.batch.pool import LocalWorker, Pool, Worker
 from lanes.system import ending
 from lanes.system.threads import usable_cores
 
+THREADS = 2
+"""Threads of a worker: on two cores, one worker with two is faster than two with one each."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -36,7 +39,7 @@ class Choice:
 class Workers:
     """How many workers to use, and where: on this machine, or on the Ray cluster at `address`.
 
-    By default as many as there are cores or inputs, which share the cores. `gpus` is the number of
+    By default one for every `THREADS` cores, or one for each input if these are fewer. `gpus` is the number of
     GPUs that each takes of the cluster.
     """
 
@@ -163,12 +166,12 @@ def _pool(recipe: Recipe, workers: Workers, jobs: int) -> Iterator[Pool]:
 
 
 def split(cores: int, jobs: int, workers: Workers) -> tuple[int, int]:
-    """How many workers for `jobs` on `cores`, and the threads of each.
+    """How many workers for `jobs` on `cores`, and the threads of each, `THREADS` if they fit.
 
     >>> split(8, 100, Workers()), split(8, 2, Workers()), split(8, 100, Workers(threads=4))
-    ((8, 1), (2, 4), (2, 4))
+    ((4, 2), (2, 4), (2, 4))
     """
-    fits = cores // (workers.threads or 1)
+    fits = cores // (workers.threads or THREADS)
     count = max(1, min(workers.count or fits, jobs))
     return count, workers.threads or max(1, cores // count)
 

@@ -209,7 +209,9 @@ def test_a_manifest_that_cannot_be_written_is_an_error(batch, tmp_path):
 @pytest.mark.parametrize(
     ("cores", "jobs", "workers", "wanted"),
     [
-        (8, 100, Workers(), (8, 1)),
+        (8, 100, Workers(), (4, 2)),
+        (3, 100, Workers(), (1, 3)),
+        (1, 100, Workers(), (1, 1)),
         (8, 3, Workers(), (3, 2)),
         (8, 1, Workers(), (1, 8)),
         (8, 100, Workers(threads=3), (2, 3)),
