@@ -79,8 +79,8 @@ def _row(card: ModelCard, folder: Path, accuracy: str = "") -> dict[str, Any]:
 def _headlines(found: Sequence[ModelCard]) -> list[str]:
     """A figure of each card against ground truth, with its data; "" if there is none.
 
-    It is the one that most cards of its task have, so that models can be compared; for cells that are
-    counted, how many are found.
+    It is the one that most cards of its task have, so that models can be compared. Models that
+    count cells are judged by how many they find.
     """
     judged = [[f for f in headlines(of_card(c.metrics)) if f.measure != TEACHER] for c in found]
     common = Counter(

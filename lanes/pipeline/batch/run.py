@@ -39,8 +39,8 @@ class Choice:
 class Workers:
     """How many workers to use, and where: on this machine, or on the Ray cluster at `address`.
 
-    By default one for every `THREADS` cores, or one for each input if these are fewer. `gpus` is the number of
-    GPUs that each takes of the cluster.
+    By default one for every `THREADS` cores, or one for each input if these are fewer. `gpus` is
+    the number of GPUs that each takes of the cluster.
     """
 
     count: int | None = None
