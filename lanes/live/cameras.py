@@ -178,7 +178,7 @@ class _Watched:
     def __init__(self, camera: Camera, options: LiveOptions, segmenter: Segmenter) -> None:
         self.camera, self.options, self.segmenter = camera, options, segmenter
         self.live = Live(camera.source, segmenter, options)
-        self.told = 0
+        self.reported = 0
         self.reason = ""
         self.again = 0.0
 
@@ -216,8 +216,8 @@ class _Watched:
 
     def news(self) -> Iterator[str]:
         now = self.live.snapshot(latency=False)
-        fresh = now.noticed - self.told
-        self.told = now.noticed
+        fresh = now.noticed - self.reported
+        self.reported = now.noticed
         for notice in now.notices[-fresh:] if fresh > 0 else ():
             yield f"{self.camera.name}: {notice}"
         reason = str(now.error or "")
