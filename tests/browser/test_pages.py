@@ -118,6 +118,7 @@ def test_a_model_is_scored_on_sent_images(open_page, tmp_path):
         paths = [tmp_path / kind / name for name in ("one.png", "two.png")]
         page.locator('input[type="file"]').nth(number).set_input_files(paths)
         page.get_by_text("two.png").nth(number).wait_for()
+        page.wait_for_timeout(3000)  # the page draws its fields anew; nobody is faster
     press(page, "Evaluate")
     page.get_by_text("Confusion matrix").wait_for()
     figures = json.loads(download(page, "All figures (JSON)", tmp_path).read_text())
