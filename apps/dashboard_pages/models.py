@@ -77,7 +77,7 @@ def _row(card: ModelCard, folder: Path, accuracy: str = "") -> dict[str, Any]:
 
 
 def _headlines(found: Sequence[ModelCard]) -> list[str]:
-    """A figure of each card against ground truth, with its data; "" if there is none.
+    """The main figure of each card, and the data set that it was measured on; "" without one.
 
     It is the one that most cards of its task have, so that models can be compared. Models that
     count cells are judged by how many they find.

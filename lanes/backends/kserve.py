@@ -172,7 +172,7 @@ class KServeBackend(_engine.Engine):
 
 @dataclass
 class _Outage:
-    """The time for which the server `where` does not answer; `since` is None while it does.
+    """An outage of the server `where`; `since` is when it began, None while the server answers.
 
     `answered` is the time of its last answer, by `time.monotonic()`.
     """
